@@ -1,0 +1,34 @@
+# Settings that every target of ours shares, and the three kinds of target there are: rooms, tests, programs.
+add_library(ndb_settings INTERFACE)
+target_compile_features(ndb_settings INTERFACE cxx_std_20)
+target_compile_options(ndb_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                              $<$<BOOL:${NDB_WERROR}>:-Werror>)
+if(NDB_SANITIZE)
+  target_compile_options(ndb_settings INTERFACE -fsanitize=${NDB_SANITIZE} -fno-omit-frame-pointer
+                                                -fno-sanitize-recover=all)
+  target_link_options(ndb_settings INTERFACE -fsanitize=${NDB_SANITIZE})
+endif()
+
+# ndb_room(NAME SRCS... DEPS...): one folder of src/ as a static library `ndb_NAME`, so that its tests link no more than it needs.
+function(ndb_room name)
+  cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
+  add_library(ndb_${name} STATIC ${ARG_SRCS})
+  target_include_directories(ndb_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                                                $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+  target_link_libraries(ndb_${name} PUBLIC ${ARG_DEPS} PRIVATE $<BUILD_INTERFACE:ndb_settings>)
+  set_target_properties(ndb_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_STANDARD 20 CXX_EXTENSIONS OFF)
+endfunction()
+
+# ndb_test(NAME SRCS... DEPS... [TIMEOUT s]): a GoogleTest program, one CTest test.
+function(ndb_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SRCS})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main ndb_settings)
+  set_target_properties(${name} PROPERTIES CXX_STANDARD 20 CXX_EXTENSIONS OFF)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+endfunction()

@@ -1,0 +1,85 @@
+// The payload of an entity: its properties, immutable while shared, counted by itself.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ndb/key.h"
+
+namespace ndb::detail {
+
+struct ModelInfo;
+
+// A payload counts its owners itself: the last-owner test of edit() needs an acquire load, and shared_ptr::use_count() is
+// relaxed, so that deciding by it whether to edit in place is a data race.
+class Payload {
+ public:
+  explicit Payload(const ModelInfo& info) : info_(&info) {}
+  virtual ~Payload() = default;
+  Payload& operator=(const Payload&) = delete;
+
+  const ModelInfo& info() const { return *info_; }
+  virtual Payload* clone() const = 0;  // unowned and unedited
+  virtual void* properties() = 0;
+  virtual std::size_t footprint() const = 0;  // bytes in memory, about: what a cache limit counts
+
+ protected:
+  Payload(const Payload& other) : info_(other.info_) {}
+
+ private:
+  friend class PayloadPtr;
+  const ModelInfo* info_;
+  mutable std::atomic<int> owners_{0};
+  bool edited_ = false;  // edit() gave out a reference, so from now on this payload is copied instead of shared
+};
+
+// An owner. Copying an edited payload clones it: a reference kept from edit() can then never reach a cache.
+class PayloadPtr {
+ public:
+  PayloadPtr() = default;
+  explicit PayloadPtr(Payload* payload) : payload_(payload) {
+    if (payload_ != nullptr) payload_->owners_.fetch_add(1, std::memory_order_relaxed);
+  }
+  PayloadPtr(const PayloadPtr& other)
+      : PayloadPtr(other.payload_ != nullptr && other.payload_->edited_ ? other.payload_->clone() : other.payload_) {}
+  PayloadPtr(PayloadPtr&& other) noexcept : payload_(std::exchange(other.payload_, nullptr)) {}
+  PayloadPtr& operator=(PayloadPtr other) noexcept {
+    std::swap(payload_, other.payload_);
+    return *this;
+  }
+  ~PayloadPtr() {
+    if (payload_ != nullptr && payload_->owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete payload_;
+  }
+
+  explicit operator bool() const { return payload_ != nullptr; }
+  Payload* get() const { return payload_; }
+  Payload* operator->() const { return payload_; }
+
+  // Makes this the only owner and marks the payload as edited.
+  void detach() {
+    if (!payload_->edited_ && payload_->owners_.load(std::memory_order_acquire) != 1) *this = PayloadPtr(payload_->clone());
+    payload_->edited_ = true;
+  }
+
+ private:
+  Payload* payload_ = nullptr;
+};
+
+// Entity bytes (a serialized google.datastore.v1.Entity, key included) from a payload, ready for a put. Computed properties
+// are included. BadValueError, naming kind and property, for what the Datastore would refuse (limits of the Datastore API:
+// 1500 bytes per indexed string or blob, 1,048,487 per other one, 1,048,572 per entity, depth 20, UTF-8 text, geo ranges).
+absl::StatusOr<std::string> encode_entity(const Key& key, const Payload& payload);
+
+// And back, as the class `info` describes. The key inside the bytes is not looked at (entity_key() reads it). BadValueError,
+// naming kind, property and both types, when a value does not fit the class.
+absl::StatusOr<PayloadPtr> decode_entity(const ModelInfo& info, const Key& key, std::string_view entity);
+absl::StatusOr<Key> entity_key(std::string_view entity);
+
+}  // namespace ndb::detail

@@ -1,0 +1,163 @@
+// Futures: the result of an operation that has been started.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ndb/error.h"
+
+namespace ndb {
+
+namespace detail {
+
+// What waits and wakes; knows no type. Belongs to the thread that made it: not thread-safe. Always owned by a shared_ptr.
+class FutureCore : public std::enable_shared_from_this<FutureCore> {
+ public:
+  virtual ~FutureCore() = default;
+  bool done() const { return done_; }
+
+  // Returns when done() is true: on a thread's main stack it drives the event loop, in a tasklet it parks the fiber. Throws
+  // StuckError when nothing under way can ever finish it.
+  void wait();
+
+  // Runs `callback` once done (at once if it is), on the loop's stack.
+  void on_done(std::function<void()> callback);
+
+ protected:
+  void finish();  // the result is there: wakes all who wait. At most once.
+
+ private:
+  bool done_ = false;
+  std::vector<std::function<void()>> callbacks_;
+};
+
+struct Unit {};
+template <class T>
+using NotVoid = std::conditional_t<std::is_void_v<T>, Unit, T>;
+
+template <class T>
+class FutureState : public FutureCore {
+ public:
+  using Value = NotVoid<T>;
+  void set(Value value) {
+    result_.template emplace<1>(std::move(value));
+    finish();
+  }
+  void fail(absl::Status status) {  // get() throws it as the subclass of Error that it stands for
+    result_.template emplace<2>(std::move(status));
+    finish();
+  }
+  void fail(std::exception_ptr error) {  // get() rethrows it
+    result_.template emplace<3>(std::move(error));
+    finish();
+  }
+  void set(absl::StatusOr<Value> result) {
+    if (result.ok()) {
+      set(*std::move(result));
+    } else {
+      fail(std::move(result).status());
+    }
+  }
+
+  // The result of a future that is done.
+  Value& value() {
+    if (result_.index() == 2) throw_error(std::get<2>(result_));
+    if (result_.index() == 3) std::rethrow_exception(std::get<3>(result_));
+    return std::get<1>(result_);
+  }
+  absl::Status status() const {
+    if (result_.index() == 2) return std::get<2>(result_);
+    if (result_.index() == 3) return status_of(std::get<3>(result_));
+    return absl::OkStatus();
+  }
+
+ private:
+  std::variant<std::monostate, Value, absl::Status, std::exception_ptr> result_;
+};
+
+}  // namespace detail
+
+// The result of an operation that was started when the future was made (futures are eager): it goes on whether or not
+// anybody waits, batched with everything else that is pending. Copies share the result. A future belongs to its thread.
+template <class T>
+class Future {
+ public:
+  using State = detail::FutureState<T>;
+  explicit Future(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  bool done() const { return state_->done(); }
+  void wait() const { state_->wait(); }
+
+  // Waits, then gives the result or throws the error. May be called again.
+  std::conditional_t<std::is_void_v<T>, void, const detail::NotVoid<T>&> get() const& {
+    wait();
+    if constexpr (std::is_void_v<T>) {
+      state_->value();
+    } else {
+      return state_->value();
+    }
+  }
+  // Of a temporary: by value, so that `for (auto& x : f().get())` does not dangle.
+  T get() && {
+    wait();
+    if constexpr (std::is_void_v<T>) {
+      state_->value();
+    } else {
+      return state_->value();
+    }
+  }
+
+  // Waits, then gives the result or the error without throwing; an exception that is not ndb::Error becomes UNKNOWN.
+  std::conditional_t<std::is_void_v<T>, absl::Status, absl::StatusOr<detail::NotVoid<T>>> try_get() const {
+    wait();
+    absl::Status status = state_->status();
+    if constexpr (std::is_void_v<T>) {
+      return status;
+    } else {
+      if (!status.ok()) return status;
+      return state_->value();
+    }
+  }
+
+  const std::shared_ptr<State>& state() const { return state_; }
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+// A future that is done.
+template <class T>
+Future<T> ready_future(T value) {
+  auto state = std::make_shared<detail::FutureState<T>>();
+  state->set(std::move(value));
+  return Future<T>(std::move(state));
+}
+
+// Waits for all of them; errors stay in the futures.
+template <class... T>
+void wait_all(const Future<T>&... futures) {
+  (futures.wait(), ...);
+}
+template <class Range>
+void wait_all(const Range& futures) {
+  for (const auto& future : futures) future.wait();
+}
+
+// Waits until one of them is done and gives its index; `futures` must not be empty (BadArgumentError).
+std::size_t wait_any(const std::vector<std::shared_ptr<detail::FutureCore>>& futures);
+template <class T>
+std::size_t wait_any(const std::vector<Future<T>>& futures) {
+  std::vector<std::shared_ptr<detail::FutureCore>> cores;
+  for (const auto& future : futures) cores.push_back(future.state());
+  return wait_any(cores);
+}
+
+}  // namespace ndb

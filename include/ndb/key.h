@@ -1,0 +1,122 @@
+// ndb::Key: the name of an entity.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "absl/status/statusor.h"
+
+namespace ndb {
+
+struct Options;
+template <class T>
+class Future;
+
+// The last part of a key: nothing (an incomplete key, whose id the Datastore assigns at put), a number, or a name.
+using Id = std::variant<std::monostate, std::int64_t, std::string>;
+inline Id id(std::string_view name) { return std::string(name); }
+inline Id id(std::int64_t number) { return number; }
+inline Id id(int number) { return std::int64_t{number}; }
+
+// Where a key lives. A field that is not set comes from the thread's current context; outside of any context the key stays
+// without a project until it is used in one. An empty string is a value: the default database, the default namespace.
+struct Partition {
+  std::optional<std::string> project{};
+  std::optional<std::string> database{};
+  std::optional<std::string> namespace_{};
+};
+
+// An immutable value; copying costs one reference count. Thread-safe like a const object.
+//
+// Identity is the canonical serialization (google.datastore.v1.Key), kept in the key together with its hash: equality is one
+// comparison of bytes, and no tier builds or parses a key again. Limits (Datastore API): 1 to 100 path elements, kind and
+// name of 1 to 1500 bytes of UTF-8, ids other than 0, 6 KiB in all, no kind or name of the form __x__. A constructor that
+// is given anything else throws BadKeyError, which names the part. Kinds of the form __x__ are allowed (metadata kinds can be read).
+class Key {
+ public:
+  // One element of the path. The views live as long as the key.
+  struct Element {
+    std::string_view kind;
+    std::variant<std::monostate, std::int64_t, std::string_view> id;
+  };
+
+  Key() = default;  // no key at all: false
+  Key(std::string_view kind, Id id, const Partition& where = {});
+  Key(std::string_view kind, Id id, const Key& parent);  // `parent` must be complete; the partition is the parent's
+
+  explicit operator bool() const { return rep_ != nullptr; }
+
+  std::string_view project() const;
+  std::string_view database() const;    // "" is the default one
+  std::string_view namespace_() const;  // "" is the default one
+  std::span<const Element> path() const;
+  std::string_view kind() const;  // of the last element
+  Id id() const;                  // of the last element
+  std::optional<std::string_view> string_id() const;
+  std::optional<std::int64_t> integer_id() const;
+  Key parent() const;  // no key if this is a root
+  Key root() const;
+  bool is_complete() const;  // has an id, and so do all its ancestors
+  bool has_ancestor(const Key& ancestor) const;  // inclusive of the key itself
+
+  Key with_id(Id id) const;                      // the same key with another last id
+  Key in_partition(const Partition& where) const;  // fields that `where` sets replace the key's
+
+  // NDB's url-safe text, the same in both directions as google-cloud-ndb's: unpadded base64url of the legacy Reference
+  // message. The key must be complete (BadKeyError).
+  std::string urlsafe() const;
+  static Key from_urlsafe(std::string_view text);  // BadKeyError if it is not one
+  static absl::StatusOr<Key> try_from_urlsafe(std::string_view text);
+
+  // The serialized google.datastore.v1.Key, canonical. `from_bytes` takes any valid serialization.
+  const std::string& bytes() const;
+  static absl::StatusOr<Key> from_bytes(std::string_view bytes);
+
+  // For messages: Key('Account', 'ada', project='shop', namespace='eu'), as NDB prints keys.
+  std::string to_string() const;
+
+  std::size_t hash() const noexcept;
+  friend bool operator==(const Key& a, const Key& b) noexcept;
+  // By project, database, namespace, then the path element by element: kind, ids before names (Datastore's order).
+  friend std::strong_ordering operator<=>(const Key& a, const Key& b) noexcept;
+
+  // The verbs. Defined with the context; see ndb/verbs.h.
+  template <class M>
+  M get(const Options& options) const;
+  template <class M>
+  M get() const;
+  template <class M>
+  Future<M> get_async(const Options& options) const;
+  template <class M>
+  Future<M> get_async() const;
+  void delete_() const;
+  void delete_(const Options& options) const;
+  Future<void> delete_async() const;
+  Future<void> delete_async(const Options& options) const;
+
+ private:
+  struct Rep;
+  explicit Key(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}
+  std::shared_ptr<const Rep> rep_;
+};
+
+namespace detail {
+// The partition that keys made on this thread take their missing fields from; null outside of any context. The context
+// sets it whenever it becomes current.
+const Partition*& default_partition() noexcept;
+}  // namespace detail
+
+}  // namespace ndb
+
+template <>
+struct std::hash<ndb::Key> {
+  std::size_t operator()(const ndb::Key& key) const noexcept { return key.hash(); }
+};

@@ -1,0 +1,46 @@
+// What a single call may override. Aggregates, so that they read like keyword arguments:
+//   key.get<Account>({.use_cache = false, .memcache_timeout = 30});
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <type_traits>
+
+namespace ndb {
+
+// A bool to which nothing else converts: no pointer, integer or lambda.
+struct Flag {
+  template <std::same_as<bool> B>
+  constexpr Flag(B b) : value(b) {}
+  bool value;
+};
+
+// A memcache time-out in seconds. 0 is unlimited (NDB manual). A negative or sub-second value is a BadValueError when the
+// call is made; it is kept here as it was given, so that the message can name it.
+struct Timeout {
+  template <std::integral I>
+    requires(!std::same_as<I, bool>)
+  constexpr Timeout(I seconds) : milliseconds(std::chrono::seconds(static_cast<std::int64_t>(seconds))) {}
+  template <class Rep, class Period>
+  constexpr Timeout(std::chrono::duration<Rep, Period> d)
+      : milliseconds(std::chrono::ceil<std::chrono::milliseconds>(d)) {}
+  std::chrono::milliseconds milliseconds;
+};
+
+enum class ReadConsistency { kStrong, kEventual };
+
+// Options of get, put and delete. What is not set is decided by the context's policies (see ndb/context.h).
+struct Options {
+  std::optional<bool> use_cache{};      // the in-context cache
+  std::optional<bool> use_memcache{};   // memcache: serving and filling; writes always invalidate
+  std::optional<bool> use_datastore{};  // the Datastore
+  std::optional<Timeout> memcache_timeout{};
+  std::optional<std::chrono::milliseconds> deadline{};  // of each RPC; default 60 s (Datastore service config)
+  std::optional<int> retries{};  // RPC retries after the first attempt, where the API allows any; default: until the deadline
+  std::optional<ReadConsistency> read_consistency{};  // an EVENTUAL read never fills memcache
+};
+
+}  // namespace ndb

@@ -1,0 +1,38 @@
+// std::mutex with the annotations that clang's -Wthread-safety checks. Not absl::Mutex: Debian's build of it is not
+// instrumented, so that ThreadSanitizer reports correct code.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+
+#include "absl/base/thread_annotations.h"
+
+#define NDB_GUARDED_BY(mutex) ABSL_GUARDED_BY(mutex)
+#define NDB_REQUIRES(mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex)
+
+namespace ndb {
+
+class ABSL_LOCKABLE Mutex {
+ public:
+  void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
+  void unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
+
+ private:
+  std::mutex mutex_;
+};
+
+class ABSL_SCOPED_LOCKABLE MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~MutexLock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  Mutex& mutex_;
+};
+
+// Waits release and take the Mutex again: condition.wait(mutex).
+using Condition = std::condition_variable_any;
+
+}  // namespace ndb

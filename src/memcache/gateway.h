@@ -1,0 +1,121 @@
+// The gateway to memcache: the only code that knows libmemcached. Its operations are the steps of the coherence protocol
+// (docs/record-format.md), each over a whole batch; callers know neither CAS uniques nor record bytes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "ndb/key.h"
+
+namespace ndb::memcache {
+
+struct Config {
+  std::vector<std::string> servers;  // host:port, [v6]:port or /unix/socket; the port defaults to 11211
+  std::chrono::milliseconds connect_timeout{50};
+  std::chrono::milliseconds io_timeout{50};
+  std::size_t compress_above = 4096;       // bytes of payload; zstd
+  std::size_t max_item_size = 1024 * 1024;  // the server's -I
+  const Clock* clock = &Clock::system();
+};
+
+// A right to fill one record, got by read(); opaque. Valid on the connection it came from only, which fill() checks.
+struct Lease;
+using LeasePtr = std::shared_ptr<const Lease>;
+
+enum class Outcome {
+  kHit,      // `payload`, `version`
+  kAbsent,   // known not to exist, as of `version`
+  kMiss,     // nothing is known; with a lease the caller may fill
+  kBypass,   // locked, of an unknown format, or the server did not answer: read the Datastore and do not fill
+};
+struct ReadResult {
+  Outcome outcome = Outcome::kBypass;
+  std::uint64_t version = 0;
+  WallTime read_time{};
+  std::string payload;  // entity bytes, decompressed
+  LeasePtr lease;       // of kMiss only, and only if asked for
+};
+struct ReadRequest {
+  Key key;
+  std::uint64_t floor = 0;   // a record with a lower version is stale: it is taken down and reported as kMiss
+  bool lease = true;         // ask for the right to fill
+  bool cached_only = false;  // use_datastore = false: CACHED records are hits, all others are misses without a lease
+};
+struct Fill {
+  LeasePtr lease;
+  std::uint64_t version = 0;
+  WallTime read_time{};
+  std::optional<std::string_view> payload;  // none: known not to exist
+  std::chrono::seconds timeout{0};          // 0 = unlimited
+};
+
+// The right to write one key: this writer's token in the record's holder list. Opaque.
+struct Lock;
+using LockPtr = std::shared_ptr<const Lock>;
+enum class Commit { kApplied, kFailed, kUnknown };
+struct Unlock {
+  LockPtr lock;  // null with kApplied and a version: a key that could not be locked before because its id was not known
+  Key key;
+  Commit outcome = Commit::kUnknown;
+  std::uint64_t version = 0;                // of the commit, with kApplied
+  std::optional<std::string_view> payload;  // write-through; none: the record becomes EMPTY(version)
+  std::chrono::seconds timeout{0};
+};
+
+struct Stats {  // counted since the gateway was made
+  std::uint64_t round_trips = 0, commands = 0, hits = 0, misses = 0, bypassed = 0, fills = 0, locks = 0, unlocks = 0,
+                errors = 0, corrupt = 0, stale = 0;
+};
+
+// Thread-safe; one per client. Functions block, at most for a few of the configured time-outs, and never throw.
+class Gateway {
+ public:
+  // Does not need the servers to be up. INVALID_ARGUMENT if an address is malformed.
+  static absl::StatusOr<std::unique_ptr<Gateway>> make(Config config);
+  virtual ~Gateway() = default;
+
+  // Results in the order of the requests. One round trip when all are hits; absent records are leased with one more.
+  virtual std::vector<ReadResult> read(std::span<const ReadRequest> requests) = 0;
+  virtual void fill(std::span<const Fill> fills) = 0;  // does not wait for answers
+
+  // Locks each key just before its commit. UNAVAILABLE for a key whose lock could not be stored: it must not be written.
+  // A lock protects for at least `hold` from now.
+  virtual std::vector<absl::StatusOr<LockPtr>> lock(std::span<const Key> keys, std::chrono::seconds hold) = 0;
+  // Whether the lock still protects for `margin` from now on the clock that counts through suspension.
+  virtual bool still_held(const Lock& lock, std::chrono::milliseconds margin) const = 0;
+  virtual void unlock(std::span<const Unlock> unlocks) = 0;
+
+  // What memcache holds of the keys is no longer served: VALUE, NEG, EMPTY, CACHED become EMPTY, LOCK becomes contended.
+  virtual absl::Status invalidate(std::span<const Key> keys) = 0;
+
+  // Entities that live in memcache alone (use_datastore = false): record state CACHED.
+  virtual absl::Status put_cached(const Key& key, std::string_view payload, std::chrono::seconds timeout) = 0;
+  virtual absl::Status delete_cached(const Key& key) = 0;
+
+  // Raw access under a prefix of its own, which can't touch a record. Network errors give nothing or false, as in NDB.
+  struct RawItem {
+    std::string value;
+    std::uint64_t token = 0;  // for raw_cas; of this gateway and thread only
+  };
+  enum class RawStore { kSet, kAdd, kReplace };
+  virtual std::vector<std::optional<RawItem>> raw_get(std::span<const std::string> keys, bool tokens) = 0;
+  virtual bool raw_store(RawStore how, std::string_view key, std::string_view value, std::chrono::seconds timeout) = 0;
+  virtual bool raw_cas(std::string_view key, std::string_view value, std::uint64_t token,
+                       std::chrono::seconds timeout) = 0;
+  virtual bool raw_delete(std::string_view key) = 0;
+  virtual std::optional<std::uint64_t> raw_add_number(std::string_view key, std::int64_t delta,
+                                                      std::optional<std::uint64_t> initial) = 0;
+
+  virtual Stats stats() const = 0;
+};
+
+}  // namespace ndb::memcache
