@@ -2,11 +2,26 @@
 add_library(ndb_settings INTERFACE)
 target_compile_features(ndb_settings INTERFACE cxx_std_20)
 target_compile_options(ndb_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                                              $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
                                               $<$<BOOL:${NDB_WERROR}>:-Werror>)
+
+# Sanitizers see as much of the program as possible: everything made here is compiled with them, generated code too.
 if(NDB_SANITIZE)
-  target_compile_options(ndb_settings INTERFACE -fsanitize=${NDB_SANITIZE} -fno-omit-frame-pointer
-                                                -fno-sanitize-recover=all)
-  target_link_options(ndb_settings INTERFACE -fsanitize=${NDB_SANITIZE})
+  add_compile_options(-fsanitize=${NDB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${NDB_SANITIZE})
+endif()
+
+# ccache and mold are used where the machine has them, and only when this is the project being built.
+if(PROJECT_IS_TOP_LEVEL)
+  find_program(NDB_CCACHE ccache)
+  if(NDB_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${NDB_CCACHE})
+  endif()
+  include(CheckLinkerFlag)
+  check_linker_flag(CXX -fuse-ld=mold NDB_HAVE_MOLD)
+  if(NDB_HAVE_MOLD)
+    add_link_options(-fuse-ld=mold)
+  endif()
 endif()
 
 # ndb_room(NAME SRCS... DEPS...): one folder of src/ as a static library `ndb_NAME`, so that its tests link no more than it needs.
@@ -16,7 +31,9 @@ function(ndb_room name)
   target_include_directories(ndb_${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                                 $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
   target_link_libraries(ndb_${name} PUBLIC ${ARG_DEPS} PRIVATE $<BUILD_INTERFACE:ndb_settings>)
-  set_target_properties(ndb_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_STANDARD 20 CXX_EXTENSIONS OFF)
+  target_compile_features(ndb_${name} PUBLIC cxx_std_20)
+  set_target_properties(ndb_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_EXTENSIONS OFF)
+  set_property(GLOBAL APPEND PROPERTY NDB_ROOMS ndb_${name})
 endfunction()
 
 # ndb_test(NAME SRCS... DEPS... [TIMEOUT s]): a GoogleTest program, one CTest test.
