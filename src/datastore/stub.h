@@ -1,4 +1,5 @@
-// The stub client: one function per RPC of google.datastore.v1.Datastore, over gRPC with lean messages (proto/ndb/wire).
+// The stub client: one function per RPC of google.datastore.v1.Datastore, over gRPC with lean messages
+// (proto/ndb/wire).
 #pragma once
 
 #include <chrono>
@@ -9,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/clock.h"
+#include "datastore/channel.h"
 #include "ndb/wire/datastore.pb.h"
 
 namespace ndb::datastore {
@@ -22,11 +23,13 @@ struct CallOptions {
 template <class Response>
 using Done = std::function<void(absl::StatusOr<Response>)>;
 
-// Sends requests to the Datastore. Thread-safe; one per client. Every function returns at once; `done` runs exactly once, on
-// a thread of gRPC's or on the caller's, and must not block. project_id and database_id of a request are filled in from the
-// stub's own. Lookup, RunQuery, RunAggregationQuery and ReserveIds are retried after UNAVAILABLE and DEADLINE_EXCEEDED with
-// jittered exponential back-off (0.1 s to 60 s, x1.3: the API's service config); the others only as far as `retries` says.
-// The interface exists because tests put faults and counters between the context and the real stub.
+// Sends requests to the Datastore. Thread-safe; one per client. Every function returns at once; `done` runs exactly
+// once, on a thread of gRPC's or on the caller's, and must neither block nor throw. project_id and database_id of a
+// request are filled in from the stub's own. Lookup, RunQuery, RunAggregationQuery and ReserveIds are retried after
+// UNAVAILABLE and DEADLINE_EXCEEDED with jittered exponential back-off (0.1 s to 60 s, x1.3: the API's service config);
+// the others only as far as `retries` says. An error has the server's code, and its message after the name of the RPC;
+// one that tells of no answer names the address. The interface exists because tests put faults and counters between the
+// context and the real stub.
 class Stub {
  public:
   virtual ~Stub() = default;
@@ -46,8 +49,27 @@ class Stub {
                            Done<wire::ReserveIdsResponse> done) = 0;
 };
 
+// Delays between attempts: each is drawn from the upper half of a bound that grows.
+struct Backoff {
+  std::chrono::microseconds initial = std::chrono::milliseconds(100);
+  std::chrono::microseconds maximum = std::chrono::seconds(60);
+  double multiplier = 1.3;
+};
+
+struct StubConfig {
+  std::string project{};
+  std::string database{};  // empty: the default database
+  Channels channels{};     // from make_channels(); each attempt takes the next one
+  Backoff backoff{};
+};
+
+// The stub over gRPC. Its destructor cancels the calls under way and returns when every `done` has; only when it runs
+// inside a `done` (which must not block) does it leave the cancelled calls to end by themselves.
+std::unique_ptr<Stub> make_stub(StubConfig config);
+
 // Whether a Commit that ended with `status` may or may not have been applied (or may still be): UNAVAILABLE,
-// DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL. All other errors are known failures: nothing was written.
+// DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, and whatever a resend was answered after an attempt that ended so.
+// All other errors are known failures: nothing was written.
 bool outcome_unknown(const absl::Status& status);
 
 }  // namespace ndb::datastore
