@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iosfwd>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,8 +27,9 @@ inline Id id(std::string_view name) { return std::string(name); }
 inline Id id(std::int64_t number) { return number; }
 inline Id id(int number) { return std::int64_t{number}; }
 
-// Where a key lives. A field that is not set comes from the thread's current context; outside of any context the key stays
-// without a project until it is used in one. An empty string is a value: the default database, the default namespace.
+// Where a key lives. A field that is not set comes from the thread's current context; outside of any context the key
+// stays without a project until it is used in one. An empty string is a value: the default database, the default
+// namespace.
 struct Partition {
   std::optional<std::string> project{};
   std::optional<std::string> database{};
@@ -36,10 +38,11 @@ struct Partition {
 
 // An immutable value; copying costs one reference count. Thread-safe like a const object.
 //
-// Identity is the canonical serialization (google.datastore.v1.Key), kept in the key together with its hash: equality is one
-// comparison of bytes, and no tier builds or parses a key again. Limits (Datastore API): 1 to 100 path elements, kind and
-// name of 1 to 1500 bytes of UTF-8, ids other than 0, 6 KiB in all, no kind or name of the form __x__. A constructor that
-// is given anything else throws BadKeyError, which names the part. Kinds of the form __x__ are allowed (metadata kinds can be read).
+// Identity is the canonical serialization (google.datastore.v1.Key), kept in the key together with its hash: equality
+// is one comparison of bytes, and no tier builds or parses a key again. Limits (Datastore API): 1 to 100 path elements,
+// kind and name of 1 to 1500 bytes of UTF-8, ids other than 0, 6 KiB in all, no name of the form __x__ (kinds of that
+// form are metadata, which can be read). A constructor that is given anything else throws BadKeyError, which names the
+// part.
 class Key {
  public:
   // One element of the path. The views live as long as the key.
@@ -64,10 +67,10 @@ class Key {
   std::optional<std::int64_t> integer_id() const;
   Key parent() const;  // no key if this is a root
   Key root() const;
-  bool is_complete() const;  // has an id, and so do all its ancestors
+  bool is_complete() const;                      // has an id, and so do all its ancestors
   bool has_ancestor(const Key& ancestor) const;  // inclusive of the key itself
 
-  Key with_id(Id id) const;                      // the same key with another last id
+  Key with_id(Id id) const;                        // the same key with another last id
   Key in_partition(const Partition& where) const;  // fields that `where` sets replace the key's
 
   // NDB's url-safe text, the same in both directions as google-cloud-ndb's: unpadded base64url of the legacy Reference
@@ -82,6 +85,8 @@ class Key {
 
   // For messages: Key('Account', 'ada', project='shop', namespace='eu'), as NDB prints keys.
   std::string to_string() const;
+
+  friend std::ostream& operator<<(std::ostream& out, const Key& key);  // to_string()
 
   std::size_t hash() const noexcept;
   friend bool operator==(const Key& a, const Key& b) noexcept;
