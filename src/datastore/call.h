@@ -1,0 +1,124 @@
+// One call of an RPC with its attempts, and what the calls of a stub share.
+#pragma once
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <utility>
+
+#include "base/mutex.h"
+#include "datastore/stub.h"
+
+namespace ndb::datastore {
+
+struct Rpc {
+  const char* name;
+  bool idempotent;  // the API's service config: may be sent again by itself
+};
+
+class Call;
+
+// What the calls of a stub share; lives as long as the last of them. Thread-safe.
+class Session {
+ public:
+  explicit Session(StubConfig config);
+
+  const StubConfig& config() const { return config_; }
+  absl::Status check(const CallOptions& options) const;  // that a call can be made
+  std::shared_ptr<grpc::Channel> next_channel();
+  void add_headers(grpc::ClientContext& context) const;
+
+  bool add(std::shared_ptr<Call> call);  // false: shut down
+  void remove(std::shared_ptr<Call> call);
+  void cancel_all();  // and everything that comes
+  void wait_for_all();
+
+ private:
+  const StubConfig config_;
+  const std::string routing_;
+  const std::string resource_prefix_;
+  const std::string api_client_;
+  std::atomic<std::uint64_t> turn_ = 0;
+  Mutex mutex_;
+  Condition ended_;
+  std::unordered_set<std::shared_ptr<Call>> calls_ NDB_GUARDED_BY(mutex_);
+  bool shut_down_ NDB_GUARDED_BY(mutex_) = false;
+};
+
+// Its attempts follow each other, so only cancel() runs at the same time as something else. The session owns it from
+// start() until its end, hence the plain `this` in callbacks.
+class Call : public std::enable_shared_from_this<Call> {
+ public:
+  Call(std::shared_ptr<Session> session, const Rpc& rpc, const CallOptions& options);
+  virtual ~Call() = default;
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  void start();
+  void cancel();
+
+  static bool delivering();  // whether this thread is inside a `done`
+
+ protected:
+  virtual void send(grpc::ClientContext& context, const std::shared_ptr<grpc::Channel>& channel,
+                    const std::string& path, std::function<void(grpc::Status)> ended) = 0;
+  virtual void deliver(absl::Status status) = 0;  // to `done`
+
+ private:
+  void attempt();
+  void attempt_ended(const grpc::Status& status);
+  bool may_retry(grpc::StatusCode code) const;
+  void retry_later(absl::Status error);
+  void finish(absl::Status status) noexcept;
+  absl::Status explain(const grpc::Status& status) const;
+
+  const std::shared_ptr<Session> session_;
+  const Rpc& rpc_;
+  const CallOptions options_;
+  const gpr_timespec deadline_;
+  int attempts_ = 0;
+  double backoff_;  // microseconds; bound of the next delay
+
+  Mutex mutex_;
+  bool cancelled_ NDB_GUARDED_BY(mutex_) = false;
+  // Replaced under the mutex, and not at all once cancelled_.
+  std::optional<grpc::ClientContext> context_;
+  std::optional<grpc::Alarm> alarm_;
+};
+
+template <class Request, class Response>
+class UnaryCall final : public Call {
+ public:
+  UnaryCall(std::shared_ptr<Session> session, const Rpc& rpc, const CallOptions& options, Request request,
+            Done<Response> done)
+      : Call(std::move(session), rpc, options), request_(std::move(request)), done_(std::move(done)) {}
+
+ private:
+  void send(grpc::ClientContext& context, const std::shared_ptr<grpc::Channel>& channel, const std::string& path,
+            std::function<void(grpc::Status)> ended) override {
+    grpc::TemplatedGenericStub<Request, Response>(channel).UnaryCall(&context, path, grpc::StubOptions(), &request_,
+                                                                     &response_, std::move(ended));
+  }
+  void deliver(absl::Status status) override {
+    if (status.ok()) {
+      done_(std::move(response_));
+    } else {
+      done_(std::move(status));
+    }
+  }
+
+  const Request request_;
+  Response response_;
+  const Done<Response> done_;
+};
+
+}  // namespace ndb::datastore

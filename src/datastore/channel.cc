@@ -1,0 +1,140 @@
+#include "datastore/channel.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/channel.h"
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace ndb::datastore {
+namespace {
+
+constexpr const char* kEmulatorVariable = "DATASTORE_EMULATOR_HOST";
+constexpr const char* kCredentialsVariable = "GOOGLE_APPLICATION_CREDENTIALS";
+constexpr std::string_view kCloudEndpoint = "datastore.googleapis.com";
+constexpr int kMaxChannels = 256;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+bool is_port(std::string_view text) {
+  int port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
+}
+
+bool is_host(std::string_view text) {
+  if (text.empty() || text.find_first_of("/ \t\r\n") != std::string_view::npos) return false;
+  return text.find(':') == std::string_view::npos || (text.front() == '[' && text.back() == ']');
+}
+
+// `text` as host:port; `default_port` may be empty, and then the port must be there. `what` names the setting in the
+// error.
+absl::StatusOr<std::string> host_and_port(std::string_view what, std::string_view text, std::string_view default_port) {
+  const bool has_port = text.rfind(':') != std::string_view::npos && !text.ends_with(']');
+  const std::string_view host = has_port ? text.substr(0, text.rfind(':')) : text;
+  const std::string_view port = has_port ? text.substr(text.rfind(':') + 1) : default_port;
+  if (!is_host(host) || !is_port(port)) {
+    return bad_argument(cat(what, " is ", quoted(text), "; it must be host:port or [IPv6 address]:port"));
+  }
+  return cat(host, ":", port);
+}
+
+absl::StatusOr<std::string> emulator_address(std::string_view what, std::string_view text) {
+  std::string_view rest = text;
+  if (rest.starts_with("http://")) rest.remove_prefix(std::string_view("http://").size());
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  return host_and_port(what, rest, "");
+}
+
+// Application-default credentials. gRPC says only that there are none, after it has asked the network, so what can be
+// seen to be wrong is reported here.
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> default_credentials() {
+  const std::string file = environment(kCredentialsVariable);
+  if (!file.empty() && access(file.c_str(), R_OK) != 0) {
+    return absl::UnauthenticatedError(
+        to_absl(cat(kCredentialsVariable, " names ", quoted(file), ", which can't be read")));
+  }
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::GoogleDefaultCredentials();
+  if (credentials == nullptr) {
+    return absl::UnauthenticatedError(to_absl(cat(
+        "no application-default credentials for the cloud: run `gcloud auth application-default login`, or set ",
+        kCredentialsVariable, " to the key file of a service account, or ", kEmulatorVariable, " for an emulator")));
+  }
+  return credentials;
+}
+
+grpc::ChannelArguments arguments(int index, bool plaintext) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);  // gRPC's default of 4 MiB is less than a batch may hold
+  // A connection that went dead without a word is noticed by a ping while calls wait on it; idle ones stay quiet, as
+  // Google's front ends and gRPC servers close connections that ping without need.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  // A server that comes back is found again within seconds, not after gRPC's two minutes.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  if (plaintext)
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // an emulator is near; http_proxy is not meant for it
+  arguments.SetInt("ndb.channel", index);             // channels with equal arguments would share one connection
+  return arguments;
+}
+
+absl::StatusOr<Channels> connect(const ChannelConfig& config, std::string address, std::string hint, int default_count,
+                                 const std::shared_ptr<grpc::ChannelCredentials>& credentials, bool plaintext) {
+  const int count = config.channels.value_or(default_count);
+  if (count < 1 || count > kMaxChannels) {
+    return bad_argument(cat("the number of channels is ", count, "; it must be 1 to ", kMaxChannels));
+  }
+  Channels channels{.list = {}, .address = std::move(address), .hint = std::move(hint)};
+  for (int i = 0; i < count; ++i) {
+    channels.list.push_back(
+        grpc::CreateCustomChannel(cat("dns:///", channels.address), credentials, arguments(i, plaintext)));
+  }
+  return channels;
+}
+
+absl::StatusOr<Channels> connect_to_emulator(const ChannelConfig& config, std::string_view what,
+                                             std::string_view host) {
+  NDB_ASSIGN_OR_RETURN(std::string address, emulator_address(what, host));
+  std::string hint = cat("is the emulator running? ", what, "=", host);
+  return connect(config, std::move(address), std::move(hint), 1, grpc::InsecureChannelCredentials(), true);
+}
+
+absl::StatusOr<Channels> connect_to_cloud(const ChannelConfig& config) {
+  const std::string_view endpoint = config.endpoint.empty() ? kCloudEndpoint : config.endpoint;
+  NDB_ASSIGN_OR_RETURN(std::string address, host_and_port("the endpoint", endpoint, "443"));
+  std::shared_ptr<grpc::ChannelCredentials> credentials = config.credentials;
+  if (credentials == nullptr) {
+    NDB_ASSIGN_OR_RETURN(credentials, default_credentials());
+  }
+  std::string hint = cat("check the network; for an emulator, set ", kEmulatorVariable, "=host:port");
+  return connect(config, std::move(address), std::move(hint), 4, credentials, false);
+}
+
+}  // namespace
+
+absl::StatusOr<Channels> make_channels(const ChannelConfig& config) {
+  if (config.in_process != nullptr) {
+    return Channels{.list = {config.in_process->grpc},
+                    .address = "(in this process)",
+                    .hint = "has the ndb::LocalDatastore been destroyed?"};
+  }
+  if (!config.emulator_host.empty()) return connect_to_emulator(config, "emulator_host", config.emulator_host);
+  if (!config.endpoint.empty()) return connect_to_cloud(config);
+  if (const std::string host = environment(kEmulatorVariable); !host.empty()) {
+    return connect_to_emulator(config, kEmulatorVariable, host);
+  }
+  return connect_to_cloud(config);
+}
+
+}  // namespace ndb::datastore
