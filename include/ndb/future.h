@@ -1,10 +1,12 @@
 // Futures: the result of an operation that has been started.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <ranges>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -18,24 +20,52 @@ namespace ndb {
 
 namespace detail {
 
-// What waits and wakes; knows no type. Belongs to the thread that made it: not thread-safe. Always owned by a shared_ptr.
+class Fiber;
+
+// A fiber's place among those who wait for a future; lives on that fiber's stack.
+struct Waiter {
+  Fiber* fiber;
+  Waiter* previous = nullptr;
+  Waiter* next = nullptr;
+};
+
+// What waits and wakes; knows no type. Belongs to the thread that made it: not thread-safe. Always owned by a
+// shared_ptr.
 class FutureCore : public std::enable_shared_from_this<FutureCore> {
  public:
+  FutureCore() = default;
+  FutureCore(const FutureCore&) = delete;
+  FutureCore& operator=(const FutureCore&) = delete;
   virtual ~FutureCore() = default;
   bool done() const { return done_; }
 
-  // Returns when done() is true: on a thread's main stack it drives the event loop, in a tasklet it parks the fiber. Throws
-  // StuckError when nothing under way can ever finish it.
+  // Returns when done() is true: on a thread's main stack it drives the event loop, in a tasklet it parks the fiber.
+  // Throws StuckError when nothing under way can ever finish it.
   void wait();
 
-  // Runs `callback` once done (at once if it is), on the loop's stack.
+  // For destructors, which must not return before done(): like wait(), but where that would throw, the process is
+  // terminated. That takes tasklets that are in one another's destructors; elsewhere the StuckError goes to what this
+  // one waits for.
+  void join() noexcept;
+
+  // Runs `callback` once done, on the loop's stack: in the next turn of the loop if it is already.
   void on_done(std::function<void()> callback);
 
+  // The fiber whose function finishes this future, while it runs.
+  virtual const Fiber* runner() const { return nullptr; }
+
  protected:
-  void finish();  // the result is there: wakes all who wait. At most once.
+  void finish() noexcept;  // the result is there: wakes all who wait. At most once.
 
  private:
+  friend class WaitList;
+  bool await(bool joining);
+  void link(Waiter& waiter);
+  void unlink(Waiter& waiter);
+
   bool done_ = false;
+  Waiter* first_ = nullptr;  // in the order of waiting
+  Waiter* last_ = nullptr;
   std::vector<std::function<void()>> callbacks_;
 };
 
@@ -141,21 +171,30 @@ Future<T> ready_future(T value) {
   return Future<T>(std::move(state));
 }
 
+// What can be waited for: Future and Tasklet.
+template <class F>
+concept Awaitable = requires(const F& future) {
+  future.wait();
+  { *future.state() } -> std::convertible_to<const detail::FutureCore&>;
+};
+
 // Waits for all of them; errors stay in the futures.
-template <class... T>
-void wait_all(const Future<T>&... futures) {
+template <Awaitable... F>
+void wait_all(const F&... futures) {
   (futures.wait(), ...);
 }
-template <class Range>
+template <std::ranges::input_range Range>
 void wait_all(const Range& futures) {
   for (const auto& future : futures) future.wait();
 }
 
-// Waits until one of them is done and gives its index; `futures` must not be empty (BadArgumentError).
+// Waits until one of them is done and gives the index of the first that is; `futures` must not be empty
+// (BadArgumentError).
 std::size_t wait_any(const std::vector<std::shared_ptr<detail::FutureCore>>& futures);
-template <class T>
-std::size_t wait_any(const std::vector<Future<T>>& futures) {
+template <Awaitable F>
+std::size_t wait_any(const std::vector<F>& futures) {
   std::vector<std::shared_ptr<detail::FutureCore>> cores;
+  cores.reserve(futures.size());
   for (const auto& future : futures) cores.push_back(future.state());
   return wait_any(cores);
 }

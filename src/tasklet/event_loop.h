@@ -13,8 +13,13 @@
 
 namespace ndb {
 
-// Where other threads (gRPC's) hand completions to a loop. Outlives the loop if they hold it: what is posted to a loop that
-// has ended is destroyed unrun. Thread-safe.
+namespace detail {
+class Fibers;
+class FutureCore;
+}  // namespace detail
+
+// Where other threads (gRPC's) hand completions to a loop. Outlives the loop if they hold it: what is posted to a loop
+// that has ended is destroyed unrun. Thread-safe.
 class Inbox {
  public:
   using Callback = std::function<void()>;
@@ -28,13 +33,26 @@ class Inbox {
   bool closed_ NDB_GUARDED_BY(mutex_) = false;
 };
 
-// One per thread, made when first used. Everything but the inbox belongs to that thread. Order of work: ready fibers and
-// callbacks, then one idle callback (an open batch is sent when nothing is ready), then due timers, then the inbox, on which
-// it blocks while something outside is under way.
+// One per thread, made when first used. Everything but the inbox belongs to that thread. Order of work: ready fibers
+// and callbacks, then one idle callback (an open batch is sent when nothing is ready), then due timers, then the inbox,
+// on which it blocks while something outside is under way. Timers that are due and callbacks of the inbox join the
+// ready ones.
+//
+// Callbacks run on the main stack, with the TaskletLocals of whoever drives the loop there. They may wait, which runs
+// the loop again inside the step. One that throws throws out of run_once() into that waiter.
+//
+// The loop ends with its thread. Callbacks that are left are then destroyed unrun, tasklets that have not started are
+// cancelled, and those that wait get StuckError, so that they unwind. A thread_local object whose destructor uses the
+// loop calls current() in its constructor, and so is destroyed first.
 class EventLoop {
  public:
   using Callback = std::function<void()>;
   static EventLoop& current();
+
+  EventLoop();
+  ~EventLoop();
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
 
   void call_soon(Callback callback);       // when the present step is over, in order
   void call_when_idle(Callback callback);  // once, when nothing is ready: this is how a batch gets sent
@@ -52,18 +70,41 @@ class EventLoop {
   void run_until(const std::function<bool()>& done);  // throws StuckError when run_once() says false
   void drain();                                       // until nothing is left
 
+  const Clock& clock() const { return *clock_; }
+  Monotonic now() const { return clock_->monotonic(); }
+
+  // For tests: time by `clock`. Where the loop would sleep until a timer is due, and nothing outside is under way, it
+  // calls `sleep_until`, which moves the clock there.
+  void use_clock(const Clock& clock, std::function<void(Monotonic)> sleep_until);
+
+  detail::Fibers& fibers() { return *fibers_; }
+
  private:
+  friend class detail::FutureCore;
+  struct Ender;
+  void end();
+  void wait_for(const detail::FutureCore& future, bool joining);
+  bool run_first(std::deque<Callback>& queue);
+  void collect_due_timers();
+  void collect_inbox();
+  void block();
+
   std::deque<Callback> ready_;
   std::deque<Callback> idle_;
   std::multimap<Monotonic, Callback> timers_;
   std::shared_ptr<Inbox> inbox_;
   std::size_t outside_ = 0;
+  std::size_t depth_ = 0;  // steps that are being run: more than one where a step waits
+  bool ending_ = false;
+  const Clock* clock_;
+  std::function<void(Monotonic)> sleep_until_;  // empty: the system's clock, real sleep
+  std::unique_ptr<detail::Fibers> fibers_;
 };
 
-// What belongs to a tasklet rather than to its thread: swapped at every switch, inherited when a tasklet is spawned. The
-// context room keeps the current context here.
+// What belongs to a tasklet rather than to its thread: swapped at every switch, inherited when a tasklet is spawned,
+// dropped when it has ended. The context room keeps a hold on the current context here.
 struct TaskletLocals {
-  void* context = nullptr;
+  std::shared_ptr<void> context;
 };
 TaskletLocals& tasklet_locals();
 

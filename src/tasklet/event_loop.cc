@@ -1,0 +1,158 @@
+#include "tasklet/event_loop.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "tasklet/fiber.h"
+
+namespace ndb {
+namespace {
+
+// The loop of this thread. Trivially destructible, so that it can be asked for until the very end of the thread.
+thread_local EventLoop* loop_of_thread = nullptr;
+
+}  // namespace
+
+TaskletLocals& tasklet_locals() {
+  thread_local TaskletLocals locals;
+  return locals;
+}
+
+void Inbox::post(Callback callback) {
+  MutexLock lock(mutex_);
+  if (closed_) return;  // `callback` is destroyed by the caller, after the lock is released
+  callbacks_.push_back(std::move(callback));
+  arrived_.notify_one();
+}
+
+struct EventLoop::Ender {
+  ~Ender() {
+    const std::unique_ptr<EventLoop> loop(loop_of_thread);
+    loop->end();
+    loop_of_thread = nullptr;
+  }
+};
+
+EventLoop& EventLoop::current() {
+  if (loop_of_thread == nullptr) {
+    tasklet_locals();  // before the ender, so that it is destroyed after it
+    loop_of_thread = std::make_unique<EventLoop>().release();
+    // A loop made after the thread's first one has ended, by the destructor of another thread_local object, is not
+    // ended.
+    static thread_local const Ender ender;
+    static_cast<void>(&ender);
+  }
+  return *loop_of_thread;
+}
+
+EventLoop::EventLoop()
+    : inbox_(std::make_shared<Inbox>()), clock_(&Clock::system()), fibers_(std::make_unique<detail::Fibers>(*this)) {}
+
+EventLoop::~EventLoop() = default;
+
+void EventLoop::end() {
+  ending_ = true;
+  std::vector<Callback> posted;
+  {
+    MutexLock lock(inbox_->mutex_);
+    inbox_->closed_ = true;
+    posted.swap(inbox_->callbacks_);
+  }
+  fibers_->begin_end();
+  drain();
+  // Here rather than in the destructor: what the callbacks hold may still use this loop when it is destroyed.
+  ready_.clear();
+  idle_.clear();
+  timers_.clear();
+}
+
+void EventLoop::call_soon(Callback callback) {
+  if (!ending_) ready_.push_back(std::move(callback));
+}
+
+void EventLoop::call_when_idle(Callback callback) {
+  if (!ending_) idle_.push_back(std::move(callback));
+}
+
+void EventLoop::call_at(Monotonic when, Callback callback) {
+  if (!ending_) timers_.emplace(when, std::move(callback));
+}
+
+bool EventLoop::run_once() {
+  if (ending_) return fibers_->release_one();
+  for (;;) {
+    if (run_first(ready_) || run_first(idle_)) return true;
+    collect_due_timers();
+    collect_inbox();
+    if (!ready_.empty()) continue;
+    if (timers_.empty() && outside_ == 0) return false;
+    block();
+  }
+}
+
+bool EventLoop::run_first(std::deque<Callback>& queue) {
+  if (queue.empty()) return false;
+  const Callback callback = std::move(queue.front());
+  queue.pop_front();
+  struct Depth {
+    std::size_t& depth;
+    ~Depth() { --depth; }
+  } const depth{++depth_};
+  callback();
+  return true;
+}
+
+// What is due, and what was posted, goes to the ready callbacks instead of being run here: a callback that waits runs
+// the loop, which has to find the rest.
+void EventLoop::collect_due_timers() {
+  if (timers_.empty()) return;
+  const auto end = timers_.upper_bound(now());
+  for (auto timer = timers_.begin(); timer != end; timer = timers_.erase(timer)) {
+    ready_.push_back(std::move(timer->second));
+  }
+}
+
+void EventLoop::collect_inbox() {
+  MutexLock lock(inbox_->mutex_);
+  for (Callback& callback : inbox_->callbacks_) ready_.push_back(std::move(callback));
+  inbox_->callbacks_.clear();
+}
+
+void EventLoop::block() {
+  if (sleep_until_ && outside_ == 0) {
+    sleep_until_(timers_.begin()->first);
+    return;
+  }
+  constexpr Monotonic kLongest = std::chrono::hours(1);  // in case the clock was moved
+  const bool timed = !timers_.empty() && !sleep_until_;
+  const Monotonic longest = timed ? std::min(timers_.begin()->first - now(), kLongest) : kLongest;
+  MutexLock lock(inbox_->mutex_);
+  if (inbox_->callbacks_.empty()) inbox_->arrived_.wait_for(inbox_->mutex_, longest);
+}
+
+void EventLoop::run_until(const std::function<bool()>& done) {
+  while (!done()) {
+    if (!run_once()) throw StuckError("stuck: nothing is under way that could end this wait");
+  }
+}
+
+void EventLoop::drain() {
+  while (run_once()) {
+  }
+}
+
+// On the main stack. Gives up when the loop is stuck for good.
+void EventLoop::wait_for(const detail::FutureCore& future, bool joining) {
+  while (!future.done()) {
+    if (run_once()) continue;
+    // A step that waits fails itself rather than disturb tasklets which the rest of that step may serve.
+    if (ending_ || !fibers_->break_stuck(future, joining || depth_ == 0)) return;
+  }
+}
+
+void EventLoop::use_clock(const Clock& clock, std::function<void(Monotonic)> sleep_until) {
+  clock_ = &clock;
+  sleep_until_ = std::move(sleep_until);
+}
+
+}  // namespace ndb

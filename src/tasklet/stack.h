@@ -1,0 +1,72 @@
+// Memory for stacks, and what the sanitizers must be told of switches between them.
+#pragma once
+
+#include <cstddef>
+
+#if defined(__has_feature)
+#define NDB_HAS_FEATURE(feature) __has_feature(feature)
+#else
+#define NDB_HAS_FEATURE(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || NDB_HAS_FEATURE(address_sanitizer)
+#define NDB_ASAN 1
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(__SANITIZE_THREAD__) || NDB_HAS_FEATURE(thread_sanitizer)
+#define NDB_TSAN 1
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace ndb::detail {
+
+// Memory of one stack, above a guard area which no access survives. Both are address space until they are touched. The
+// constructor throws std::bad_alloc (the kernel allows some 32,000 stacks: vm.max_map_count).
+class Stack {
+ public:
+  Stack();
+  ~Stack();
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+
+  char* bottom() const { return bottom_; }
+  char* top() const { return bottom_ + size(); }
+  static std::size_t size();
+
+ private:
+  char* bottom_;
+};
+
+// AddressSanitizer has to know on which stack the program is, ThreadSanitizer which fiber runs. For the latter a switch
+// happens on the main stack's side, just before and just after: then its call stacks stay balanced.
+class StackSwitch {
+ public:
+  explicit StackSwitch(const Stack& stack);
+  ~StackSwitch();
+  StackSwitch(const StackSwitch&) = delete;
+  StackSwitch& operator=(const StackSwitch&) = delete;
+
+  // On the main stack.
+  void before_entering();
+  void after_return();
+
+  // On the fiber's stack.
+  void after_entering();
+  void before_leaving();
+  void before_leaving_for_ever();
+
+ private:
+#if defined(NDB_ASAN)
+  const Stack& stack_;
+  void* fake_stack_ = nullptr;
+  void* main_fake_stack_ = nullptr;
+  const void* main_bottom_ = nullptr;
+  std::size_t main_size_ = 0;
+#endif
+#if defined(NDB_TSAN)
+  void* fiber_;
+  void* main_ = nullptr;
+#endif
+};
+
+}  // namespace ndb::detail

@@ -1,0 +1,34 @@
+#include "ndb/tasklet.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "tasklet/event_loop.h"
+#include "tasklet/fiber.h"
+
+namespace ndb {
+namespace detail {
+
+void spawn(std::shared_ptr<Job> job) { EventLoop::current().fibers().spawn(std::move(job)); }
+
+absl::Status cancelled_tasklet() { return Cancelled("the tasklet was cancelled before it had started").status(); }
+
+void report_unseen(const absl::Status& error) noexcept {
+  if (error.ok() || absl::IsCancelled(error)) return;  // whoever cancels or rolls back knows
+  try {
+    log(Severity::kWarning, cat("a tasklet failed and nobody asked for its result: ", from_absl(error.message())));
+  } catch (...) {  // the sink's own trouble, which must not leave a destructor
+  }
+}
+
+}  // namespace detail
+
+void sleep(std::chrono::nanoseconds duration) {
+  const auto over = std::make_shared<detail::FutureState<void>>();
+  EventLoop& loop = EventLoop::current();
+  loop.call_at(loop.now() + std::min(duration, Monotonic::max() - loop.now()), [over] { over->set(detail::Unit()); });
+  over->wait();
+}
+
+}  // namespace ndb
