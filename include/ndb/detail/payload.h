@@ -2,9 +2,7 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,15 +11,19 @@
 #include "absl/status/statusor.h"
 #include "ndb/key.h"
 
+namespace ndb {
+class Value;
+}
+
 namespace ndb::detail {
 
 struct ModelInfo;
 
-// A payload counts its owners itself: the last-owner test of edit() needs an acquire load, and shared_ptr::use_count() is
-// relaxed, so that deciding by it whether to edit in place is a data race.
+// A payload counts its owners itself: the last-owner test of edit() needs an acquire load, and shared_ptr::use_count()
+// is relaxed, so that deciding by it whether to edit in place is a data race.
 class Payload {
  public:
-  explicit Payload(const ModelInfo& info) : info_(&info) {}
+  explicit Payload(const ModelInfo& model) : info_(&model) {}
   virtual ~Payload() = default;
   Payload& operator=(const Payload&) = delete;
 
@@ -64,7 +66,8 @@ class PayloadPtr {
 
   // Makes this the only owner and marks the payload as edited.
   void detach() {
-    if (!payload_->edited_ && payload_->owners_.load(std::memory_order_acquire) != 1) *this = PayloadPtr(payload_->clone());
+    if (!payload_->edited_ && payload_->owners_.load(std::memory_order_acquire) != 1)
+      *this = PayloadPtr(payload_->clone());
     payload_->edited_ = true;
   }
 
@@ -72,14 +75,21 @@ class PayloadPtr {
   Payload* payload_ = nullptr;
 };
 
-// Entity bytes (a serialized google.datastore.v1.Entity, key included) from a payload, ready for a put. Computed properties
-// are included. BadValueError, naming kind and property, for what the Datastore would refuse (limits of the Datastore API:
-// 1500 bytes per indexed string or blob, 1,048,487 per other one, 1,048,572 per entity, depth 20, UTF-8 text, geo ranges).
+// Entity bytes (a serialized google.datastore.v1.Entity, key included) from a payload, ready for a put. Computed
+// properties are included. BadValueError, naming kind and property, for what the Datastore would refuse (limits of the
+// Datastore API: 1500 bytes per indexed string or blob, 1,048,487 per other one, 1,048,572 per entity, depth 20, UTF-8
+// text, geo ranges).
 absl::StatusOr<std::string> encode_entity(const Key& key, const Payload& payload);
 
-// And back, as the class `info` describes. The key inside the bytes is not looked at (entity_key() reads it). BadValueError,
-// naming kind, property and both types, when a value does not fit the class.
+// And back, as the class `info` describes. The key inside the bytes is not looked at (entity_key() reads it).
+// BadValueError, naming kind, property and both types, when a value does not fit the class; DATA_LOSS when the bytes
+// are no entity. Null leaves a property at its default, unknown properties are passed over, of two with one name the
+// last counts.
 absl::StatusOr<PayloadPtr> decode_entity(const ModelInfo& info, const Key& key, std::string_view entity);
-absl::StatusOr<Key> entity_key(std::string_view entity);
+absl::StatusOr<Key> entity_key(std::string_view entity);  // NOT_FOUND if there is none in it
+
+// One google.datastore.v1.Value, for filters and projections. BadValueError as above.
+absl::StatusOr<std::string> encode_value(const Value& value);
+absl::StatusOr<Value> decode_value(std::string_view bytes);
 
 }  // namespace ndb::detail

@@ -1,0 +1,95 @@
+// What the library knows of a model class without its type, and the registry that finds it by kind. Not for users.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ndb/detail/codec.h"
+#include "ndb/detail/payload.h"
+#include "ndb/key.h"
+#include "ndb/options.h"
+
+namespace ndb {
+class Handle;
+}
+
+namespace ndb::detail {
+
+// A class flag: a constant, no opinion, or (`ask` set) a callable of the key. Called like a function whichever it is; a
+// constant costs no call.
+template <class T>
+struct ClassFlag {
+  std::optional<T> constant{};
+  std::optional<T> (*ask)(const Key&) = nullptr;
+  std::optional<T> operator()(const Key& key) const { return ask != nullptr ? ask(key) : constant; }
+};
+
+struct ModelInfo {
+  std::string_view kind{};  // empty if any_kind
+  bool any_kind = false;    // ndb::Entity: reads every kind; has no flags and no hooks
+  bool has_auto_now = false;
+  const Table& (*table)() = nullptr;     // null if any_kind
+  Payload* (*make_payload)() = nullptr;  // default values, unowned
+
+  ClassFlag<bool> use_cache{}, use_memcache{}, use_datastore{}, write_through{};
+  ClassFlag<Timeout> memcache_timeout{};
+
+  // The hooks, null where the class has none (see ndb/model.h). The handle given to pre_put may be changed by it; all
+  // may throw.
+  void (*pre_get)(const Key&) = nullptr;
+  void (*post_get)(const Key&, const absl::Status&) = nullptr;
+  void (*pre_put)(Handle&) = nullptr;
+  void (*post_put)(const Handle&, const absl::Status&) = nullptr;
+  void (*pre_delete)(const Key&) = nullptr;
+  void (*post_delete)(const Key&, const absl::Status&) = nullptr;
+};
+
+// Defined by ndb/model.h for model classes and by ndb/entity.h.
+template <class M>
+const ModelInfo& info();
+
+// The class of a kind: null if there is none. KindError when two classes of the kind are registered and differ in a
+// flag. Takes no lock. Thread-safe.
+absl::StatusOr<const ModelInfo*> find_model(std::string_view kind);
+
+// OK if entities of `key` can be read as the class `info`; KindError, which names both kinds, otherwise.
+absl::Status check_kind(const Key& key, const ModelInfo& info);
+
+// Sets the auto_now and auto_now_add properties. The caller is the only owner (PayloadPtr::detach).
+void before_put(Payload& payload, Timestamp now);
+
+// A class in the registry; lives as long as the program. Model classes make theirs before main.
+class Registration {
+ public:
+  explicit Registration(const ModelInfo& info);
+  Registration(const Registration&) = delete;
+  Registration& operator=(const Registration&) = delete;
+
+ private:
+  friend absl::StatusOr<const ModelInfo*> find_model(std::string_view kind);
+  const ModelInfo* info_;
+  const Registration* next_ = nullptr;
+  bool disputed_ = false;  // an earlier class of this kind has other flags; set before this one is visible
+};
+
+// What the properties of a payload take beyond their sizeof, about.
+std::size_t heap_bytes(const ModelInfo& info, const void* properties);
+
+// The payload that holds `P`.
+template <class P>
+class PayloadOf final : public Payload {
+ public:
+  PayloadOf(const ModelInfo& info, P properties) : Payload(info), properties_(std::move(properties)) {}
+  Payload* clone() const override { return new PayloadOf(*this); }
+  void* properties() override { return &properties_; }
+  std::size_t footprint() const override { return sizeof(*this) + heap_bytes(info(), &properties_); }
+
+ private:
+  P properties_;
+};
+
+}  // namespace ndb::detail

@@ -1,0 +1,285 @@
+// The C++ types that a property can have: Codec<T> for each, and the table rows made of them. Not for users.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "ndb/detail/codec.h"
+#include "ndb/key.h"
+#include "ndb/value.h"
+
+namespace ndb::detail {
+
+template <class...>
+inline constexpr bool kNever = false;
+template <class T>
+inline constexpr bool kIsOptional = false;
+template <class T>
+inline constexpr bool kIsOptional<std::optional<T>> = true;
+template <class T>
+inline constexpr bool kIsVector = false;
+template <class T>
+inline constexpr bool kIsVector<std::vector<T>> = true;
+
+// What a filter on the property compares with: the element of a repeated one, the value of an optional one.
+template <class T>
+struct Element {
+  using type = T;
+};
+template <class T>
+struct Element<std::optional<T>> : Element<T> {};
+template <class T>
+struct Element<std::vector<T>> : Element<T> {};
+
+// A struct with NDB_PROPERTIES.
+template <class T>
+concept Structured = requires { T::ndb_fields(); };
+template <Structured T>
+const Table& struct_table();
+
+inline std::size_t string_heap(const std::string& s) { return s.capacity() > 15 ? s.capacity() + 1 : 0; }
+
+// Each has `Stored` (as what a filter sends it; void if it cannot), kIndexed, encode and decode.
+template <class T>
+struct Codec {
+  static_assert(kNever<T>,
+                "ndb: this type cannot be a property. Use bool, an integer, float, double, std::string, ndb::Text, "
+                "ndb::Blob, ndb::Json, ndb::GeoPoint, ndb::Timestamp, ndb::Key, ndb::Value, std::optional<T>, "
+                "std::vector<T>, or a struct with NDB_PROPERTIES.");
+};
+
+template <class S, bool Indexed = true>
+struct Scalar {
+  using Stored = S;
+  static constexpr bool kIndexed = Indexed;
+  static std::size_t heap_bytes(const auto&) { return 0; }
+};
+
+template <>
+struct Codec<bool> : Scalar<bool> {
+  static void encode(Encoder& out, bool v, bool indexed) { out.boolean(v, indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, bool& v) {
+    if (wire.type == ValueType::kNull) return true;
+    if (wire.type != ValueType::kBool) return in.wrong_type("bool", wire);
+    v = wire.integer != 0;
+    return true;
+  }
+};
+
+template <std::integral T>
+struct Codec<T> : Scalar<std::int64_t> {
+  static void encode(Encoder& out, T v, bool indexed) {
+    if constexpr (std::in_range<std::int64_t>(std::numeric_limits<T>::max())) {
+      out.integer(static_cast<std::int64_t>(v), indexed);
+    } else {
+      out.unsigned_integer(v, indexed);
+    }
+  }
+  static bool decode(Decoder& in, const WireValue& wire, T& v) {
+    if (wire.type == ValueType::kNull) return true;
+    if (wire.type != ValueType::kInt64) return in.wrong_type("an integer", wire);
+    if (!std::in_range<T>(wire.integer)) {
+      return in.fail("is stored as " + std::to_string(wire.integer) + ", which does not fit into " +
+                     (std::is_signed_v<T> ? "a signed" : "an unsigned") + " integer of " +
+                     std::to_string(8 * sizeof(T)) + " bits");
+    }
+    v = static_cast<T>(wire.integer);
+    return true;
+  }
+};
+
+template <class T>
+  requires std::same_as<T, float> || std::same_as<T, double>
+struct Codec<T> : Scalar<double> {
+  static void encode(Encoder& out, T v, bool indexed) { out.number(static_cast<double>(v), indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, T& v) {
+    if (wire.type == ValueType::kNull) return true;
+    // Clients in languages with one number type store 2.0 as the integer 2.
+    if (wire.type == ValueType::kInt64) {
+      v = static_cast<T>(wire.integer);
+      return true;
+    }
+    if (wire.type != ValueType::kDouble) return in.wrong_type("double", wire);
+    v = static_cast<T>(wire.point.latitude);
+    return true;
+  }
+};
+
+// Strings and bytes. NDB reads a blob as a string; a projection gives bytes as a string.
+template <class T, bool Indexed>
+struct Characters : Scalar<T, Indexed> {
+  static bool decode_into(Decoder& in, const WireValue& wire, std::string& v, std::string_view wanted) {
+    constexpr int kCompressed = 22;
+    if (wire.type == ValueType::kNull) return true;
+    if (wire.type != ValueType::kString && wire.type != ValueType::kBlob) return in.wrong_type(wanted, wire);
+    if (wire.meaning == kCompressed) return in.wrong_type(wanted, wire);
+    v.assign(wire.bytes);
+    return true;
+  }
+};
+
+template <>
+struct Codec<std::string> : Characters<std::string, true> {
+  static void encode(Encoder& out, const std::string& v, bool indexed) { out.string(v, indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, std::string& v) {
+    return decode_into(in, wire, v, "std::string");
+  }
+  static std::size_t heap_bytes(const std::string& v) { return string_heap(v); }
+};
+template <>
+struct Codec<Text> : Characters<std::string, false> {
+  static void encode(Encoder& out, const Text& v, bool) { out.string(v, false); }
+  static bool decode(Decoder& in, const WireValue& wire, Text& v) { return decode_into(in, wire, v, "ndb::Text"); }
+  static std::size_t heap_bytes(const Text& v) { return string_heap(v); }
+};
+template <>
+struct Codec<Blob> : Characters<Blob, false> {
+  static void encode(Encoder& out, const Blob& v, bool) { out.blob(v, false); }
+  static bool decode(Decoder& in, const WireValue& wire, Blob& v) { return decode_into(in, wire, v, "ndb::Blob"); }
+  static std::size_t heap_bytes(const Blob& v) { return string_heap(v); }
+};
+template <>
+struct Codec<Json> : Characters<Json, false> {
+  // No text is not JSON: it stands for an unset property.
+  static void encode(Encoder& out, const Json& v, bool) { v.text.empty() ? out.null(false) : out.blob(v.text, false); }
+  static bool decode(Decoder& in, const WireValue& wire, Json& v) { return decode_into(in, wire, v.text, "ndb::Json"); }
+  static std::size_t heap_bytes(const Json& v) { return string_heap(v.text); }
+};
+
+template <>
+struct Codec<Timestamp> : Scalar<Timestamp> {
+  static void encode(Encoder& out, Timestamp v, bool indexed) { out.timestamp(v, indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, Timestamp& v) {
+    if (wire.type == ValueType::kNull) return true;
+    // A projection gives a time as its microseconds.
+    if (wire.type != ValueType::kTimestamp && wire.type != ValueType::kInt64) {
+      return in.wrong_type("ndb::Timestamp", wire);
+    }
+    v = Timestamp(std::chrono::microseconds(wire.integer));
+    return true;
+  }
+};
+
+template <>
+struct Codec<GeoPoint> : Scalar<GeoPoint> {
+  static void encode(Encoder& out, GeoPoint v, bool indexed) { out.geo_point(v, indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, GeoPoint& v) {
+    if (wire.type == ValueType::kNull) return true;
+    if (wire.type != ValueType::kGeoPoint) return in.wrong_type("ndb::GeoPoint", wire);
+    v = wire.point;
+    return true;
+  }
+};
+
+template <>
+struct Codec<Key> : Scalar<Key> {
+  static void encode(Encoder& out, const Key& v, bool indexed) { out.key(v, indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, Key& v) {
+    if (wire.type == ValueType::kNull) return true;
+    if (wire.type != ValueType::kKey) return in.wrong_type("ndb::Key", wire);
+    auto key = Key::from_bytes(wire.bytes);
+    if (!key.ok()) return in.malformed();
+    v = *std::move(key);
+    return true;
+  }
+  static std::size_t heap_bytes(const Key& v) { return v.bytes().size(); }
+};
+
+// A value of any type in a model class.
+template <>
+struct Codec<Value> : Scalar<Value> {
+  static void encode(Encoder& out, const Value& v, bool indexed) { out.value(v, indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, Value& v) { return in.value(wire, v); }
+};
+
+template <Structured T>
+struct Codec<T> : Scalar<void> {
+  static void encode(Encoder& out, const T& v, bool indexed) { out.structure(struct_table<T>(), &v, indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, T& v) {
+    if (wire.type == ValueType::kNull) return true;
+    if (wire.type != ValueType::kEntity) return in.wrong_type("a struct", wire);
+    v = T{};
+    return in.structure(struct_table<T>(), wire, &v);
+  }
+  static std::size_t heap_bytes(const T& v) { return struct_table<T>().heap_bytes(&v); }
+};
+
+template <class T>
+struct Codec<std::optional<T>> : Codec<T> {
+  static_assert(!kIsOptional<T>, "ndb: an optional of an optional cannot be a property; the Datastore has one null.");
+  static void encode(Encoder& out, const std::optional<T>& v, bool indexed) {
+    if (v) {
+      Codec<T>::encode(out, *v, indexed);
+    } else {
+      out.null(indexed && Codec<T>::kIndexed);
+    }
+  }
+  static bool decode(Decoder& in, const WireValue& wire, std::optional<T>& v) {
+    v.reset();
+    return wire.type == ValueType::kNull || Codec<T>::decode(in, wire, v.emplace());
+  }
+  static std::size_t heap_bytes(const std::optional<T>& v) { return v ? Codec<T>::heap_bytes(*v) : 0; }
+};
+
+template <class T>
+struct Codec<std::vector<T>> : Codec<T> {
+  static_assert(!kIsVector<typename std::conditional_t<kIsOptional<T>, T, std::optional<T>>::value_type>,
+                "ndb: a vector of vectors cannot be a property; the Datastore has no arrays inside arrays.");
+  static void encode(Encoder& out, const std::vector<T>& v, bool indexed) {
+    const std::size_t before = out.size();
+    for (auto it = v.rbegin(); it != v.rend(); ++it) {
+      const std::size_t element_before = out.size();
+      Codec<T>::encode(out, *it, indexed);
+      out.element(element_before);
+    }
+    out.array(before);
+  }
+  static bool decode(Decoder& in, const WireValue& wire, std::vector<T>& v) {
+    v.clear();
+    if (wire.type == ValueType::kNull) return true;
+    // A property that became repeated later, or one of its values in a projection.
+    if (wire.type != ValueType::kArray) return decode_element(in, wire, v);
+    ArrayReader elements(in, wire);
+    for (WireValue element; elements.next(element);) {
+      if (!decode_element(in, element, v)) return false;
+    }
+    return elements.ok();
+  }
+  static std::size_t heap_bytes(const std::vector<T>& v) {
+    std::size_t sum = std::same_as<T, bool> ? v.capacity() / 8 : v.capacity() * sizeof(T);
+    for (const T& element : v) sum += Codec<T>::heap_bytes(element);
+    return sum;
+  }
+
+ private:
+  static bool decode_element(Decoder& in, const WireValue& wire, std::vector<T>& v) {
+    if constexpr (std::same_as<T, bool>) {  // its elements have no address
+      bool element = false;
+      if (!Codec<bool>::decode(in, wire, element)) return false;
+      v.push_back(element);
+      return true;
+    } else {
+      return Codec<T>::decode(in, wire, v.emplace_back());
+    }
+  }
+};
+
+// One set of operations per C++ type, whatever the number of properties that have it.
+template <class T>
+inline constexpr TypeOps kOps{
+    .encode = [](Encoder& out, const void* v,
+                 bool indexed) { Codec<T>::encode(out, *static_cast<const T*>(v), indexed); },
+    .decode = [](Decoder& in, const WireValue& wire,
+                 void* v) { return Codec<T>::decode(in, wire, *static_cast<T*>(v)); },
+    .heap_bytes = [](const void* v) { return Codec<T>::heap_bytes(*static_cast<const T*>(v)); },
+};
+
+}  // namespace ndb::detail

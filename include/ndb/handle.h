@@ -1,0 +1,83 @@
+// What all entities are, typed or not: a key, and properties that are shared until they are edited.
+#pragma once
+
+#include "ndb/detail/payload.h"
+#include "ndb/key.h"
+#include "ndb/options.h"
+
+namespace ndb {
+
+template <class T>
+class Future;
+
+namespace detail {
+struct HandleAccess;
+struct Unset {};
+}  // namespace detail
+
+// The base of model classes and of ndb::Entity. A value: copying shares the properties, editing one copy never shows in
+// another, nor in a cache. An empty handle is an entity that does not exist. Not thread-safe, but copies of a handle
+// may be used by different threads.
+class Handle {
+ public:
+  explicit operator bool() const { return static_cast<bool>(payload_); }
+  const Key& key() const { return key_; }
+
+  // Writes the entity and returns its key; an incomplete key is completed, in this handle too. Defined with the
+  // context.
+  Key put();
+  Key put(const Options& options);
+  Future<Key> put_async();
+  Future<Key> put_async(const Options& options);
+
+  // Same class, same key, same values (as they are stored).
+  friend bool operator==(const Handle& a, const Handle& b);
+
+  // What a model class may declare anew. They stand here so that a private one is an error instead of being ignored.
+  static constexpr detail::Unset _kind{}, _use_cache{}, _use_memcache{}, _use_datastore{}, _memcache_timeout{},
+      _write_through{}, _pre_get_hook{}, _post_get_hook{}, _pre_put_hook{}, _post_put_hook{}, _pre_delete_hook{},
+      _post_delete_hook{};
+
+ protected:
+  Handle() = default;
+  Handle(Key key, detail::PayloadPtr payload) : key_(std::move(key)), payload_(std::move(payload)) {}
+
+  // The properties; throws ndb::Error if the handle is empty. edited() detaches from other owners first.
+  const void* properties() const {
+    if (!payload_) throw_absent();
+    return payload_->properties();
+  }
+  void* edited() {
+    if (!payload_) throw_absent();
+    payload_.detach();
+    return payload_->properties();
+  }
+
+ private:
+  friend struct detail::HandleAccess;
+  [[noreturn]] void throw_absent() const;
+
+  Key key_;
+  detail::PayloadPtr payload_;
+};
+
+namespace detail {
+
+// The insides of handles, for the verbs.
+struct HandleAccess {
+  static Key& key(Handle& handle) { return handle.key_; }
+  static PayloadPtr& payload(Handle& handle) { return handle.payload_; }
+  static const PayloadPtr& payload(const Handle& handle) { return handle.payload_; }
+
+  // The handle of class M; `payload` is one of M's, or empty for an entity that does not exist.
+  template <class M>
+  static M wrap(Key key, PayloadPtr payload) {
+    M model;
+    static_cast<Handle&>(model).key_ = std::move(key);
+    static_cast<Handle&>(model).payload_ = std::move(payload);
+    return model;
+  }
+};
+
+}  // namespace detail
+}  // namespace ndb

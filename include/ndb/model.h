@@ -1,0 +1,131 @@
+// ndb::Model: entities with a C++ class. The guide shows how one is written; in short:
+//
+//   class Account : public ndb::Model<Account> {
+//    public:
+//     struct Properties {            // a plain aggregate; every field has an initializer
+//       std::string name{};
+//       std::int64_t age = 0;
+//       std::string initial() const { return name.substr(0, 1); }  // computed: stored for queries, never read back
+//     };
+//     NDB_MODEL(name, (age, .name = "a", .indexed = false), initial)
+//   };
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "ndb/detail/describe.h"
+#include "ndb/filter.h"
+#include "ndb/handle.h"
+#include "ndb/key.h"
+#include "ndb/macros.h"
+#include "ndb/options.h"
+#include "ndb/property.h"
+#include "ndb/value.h"
+
+namespace ndb {
+
+template <class M>
+class Query;  // ndb/query.h
+
+// An id as an argument: a name or a number.
+struct SomeId {
+  template <class S>
+    requires std::is_convertible_v<const S&, std::string_view>
+  SomeId(const S& name) : id(ndb::id(std::string_view(name))) {}
+  template <std::integral I>
+    requires(!std::same_as<I, bool>)
+  SomeId(I number) : id(static_cast<std::int64_t>(number)) {}
+  Id id;
+};
+
+// The base of model classes. A model class has no data of its own beside what Handle has.
+//
+// What D may declare, as public static members unless said otherwise (a private one is an error):
+//   _kind                                  a string: the kind; default: the class name without its namespaces
+//   _use_cache, _use_memcache, _use_datastore, _write_through    a bool, or a callable: const Key& -> bool or
+//   optional<bool> _memcache_timeout                      seconds (0 = unlimited), or a callable likewise void
+//   _pre_get_hook(const Key&)         when get is called, also if a cache answers void _post_get_hook(const Key&, const
+//   absl::Status&)      when the result is there; not for query results void _pre_put_hook()                   not
+//   static: on the entity, before auto_now is set and anything is encoded void _post_put_hook(const absl::Status&)
+//   const            not static: on the entity, when the result is there void _pre_delete_hook(const Key&), void
+//   _post_delete_hook(const Key&, const absl::Status&)     like get
+//
+// Base is another model class for plain inheritance: `class Employee : public ndb::Model<Employee, Person>`, whose
+// Properties derive from Person::Properties, has Person's properties, flags and hooks, and a kind of its own.
+template <class D, class Base = Handle>
+class Model : public Base {
+  static inline const detail::Registered<D> registered_{};  // before main
+  using Touched = detail::Touch<&registered_>;              // naming the address makes it exist, used or not
+  friend D;
+  Model() = default;  // private: `class A : public ndb::Model<B>` does not compile
+
+  template <class M>
+  using Props = typename M::Properties;
+
+ public:
+  using ndb_base = Base;
+  static constexpr KeyProperty _key{};
+  static constexpr std::string_view _get_kind() { return detail::kInfo<D>.kind; }
+
+  // A new entity, not stored until put(). Without an id the Datastore assigns a number at put().
+  template <class M = D>
+  static D make(Props<M> properties, Id id = {}) {
+    return make(std::move(properties), Key(_get_kind(), std::move(id)));
+  }
+  template <class M = D>
+  static D make(Props<M> properties, Id id, const Key& parent) {
+    return make(std::move(properties), Key(_get_kind(), std::move(id), parent));
+  }
+  template <class M = D>
+  static D make(Props<M> properties, Key key) {  // BadKeyError if the key is of another kind
+    detail::check_own_key(key, detail::kInfo<D>);
+    return detail::HandleAccess::wrap<D>(
+        std::move(key), detail::PayloadPtr(new detail::PayloadOf<Props<M>>(detail::kInfo<D>, std::move(properties))));
+  }
+
+  // The properties, to read. Throws ndb::Error if the handle is empty. (One line, so that clang shows the remark in its
+  // error.)
+  const auto* operator->() const {
+    return static_cast<const Props<D>*>(this->properties());
+  }  // to change: entity.edit().field
+  // The properties, to change; nothing else sees the change before put(). A reference kept longer never reaches a
+  // cache.
+  auto& edit() { return *static_cast<Props<D>*>(this->edited()); }
+
+  // The verbs; defined in ndb/verbs.h. An entity that does not exist is an empty handle.
+  static D get_by_id(const SomeId& id, const Options& options = {});
+  static D get_by_id(const SomeId& id, const Key& parent, const Options& options = {});
+  static Future<D> get_by_id_async(const SomeId& id, const Options& options = {});
+  static Future<D> get_by_id_async(const SomeId& id, const Key& parent, const Options& options = {});
+  template <class M = D>
+  static D get_or_insert(std::string_view name, Props<M> properties = {}, const Options& options = {});
+  template <class M = D>
+  static D get_or_insert(std::string_view name, const Key& parent, Props<M> properties = {},
+                         const Options& options = {});
+  static std::vector<Key> allocate_ids(int count, const Key& parent = {}, const Options& options = {});
+
+  template <class... F>
+  static Query<D> query(F... filters) {
+    static_assert((std::convertible_to<F, Filter> && ...),
+                  "ndb: a filter is written Account::age > 30; account->age > 30 is a bool.");
+    return Query<D>(std::vector<Filter>{std::move(filters)...});
+  }
+};
+
+// Keys of a model class.
+template <class M>
+Key key(const SomeId& id) {
+  return Key(M::_get_kind(), id.id);
+}
+template <class M>
+Key key(const SomeId& id, const Key& parent) {
+  return Key(M::_get_kind(), id.id, parent);
+}
+
+}  // namespace ndb

@@ -1,0 +1,104 @@
+// Properties of model classes as objects: `Account::age > 30`, `-Account::age`, `Account::home.city == "London"`.
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "ndb/detail/property_traits.h"
+#include "ndb/filter.h"
+
+namespace ndb {
+
+// The property itself, an empty object; NDB_MODEL makes one per field. `Account::age` is the property, `account->age`
+// the value. Options are part of the type, so that a filter on a property that is not indexed does not compile.
+//
+// Comparisons make filters: == != < <= > >= with a value of the property's type, or nullptr for null. On a repeated
+// property a filter holds when it holds for any element. A minus makes a descending order. Beside IN and NOT_IN a
+// property has no named members of its own, since the sub-properties of a structured one are its members.
+template <auto Member, PropertyOptions Options = PropertyOptions{}, class Parent = void>
+struct Property
+    : detail::Columns<typename detail::MemberOf<decltype(Member)>::Type, Property<Member, Options, Parent>> {
+  template <class V>
+  Filter IN(std::initializer_list<V> values) const {
+    return detail::filter_of_all<Property>(Op::kIn, values);
+  }
+  template <class Range>
+  Filter IN(const Range& values) const {
+    return detail::filter_of_all<Property>(Op::kIn, values);
+  }
+  template <class V>
+  Filter NOT_IN(std::initializer_list<V> values) const {
+    return detail::filter_of_all<Property>(Op::kNotIn, values);
+  }
+  template <class Range>
+  Filter NOT_IN(const Range& values) const {
+    return detail::filter_of_all<Property>(Op::kNotIn, values);
+  }
+  template <class V>
+  constexpr void operator=(const V&) const {
+    static_assert(detail::kNever<V>, "ndb: this is the property, not its value. Write entity.edit().field = value.");
+  }
+};
+
+// The key as a property of every model class: `Account::_key > key`, `-Account::_key`.
+struct KeyProperty {};
+
+// The list of a model's properties, an empty object: their types say everything.
+template <class... P>
+struct Fields {
+  constexpr Fields() = default;
+  constexpr explicit Fields(P...)
+    requires(sizeof...(P) > 0)
+  {}
+  template <class... Q>
+  constexpr Fields<P..., Q...> operator+(Fields<Q...>) const {
+    return {};
+  }
+};
+
+// `Filter` is written out: with `auto` the bodies would be instantiated while overloads are compared.
+template <detail::IsProperty P, class V>
+Filter operator==(P, const V& v) {
+  return detail::filter<P>(Op::kEqual, v);
+}
+template <detail::IsProperty P, class V>
+Filter operator!=(P, const V& v) {
+  return detail::filter<P>(Op::kNotEqual, v);
+}
+template <detail::IsProperty P, class V>
+Filter operator<(P, const V& v) {
+  return detail::filter<P>(Op::kLess, v);
+}
+template <detail::IsProperty P, class V>
+Filter operator<=(P, const V& v) {
+  return detail::filter<P>(Op::kLessOrEqual, v);
+}
+template <detail::IsProperty P, class V>
+Filter operator>(P, const V& v) {
+  return detail::filter<P>(Op::kGreater, v);
+}
+template <detail::IsProperty P, class V>
+Filter operator>=(P, const V& v) {
+  return detail::filter<P>(Op::kGreaterOrEqual, v);
+}
+template <detail::IsProperty P>
+Order operator-(P) {
+  return detail::order<P>(true);
+}
+
+// `order(Account::age)`: for functions that take orders, where a property alone means ascending.
+template <detail::IsProperty P>
+Order order_of(P) {
+  return detail::order<P>(false);
+}
+inline Order order_of(Order order) { return order; }
+
+// Names for use as strings: property_name(Account::home.city) is "home.city".
+template <detail::IsProperty P>
+std::string property_name(P) {
+  return detail::Traits<P>::path();
+}
+
+}  // namespace ndb

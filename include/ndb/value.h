@@ -1,0 +1,157 @@
+// Property values as the Datastore knows them, for code that has no model class: dynamic entities, filters,
+// projections.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <concepts>
+#include <cstdint>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "ndb/key.h"
+
+namespace ndb {
+
+class Entity;
+class Value;
+
+// A point in time, as exact as the Datastore keeps it. In UTC.
+using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
+
+// A string of up to 1 MiB that is never indexed.
+struct Text : std::string {
+  using std::string::string;
+  Text() = default;
+  Text(std::string text) : std::string(std::move(text)) {}
+};
+
+// Bytes. As a property of a model never indexed, as in NDB.
+struct Blob : std::string {
+  using std::string::string;
+  Blob() = default;
+  Blob(std::string bytes) : std::string(std::move(bytes)) {}
+};
+
+// JSON text, stored as NDB stores it: as bytes that are never indexed. The text is not looked at.
+struct Json {
+  std::string text{};
+  friend bool operator==(const Json&, const Json&) = default;
+};
+
+struct GeoPoint {
+  double latitude = 0;   // -90 to 90
+  double longitude = 0;  // -180 to 180
+  friend bool operator==(const GeoPoint&, const GeoPoint&) = default;
+};
+
+// The elements of an array property. An array cannot hold arrays.
+using Array = std::vector<Value>;
+
+enum class ValueType : std::uint8_t {
+  kNull,
+  kBool,
+  kInt64,
+  kDouble,
+  kTimestamp,
+  kKey,
+  kString,
+  kBlob,
+  kGeoPoint,
+  kEntity,
+  kArray
+};
+std::string_view type_name(ValueType type);  // "int64", for messages
+
+// One value of any type. A value type; thread-safe like a const object.
+class Value {
+ public:
+  Value() = default;  // null
+  Value(std::nullptr_t) {}
+  Value(std::nullopt_t) {}
+  template <std::same_as<bool> B>
+  Value(B v) : data_(v) {}
+  template <std::integral I>
+    requires(!std::same_as<I, bool>)
+  Value(I v) : data_(checked(v)) {}  // BadValueError above the largest int64
+  template <std::floating_point F>
+  Value(F v) : data_(static_cast<double>(v)) {}
+  Value(Timestamp v) : data_(v) {}
+  Value(Key v);  // no key is null
+  Value(const char* v) : data_(std::string(v)) {}
+  Value(std::string_view v) : data_(std::string(v)) {}
+  Value(std::string v) : data_(std::move(v)) {}
+  Value(Text v) : data_(static_cast<std::string&&>(v)), indexed_(false) {}
+  Value(Blob v) : data_(std::move(v)) {}
+  Value(Json v) : data_(Blob(std::move(v.text))), indexed_(false) {}
+  Value(GeoPoint v) : data_(v) {}
+  Value(Entity v);  // an embedded entity; an empty handle is null
+  Value(Array v) : data_(std::move(v)) {}
+  template <class T>
+  Value(const std::optional<T>& v) : Value(v ? Value(*v) : Value()) {}
+
+  ValueType type() const { return static_cast<ValueType>(data_.index()); }
+  bool is_null() const { return data_.index() == 0; }
+
+  // The value, if it has exactly this type. BadValueError otherwise, which names both types.
+  bool as_bool() const;
+  std::int64_t as_int64() const;
+  double as_double() const;
+  Timestamp as_timestamp() const;
+  const Key& as_key() const;
+  const std::string& as_string() const;
+  const Blob& as_blob() const;
+  GeoPoint as_geo_point() const;
+  const Entity& as_entity() const;
+  const Array& as_array() const;
+  Array& as_array();
+
+  // Whether queries can filter and sort by it. Of an array each element says it for itself.
+  bool indexed() const { return indexed_; }
+  Value& set_indexed(bool indexed) {
+    indexed_ = indexed;
+    return *this;
+  }
+  // What older writers noted beside the value (22: zlib-compressed, for instance). Kept as it was read.
+  int meaning() const { return meaning_; }
+  Value& set_meaning(int meaning) {
+    meaning_ = meaning;
+    return *this;
+  }
+
+  // By type and content; `indexed` and `meaning` do not count. The order is the Datastore's: null, integers and
+  // timestamps, booleans, blobs, strings, doubles, points, keys; then entities and arrays, element by element. NaN
+  // precedes all doubles.
+  friend bool operator==(const Value& a, const Value& b) { return (a <=> b) == 0; }
+  friend std::weak_ordering operator<=>(const Value& a, const Value& b);
+  friend std::ostream& operator<<(std::ostream& out, const Value& value);  // to_string()
+  std::string to_string() const;
+
+ private:
+  template <std::integral I>
+  static std::int64_t checked(I v) {
+    if (!std::in_range<std::int64_t>(v)) refuse(static_cast<std::uint64_t>(v));
+    return static_cast<std::int64_t>(v);
+  }
+  [[noreturn]] static void refuse(std::uint64_t too_large);
+  template <class T>
+  const T& as(ValueType wanted) const;
+
+  // In the order of ValueType.
+  std::variant<std::monostate, bool, std::int64_t, double, Timestamp, Key, std::string, Blob, GeoPoint,
+               std::shared_ptr<const Entity>, Array>
+      data_;
+  bool indexed_ = true;
+  int meaning_ = 0;
+};
+
+// The same value, not indexed.
+inline Value unindexed(Value value) { return std::move(value.set_indexed(false)); }
+
+}  // namespace ndb

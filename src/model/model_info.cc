@@ -1,0 +1,80 @@
+#include "ndb/detail/model_info.h"
+
+#include <array>
+#include <functional>
+
+#include "base/error.h"
+#include "base/mutex.h"
+#include "base/strings.h"
+#include "ndb/detail/describe.h"
+#include "ndb/entity.h"
+
+namespace ndb::detail {
+namespace {
+
+// A hash table of lists that only grow at their heads, so that readers need no lock. It holds nothing that is
+// constructed at run time: classes register before main, in any order.
+constexpr std::size_t kBuckets = 256;
+constinit std::array<std::atomic<const Registration*>, kBuckets> buckets{};
+
+std::atomic<const Registration*>& bucket(std::string_view kind) {
+  return buckets[std::hash<std::string_view>()(kind) % kBuckets];
+}
+
+template <class T>
+bool same_flag(const ClassFlag<T>& a, const ClassFlag<T>& b) {
+  if (a.ask != b.ask || a.constant.has_value() != b.constant.has_value()) return false;
+  if constexpr (std::same_as<T, Timeout>) {
+    return !a.constant || a.constant->milliseconds == b.constant->milliseconds;
+  } else {
+    return a.constant == b.constant;
+  }
+}
+
+bool same_flags(const ModelInfo& a, const ModelInfo& b) {
+  return same_flag(a.use_cache, b.use_cache) && same_flag(a.use_memcache, b.use_memcache) &&
+         same_flag(a.use_datastore, b.use_datastore) && same_flag(a.write_through, b.write_through) &&
+         same_flag(a.memcache_timeout, b.memcache_timeout);
+}
+
+}  // namespace
+
+Registration::Registration(const ModelInfo& info) : info_(&info) {
+  static Mutex mutex;
+  const MutexLock lock(mutex);
+  std::atomic<const Registration*>& head = bucket(info.kind);
+  next_ = head.load(std::memory_order_relaxed);
+  for (const Registration* other = next_; other != nullptr; other = other->next_) {
+    if (other->info_->kind != info.kind) continue;
+    disputed_ = other->disputed_ || !same_flags(*other->info_, info);
+    break;
+  }
+  head.store(this, std::memory_order_release);
+}
+
+absl::StatusOr<const ModelInfo*> find_model(std::string_view kind) {
+  const Registration* found = bucket(kind).load(std::memory_order_acquire);
+  while (found != nullptr && found->info_->kind != kind) found = found->next_;
+  if (found == nullptr) return nullptr;
+  if (found->disputed_) {
+    return kind_error(cat("two model classes of kind ", quoted(kind),
+                          " disagree in their class flags; give both the same flags or different kinds"));
+  }
+  return found->info_;
+}
+
+absl::Status check_kind(const Key& key, const ModelInfo& info) {
+  if (info.any_kind || key.kind() == info.kind) return absl::OkStatus();
+  return kind_error(cat(key.to_string(), " cannot be read as the model class of kind ", quoted(info.kind)));
+}
+
+void check_own_key(const Key& key, const ModelInfo& info) {
+  if (key.kind() == info.kind) return;
+  throw BadKeyError(cat("an entity of kind ", quoted(info.kind), " cannot have the key ", key.to_string()));
+}
+
+void before_put(Payload& payload, Timestamp now) {
+  if (payload.info().has_auto_now) payload.info().table().stamp(payload.properties(), now);
+}
+
+}  // namespace ndb::detail
