@@ -37,23 +37,17 @@ bool is_host(std::string_view text) {
   return text.find(':') == std::string_view::npos || (text.front() == '[' && text.back() == ']');
 }
 
-// `text` as host:port; `default_port` may be empty, and then the port must be there. `what` names the setting in the
-// error.
-absl::StatusOr<std::string> host_and_port(std::string_view what, std::string_view text, std::string_view default_port) {
-  const bool has_port = text.rfind(':') != std::string_view::npos && !text.ends_with(']');
+// `text` as host:port; `default_port` may be empty, and then the port must be there.
+std::optional<std::string> host_and_port(std::string_view text, std::string_view default_port) {
+  const bool has_port = text.find(':') != std::string_view::npos && !text.ends_with(']');
   const std::string_view host = has_port ? text.substr(0, text.rfind(':')) : text;
   const std::string_view port = has_port ? text.substr(text.rfind(':') + 1) : default_port;
-  if (!is_host(host) || !is_port(port)) {
-    return bad_argument(cat(what, " is ", quoted(text), "; it must be host:port or [IPv6 address]:port"));
-  }
+  if (!is_host(host) || !is_port(port)) return std::nullopt;
   return cat(host, ":", port);
 }
 
-absl::StatusOr<std::string> emulator_address(std::string_view what, std::string_view text) {
-  std::string_view rest = text;
-  if (rest.starts_with("http://")) rest.remove_prefix(std::string_view("http://").size());
-  if (rest.ends_with('/')) rest.remove_suffix(1);
-  return host_and_port(what, rest, "");
+absl::Status bad_address(std::string_view setting, std::string_view text) {
+  return bad_argument(cat(setting, " is ", ndb::quoted(text), "; it must be host:port or [IPv6 address]:port"));
 }
 
 // Application-default credentials. gRPC says only that there are none, after it has asked the network, so what can be
@@ -62,7 +56,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> default_credentials() 
   const std::string file = environment(kCredentialsVariable);
   if (!file.empty() && access(file.c_str(), R_OK) != 0) {
     return absl::UnauthenticatedError(
-        to_absl(cat(kCredentialsVariable, " names ", quoted(file), ", which can't be read")));
+        to_absl(cat(kCredentialsVariable, " names ", ndb::quoted(file), ", which can't be read")));
   }
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::GoogleDefaultCredentials();
   if (credentials == nullptr) {
@@ -103,22 +97,27 @@ absl::StatusOr<Channels> connect(const ChannelConfig& config, std::string addres
   return channels;
 }
 
-absl::StatusOr<Channels> connect_to_emulator(const ChannelConfig& config, std::string_view what,
-                                             std::string_view host) {
-  NDB_ASSIGN_OR_RETURN(std::string address, emulator_address(what, host));
-  std::string hint = cat("is the emulator running? ", what, "=", host);
-  return connect(config, std::move(address), std::move(hint), 1, grpc::InsecureChannelCredentials(), true);
+absl::StatusOr<Channels> connect_to_emulator(const ChannelConfig& config, std::string_view setting,
+                                             std::string_view text) {
+  std::string_view host = text;
+  if (host.starts_with("http://")) host.remove_prefix(std::string_view("http://").size());
+  if (host.ends_with('/')) host.remove_suffix(1);
+  const std::optional<std::string> address = host_and_port(host, "");
+  if (!address) return bad_address(setting, text);
+  return connect(config, *address, cat("is the emulator running? ", setting, "=", text), 1,
+                 grpc::InsecureChannelCredentials(), true);
 }
 
 absl::StatusOr<Channels> connect_to_cloud(const ChannelConfig& config) {
   const std::string_view endpoint = config.endpoint.empty() ? kCloudEndpoint : config.endpoint;
-  NDB_ASSIGN_OR_RETURN(std::string address, host_and_port("the endpoint", endpoint, "443"));
+  const std::optional<std::string> address = host_and_port(endpoint, "443");
+  if (!address) return bad_address("the endpoint", endpoint);
   std::shared_ptr<grpc::ChannelCredentials> credentials = config.credentials;
   if (credentials == nullptr) {
     NDB_ASSIGN_OR_RETURN(credentials, default_credentials());
   }
-  std::string hint = cat("check the network; for an emulator, set ", kEmulatorVariable, "=host:port");
-  return connect(config, std::move(address), std::move(hint), 4, credentials, false);
+  return connect(config, *address, cat("check the network; for an emulator, set ", kEmulatorVariable, "=host:port"), 4,
+                 credentials, false);
 }
 
 }  // namespace
