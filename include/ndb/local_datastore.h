@@ -1,0 +1,65 @@
+// ndb::LocalDatastore: a Datastore inside this process, with the wire API, the semantics and the limits of the cloud's.
+//
+//   auto server = ndb::LocalDatastore::start();                        // in memory, in process
+//   auto server = ndb::LocalDatastore::start({.host_port = "127.0.0.1:8081", .data_dir = "/var/lib/ndb"});
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace ndb {
+
+class Channel;
+
+// Serves google.datastore.v1.Datastore over gRPC from a RocksDB of its own. Every project and database that is named in
+// a request exists, and starts empty. Transactions are serializable. Thread-safe.
+class LocalDatastore {
+ public:
+  // When a commit is durable. Killing the process loses no acknowledged commit either way; the difference is a crash of
+  // the operating system or a power failure.
+  enum class Fsync {
+    kAlways,    // before it is acknowledged
+    kInterval,  // within a second of it
+  };
+
+  struct Options {
+    // Where to listen, as host:port; port 0 takes a free one. Empty: nowhere, only channel() reaches the server. There
+    // is no authentication, so keep it on the loopback interface.
+    std::string host_port{};
+    // The folder of the data, made if it is missing and held by one process at a time. Empty: in memory.
+    std::string data_dir{};
+    Fsync fsync = Fsync::kAlways;
+    // A transaction ends by itself this long after it began, and this long after its last call.
+    std::chrono::seconds transaction_timeout{270};
+    std::chrono::seconds transaction_idle_timeout{60};
+    // How far back read times reach.
+    std::chrono::seconds history{3600};
+  };
+
+  // Throws ndb::Error that names the address or the folder that could not be used.
+  static std::unique_ptr<LocalDatastore> start();
+  static std::unique_ptr<LocalDatastore> start(Options options);
+
+  ~LocalDatastore();  // shutdown()
+  LocalDatastore(const LocalDatastore&) = delete;
+  LocalDatastore& operator=(const LocalDatastore&) = delete;
+
+  // The host:port that is listened on, with the port that was taken; empty if none.
+  std::string address() const;
+
+  // A connection without a socket, for a client in this process.
+  std::shared_ptr<Channel> channel();
+
+  // Waits for the calls in flight and closes the store. The second call does nothing.
+  void shutdown();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+
+ public:
+  explicit LocalDatastore(std::unique_ptr<Impl> impl);  // use start()
+};
+
+}  // namespace ndb

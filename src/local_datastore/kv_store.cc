@@ -1,0 +1,139 @@
+#include "local_datastore/kv_store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+#include <chrono>
+
+#include "base/log.h"
+#include "base/strings.h"
+
+namespace ndb::local {
+namespace {
+
+rocksdb::Slice slice(std::string_view s) { return {s.data(), s.size()}; }
+std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
+
+absl::Status to_status(const rocksdb::Status& status, std::string_view what) {
+  if (status.ok()) return absl::OkStatus();
+  return absl::InternalError(cat("cannot ", what, ": ", status.ToString()));
+}
+
+rocksdb::Options rocksdb_options() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.max_background_jobs = 2;
+  options.keep_log_file_num = 2;
+  options.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
+  options.max_manifest_file_size = 16 << 20;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(64 << 20);
+  table.format_version = 5;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+}  // namespace
+
+struct KvStore::Batch::Rep {
+  rocksdb::WriteBatch batch;
+};
+
+KvStore::Batch::Batch() : rep_(std::make_unique<Rep>()) {}
+KvStore::Batch::~Batch() = default;
+
+// Adding to a batch fails only above its maximum size, which is not set.
+void KvStore::Batch::put(std::string_view key, std::string_view value) {
+  (void)rep_->batch.Put(slice(key), slice(value));
+}
+
+void KvStore::Batch::put(std::string_view key, std::string_view head, std::string_view tail) {
+  const std::array<rocksdb::Slice, 1> key_parts{slice(key)};
+  const std::array<rocksdb::Slice, 2> value_parts{slice(head), slice(tail)};
+  (void)rep_->batch.Put(rocksdb::SliceParts(key_parts.data(), 1), rocksdb::SliceParts(value_parts.data(), 2));
+}
+
+void KvStore::Batch::erase(std::string_view key) { (void)rep_->batch.Delete(slice(key)); }
+
+KvStore::Cursor::Cursor(std::unique_ptr<rocksdb::Iterator> iterator) : iterator_(std::move(iterator)) {}
+KvStore::Cursor::~Cursor() = default;
+KvStore::Cursor::Cursor(Cursor&&) noexcept = default;
+void KvStore::Cursor::seek(std::string_view key) { iterator_->Seek(slice(key)); }
+void KvStore::Cursor::next() { iterator_->Next(); }
+bool KvStore::Cursor::valid() const { return iterator_->Valid(); }
+std::string_view KvStore::Cursor::key() const { return view(iterator_->key()); }
+std::string_view KvStore::Cursor::value() const { return view(iterator_->value()); }
+absl::Status KvStore::Cursor::status() const { return to_status(iterator_->status(), "read the store"); }
+
+absl::StatusOr<std::unique_ptr<KvStore>> KvStore::open(const Options& options) {
+  auto store = std::make_unique<KvStore>();
+  store->options_ = options;
+  rocksdb::Options db_options = rocksdb_options();
+  std::string path = options.data_dir;
+  if (path.empty()) {
+    store->env_.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
+    db_options.env = store->env_.get();
+    path = "/memory";
+  }
+  rocksdb::DB* db = nullptr;
+  if (const rocksdb::Status status = rocksdb::DB::Open(db_options, path, &db); !status.ok()) {
+    return absl::FailedPreconditionError(
+        cat("cannot open the local Datastore's data in ", quoted(path), ": ", status.ToString()));
+  }
+  store->db_.reset(db);
+  if (!options.data_dir.empty() && !options.fsync_always) {
+    store->syncer_ = std::thread([raw = store.get()] { raw->sync_every_second(); });
+  }
+  return store;
+}
+
+KvStore::KvStore() = default;
+
+KvStore::~KvStore() {
+  if (syncer_.joinable()) {
+    {
+      MutexLock lock(mutex_);
+      closing_ = true;
+    }
+    wake_.notify_all();
+    syncer_.join();
+  }
+  if (db_ != nullptr && !options_.data_dir.empty()) (void)db_->SyncWAL();
+}
+
+absl::StatusOr<std::optional<std::string>> KvStore::get(std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return to_status(status, "read the store");
+  return std::optional<std::string>(std::move(value));
+}
+
+KvStore::Cursor KvStore::cursor() const {
+  rocksdb::ReadOptions options;
+  options.total_order_seek = true;
+  return Cursor(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options)));
+}
+
+absl::Status KvStore::write(Batch& batch) {
+  rocksdb::WriteOptions options;
+  options.disableWAL = options_.data_dir.empty();
+  options.sync = !options_.data_dir.empty() && options_.fsync_always;
+  return to_status(db_->Write(options, &batch.rep_->batch), "write to the store");
+}
+
+void KvStore::sync_every_second() {
+  MutexLock lock(mutex_);
+  while (!closing_) {
+    wake_.wait_for(mutex_, std::chrono::seconds(1));
+    if (const absl::Status status = to_status(db_->SyncWAL(), "sync the store"); !status.ok()) {
+      log(Severity::kError, from_absl(status.message()));
+    }
+  }
+}
+
+}  // namespace ndb::local

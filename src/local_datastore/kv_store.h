@@ -1,0 +1,85 @@
+// The ordered store of bytes below the engine: RocksDB, on disk or in memory.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "base/mutex.h"
+
+namespace rocksdb {
+class DB;
+class Env;
+class Iterator;
+}  // namespace rocksdb
+
+namespace ndb::local {
+
+// Keys are ordered as memcmp orders them. Thread-safe; a Batch and a Cursor belong to one thread.
+class KvStore {
+ public:
+  struct Options {
+    std::string data_dir{};  // empty: in memory
+    bool fsync_always = true;
+  };
+
+  // Writes that become visible, and durable, together.
+  class Batch {
+   public:
+    Batch();
+    ~Batch();
+    void put(std::string_view key, std::string_view value);
+    // The value given in two pieces, which are joined without a copy of the caller's.
+    void put(std::string_view key, std::string_view head, std::string_view tail);
+    void erase(std::string_view key);
+
+   private:
+    friend class KvStore;
+    struct Rep;
+    std::unique_ptr<Rep> rep_;
+  };
+
+  // A position in the store as it was when the cursor was made. The views live until it moves.
+  class Cursor {
+   public:
+    ~Cursor();
+    Cursor(Cursor&&) noexcept;
+    void seek(std::string_view key);  // to the first key at or after this one
+    void next();
+    bool valid() const;
+    std::string_view key() const;
+    std::string_view value() const;
+    absl::Status status() const;  // what made it invalid, if not the end of the store
+
+   private:
+    friend class KvStore;
+    explicit Cursor(std::unique_ptr<rocksdb::Iterator> iterator);
+    std::unique_ptr<rocksdb::Iterator> iterator_;
+  };
+
+  static absl::StatusOr<std::unique_ptr<KvStore>> open(const Options& options);
+  KvStore();  // use open()
+  ~KvStore();
+
+  absl::StatusOr<std::optional<std::string>> get(std::string_view key) const;
+  Cursor cursor() const;
+  absl::Status write(Batch& batch);
+
+ private:
+  void sync_every_second();
+
+  Options options_;
+  std::unique_ptr<rocksdb::Env> env_;  // the memory environment; outlives db_
+  std::unique_ptr<rocksdb::DB> db_;
+
+  Mutex mutex_;
+  Condition wake_;
+  bool closing_ NDB_GUARDED_BY(mutex_) = false;
+  std::thread syncer_;  // only for an interval
+};
+
+}  // namespace ndb::local

@@ -1,0 +1,30 @@
+// What one mutation of a commit does to one entity.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "local_datastore/rules.h"
+
+namespace ndb::local {
+
+// An entity between two mutations of a commit.
+struct EntityState {
+  bool exists = false;
+  Version version = 0;  // 0 if it does not exist
+  Version create_time = 0;
+  std::string entity{};  // serialized
+};
+
+// The limits and shapes that concern the mutation alone. Brings it into the form that is stored.
+absl::Status check_mutation(v1::Mutation& mutation, const Scope& scope);
+
+// The key that a checked mutation is about.
+v1::Key& key_of(v1::Mutation& mutation);
+
+// Applies a checked mutation with a complete key to `state` at the commit's time, and fills `result` but for the key.
+// An error fails the whole commit.
+absl::Status apply_mutation(const v1::Mutation& mutation, Version commit_time, EntityState& state,
+                            v1::MutationResult& result);
+
+}  // namespace ndb::local

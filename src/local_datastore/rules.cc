@@ -1,0 +1,249 @@
+#include "local_datastore/rules.h"
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace ndb::local {
+namespace {
+
+absl::Status invalid(const std::string& message) { return absl::InvalidArgumentError(message); }
+
+absl::Status check_inherited(std::string& own, const std::string& of_request, std::string_view what) {
+  if (own.empty()) own = of_request;
+  if (own == of_request) return absl::OkStatus();
+  return invalid(cat("mismatched ", what, "s within request: ", quoted(of_request), " vs. ", quoted(own)));
+}
+
+absl::Status check_element(const v1::Key::PathElement& element, bool last, KeyUse use, const v1::Key& key) {
+  if (element.kind().empty()) return invalid("The kind is the empty string.");
+  if (element.kind().size() > kMaxNameBytes) return invalid("The kind is longer than 1500 bytes.");
+  const bool writes = use != KeyUse::kRead && use != KeyUse::kValue;
+  if (writes && is_reserved(element.kind())) return invalid(cat("The kind \"", element.kind(), "\" is reserved."));
+  if (element.has_name()) {
+    if (element.name().empty()) return invalid("The key path element name is the empty string.");
+    if (element.name().size() > kMaxNameBytes) return invalid("The key path element name is longer than 1500 bytes.");
+    if (writes && is_reserved(element.name())) {
+      return invalid(cat("The key path element name \"", element.name(), "\" is reserved."));
+    }
+  }
+  const bool incomplete = !element.has_name() && element.id() == 0;
+  if (incomplete && !last) return invalid(cat("Key path element must not be incomplete: ", describe_path(key)));
+  if (incomplete && (use == KeyUse::kRead || use == KeyUse::kWrite)) {
+    return invalid(cat("Key path is incomplete: ", describe_path(key)));
+  }
+  if (!incomplete && last && use == KeyUse::kAllocate) {
+    return invalid(cat("Key path is complete: ", describe_path(key)));
+  }
+  return absl::OkStatus();
+}
+
+// Walks the values of one entity.
+class EntityRules {
+ public:
+  explicit EntityRules(const Scope& scope) : scope_(scope) {}
+
+  absl::Status check_properties(v1::Entity& entity, bool indexed, int depth) {
+    for (auto& [name, value] : *entity.mutable_properties()) {
+      NDB_RETURN_IF_ERROR(check_property_name(name));
+      if (depth == 1) property_ = name;
+      NDB_RETURN_IF_ERROR(check_value(value, indexed, depth, false));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status check_value(v1::Value& value, bool indexed, int depth, bool in_array) {
+    if (depth > kMaxDepth) {
+      return invalid(cat("The value of property \"", property_, "\" is nested deeper than ", kMaxDepth, " levels."));
+    }
+    if (value.meaning() == 18) return invalid("The meaning 18 may not be written.");
+    const bool leaf_indexed = indexed && !value.exclude_from_indexes();
+    switch (value.value_type_case()) {
+      case v1::Value::kArrayValue:
+        return check_array(value, indexed, depth, in_array);
+      case v1::Value::kEntityValue:
+        if (value.entity_value().has_key()) {
+          NDB_RETURN_IF_ERROR(check_key(*value.mutable_entity_value()->mutable_key(), scope_, KeyUse::kValue));
+        }
+        return check_properties(*value.mutable_entity_value(), leaf_indexed, depth + 1);
+      case v1::Value::kKeyValue:
+        NDB_RETURN_IF_ERROR(check_key(*value.mutable_key_value(), scope_, KeyUse::kValue));
+        break;
+      case v1::Value::kStringValue:
+        NDB_RETURN_IF_ERROR(check_length(value.string_value().size(), leaf_indexed));
+        break;
+      case v1::Value::kBlobValue:
+        NDB_RETURN_IF_ERROR(check_length(value.blob_value().size(), leaf_indexed));
+        break;
+      case v1::Value::kTimestampValue:
+        NDB_RETURN_IF_ERROR(check_timestamp(*value.mutable_timestamp_value()));
+        break;
+      case v1::Value::kGeoPointValue:
+        NDB_RETURN_IF_ERROR(check_geo_point(value.geo_point_value()));
+        break;
+      default:
+        break;
+    }
+    if (leaf_indexed && ++index_entries_ > kMaxIndexEntries) {
+      return invalid(cat("The entity has more than ", kMaxIndexEntries, " indexed values."));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status check_array(v1::Value& value, bool indexed, int depth, bool in_array) {
+    if (in_array) return invalid("list_value cannot contain a Value containing another list_value.");
+    if (value.meaning() != 0) return invalid("list_value cannot have a meaning.");
+    if (value.exclude_from_indexes() && value.array_value().values_size() > 0) {
+      return invalid("list_value cannot specify exclude_from_indexes; its elements can.");
+    }
+    for (v1::Value& element : *value.mutable_array_value()->mutable_values()) {
+      NDB_RETURN_IF_ERROR(check_value(element, indexed, depth, true));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status check_length(std::size_t size, bool indexed) const {
+    const std::size_t limit = indexed ? kMaxIndexedBytes : kMaxUnindexedBytes;
+    if (size <= limit) return absl::OkStatus();
+    return invalid(cat("The value of property \"", property_, "\" is longer than ", limit, " bytes."));
+  }
+
+  absl::Status check_timestamp(google::protobuf::Timestamp& timestamp) const {
+    constexpr std::int64_t kFirst = -62'135'596'800;  // 0001-01-01
+    constexpr std::int64_t kLast = 253'402'300'799;   // 9999-12-31T23:59:59
+    if (timestamp.seconds() < kFirst || timestamp.seconds() > kLast || timestamp.nanos() < 0 ||
+        timestamp.nanos() > 999'999'999) {
+      return invalid(cat("The timestamp of property \"", property_, "\" is outside of the years 1 to 9999."));
+    }
+    timestamp.set_nanos(timestamp.nanos() / 1000 * 1000);
+    return absl::OkStatus();
+  }
+
+  // Written so that NaN is outside.
+  static absl::Status check_geo_point(const google::type::LatLng& point) {
+    if (!(point.latitude() >= -90 && point.latitude() <= 90)) {
+      return invalid("Geo point latitude outside permitted range -90.0 to 90.0.");
+    }
+    if (!(point.longitude() >= -180 && point.longitude() <= 180)) {
+      return invalid("Geo point longitude outside permitted range -180.0 to 180.0.");
+    }
+    return absl::OkStatus();
+  }
+
+  const Scope& scope_;
+  std::string_view property_;
+  int index_entries_ = 0;
+};
+
+}  // namespace
+
+bool is_reserved(std::string_view name) { return name.size() >= 4 && name.starts_with("__") && name.ends_with("__"); }
+
+bool is_incomplete(const v1::Key& key) {
+  if (key.path_size() == 0) return true;
+  const v1::Key::PathElement& last = key.path(key.path_size() - 1);
+  return !last.has_name() && last.id() == 0;
+}
+
+absl::Status check_scope(const Scope& scope) {
+  if (scope.project.empty()) return invalid("The project id is the empty string.");
+  if (scope.project.size() > kMaxNameBytes || scope.database.size() > kMaxNameBytes) {
+    return invalid("The project id or database id is too long.");
+  }
+  if (scope.database == "(default)") {
+    return invalid("The database id \"(default)\" is not allowed; leave it empty for the default database.");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status check_partition(v1::PartitionId& partition, const Scope& scope) {
+  NDB_RETURN_IF_ERROR(check_inherited(*partition.mutable_project_id(), scope.project, "project"));
+  NDB_RETURN_IF_ERROR(check_inherited(*partition.mutable_database_id(), scope.database, "database"));
+  if (is_reserved(partition.namespace_id())) {
+    return invalid(cat("The namespace id \"", partition.namespace_id(), "\" is reserved."));
+  }
+  if (partition.namespace_id().size() > 100) return invalid("The namespace id is longer than 100 bytes.");
+  return absl::OkStatus();
+}
+
+absl::Status check_key(v1::Key& key, const Scope& scope, KeyUse use) {
+  const bool nothing = key.path_size() == 0 && key.partition_id().ByteSizeLong() == 0;
+  if (use == KeyUse::kValue && nothing) return absl::OkStatus();
+  if (key.path_size() == 0) return invalid("Key path is empty.");
+  if (key.path_size() > kMaxPathElements) {
+    return invalid(cat("Key path has ", key.path_size(), " elements; at most ", kMaxPathElements, " are allowed."));
+  }
+  if (use == KeyUse::kValue) {
+    // A property may refer to another project or database.
+    v1::PartitionId& partition = *key.mutable_partition_id();
+    if (partition.project_id().empty()) {
+      partition.set_project_id(scope.project);
+      if (partition.database_id().empty()) partition.set_database_id(scope.database);
+    }
+  } else {
+    NDB_RETURN_IF_ERROR(check_partition(*key.mutable_partition_id(), scope));
+  }
+  for (int i = 0; i < key.path_size(); ++i) {
+    NDB_RETURN_IF_ERROR(check_element(key.path(i), i + 1 == key.path_size(), use, key));
+  }
+  if (key.ByteSizeLong() > kMaxKeyBytes) return invalid(cat("The key is longer than ", kMaxKeyBytes, " bytes."));
+  return absl::OkStatus();
+}
+
+absl::Status check_property_name(std::string_view name) {
+  if (name.empty()) return invalid("The property.name is the empty string.");
+  if (name.size() > kMaxNameBytes) return invalid("The property.name is longer than 1500 bytes.");
+  if (is_reserved(name)) return invalid(cat("The property.name \"", name, "\" is reserved."));
+  return absl::OkStatus();
+}
+
+absl::Status check_entity(v1::Entity& entity, const Scope& scope, KeyUse use) {
+  NDB_RETURN_IF_ERROR(check_key(*entity.mutable_key(), scope, use));
+  return EntityRules(scope).check_properties(entity, true, 1);
+}
+
+absl::Status check_stored_size(std::size_t bytes) {
+  if (bytes > kMaxEntityBytes)
+    return invalid(cat("entity is too big: ", bytes, " bytes, the limit is ", kMaxEntityBytes));
+  return absl::OkStatus();
+}
+
+absl::Status check_operand(v1::Value& value, const Scope& scope) {
+  return EntityRules(scope).check_value(value, false, 1, false);
+}
+
+Version to_version(const google::protobuf::Timestamp& timestamp) {
+  // Saturates, so that a timestamp from a request cannot overflow.
+  constexpr std::int64_t kLimit = 9'000'000'000'000;
+  const std::int64_t seconds = std::min(std::max(timestamp.seconds(), -kLimit), kLimit);
+  return seconds * 1'000'000 + timestamp.nanos() / 1000;
+}
+
+void set_timestamp(google::protobuf::Timestamp& out, Version version) {
+  std::int64_t seconds = version / 1'000'000;
+  std::int64_t micros = version % 1'000'000;
+  if (micros < 0) {
+    --seconds;
+    micros += 1'000'000;
+  }
+  out.set_seconds(seconds);
+  out.set_nanos(static_cast<std::int32_t>(micros * 1000));
+}
+
+std::string describe_path(const v1::Key& key) {
+  std::string out = "[";
+  for (const v1::Key::PathElement& element : key.path()) {
+    if (out.size() > 1) out += ", ";
+    out += cat(element.kind(), ": ");
+    if (element.has_name()) {
+      out += quoted(element.name());
+    } else if (element.id() != 0) {
+      out += std::to_string(element.id());
+    } else {
+      out += "null";
+    }
+  }
+  return out + "]";
+}
+
+}  // namespace ndb::local

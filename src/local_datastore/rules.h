@@ -1,0 +1,67 @@
+// What the Datastore accepts: limits and shapes of keys, values and entities, with the codes and texts that clients
+// see. Each check also brings its argument into the form that is stored: partitions filled in, timestamps cut to
+// microseconds.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "google/datastore/v1/datastore.pb.h"
+#include "local_datastore/storage_key.h"
+
+namespace ndb::local {
+
+inline constexpr std::size_t kMaxRequestBytes = 10 << 20;
+inline constexpr std::size_t kMaxEntityBytes = 1'048'572;
+inline constexpr std::size_t kMaxUnindexedBytes = 1'048'487;
+inline constexpr std::size_t kMaxIndexedBytes = 1500;
+inline constexpr std::size_t kMaxNameBytes = 1500;
+inline constexpr std::size_t kMaxKeyBytes = 6144;
+inline constexpr int kMaxPathElements = 100;
+inline constexpr int kMaxDepth = 20;
+inline constexpr int kMaxIndexEntries = 20'000;
+inline constexpr int kMaxMutations = 500;
+inline constexpr int kMaxLookupKeys = 1000;
+
+// The project and database that a request names.
+struct Scope {
+  std::string project;
+  std::string database;
+};
+absl::Status check_scope(const Scope& scope);
+
+enum class KeyUse {
+  kRead,      // complete
+  kWrite,     // complete, nothing reserved
+  kInsert,    // as kWrite, but the last element may be incomplete
+  kAllocate,  // the last element must be incomplete
+  kValue,     // a property's value or a nested entity's key: anything that has a path, or nothing at all
+};
+absl::Status check_key(v1::Key& key, const Scope& scope, KeyUse use);
+bool is_incomplete(const v1::Key& key);
+
+// The namespace of a query.
+absl::Status check_partition(v1::PartitionId& partition, const Scope& scope);
+
+// The entity of an insert (whose key may be incomplete), update or upsert.
+absl::Status check_entity(v1::Entity& entity, const Scope& scope, KeyUse use);
+// An entity that transforms or a mask have changed, or that is about to be stored: the limits on its size.
+absl::Status check_stored_size(std::size_t bytes);
+// A value outside of an entity: the operand of a filter or a transform.
+absl::Status check_operand(v1::Value& value, const Scope& scope);
+
+absl::Status check_property_name(std::string_view name);
+
+// __x__
+bool is_reserved(std::string_view name);
+
+// Microseconds since 1970, the fraction of one cut off; and back.
+Version to_version(const google::protobuf::Timestamp& timestamp);
+void set_timestamp(google::protobuf::Timestamp& out, Version version);
+
+// [Person: "ada", Account: 7], as messages show paths.
+std::string describe_path(const v1::Key& key);
+
+}  // namespace ndb::local

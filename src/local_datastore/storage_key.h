@@ -1,0 +1,67 @@
+// How keys of entities become keys of the store, in an order that memcmp gives.
+//
+//   partition  project, database, namespace, each as escaped text
+//   path       per element 01, kind as escaped text, then 02 and the id (8 bytes, big-endian, sign flipped) or 03 and
+//   the name as
+//              escaped text; at the end 00, so that a path sorts before its extensions
+//   escaped    00 becomes 00 FF, and 00 01 ends the text
+//
+//   D partition path ~version    an entity at a version (8 bytes, big-endian, inverted: the newest comes first)
+//   K partition kind path        there is, or was within the history, an entity of this kind
+//   R partition path             an id that is never allocated
+//   M name                       the store's own numbers
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "google/datastore/v1/entity.pb.h"
+
+namespace ndb::local {
+
+namespace v1 = google::datastore::v1;
+
+// Timestamps and versions: microseconds since 1970.
+using Version = std::int64_t;
+
+void append_escaped(std::string& out, std::string_view text);
+void append_big_endian(std::string& out, std::uint64_t number);
+std::uint64_t load_big_endian(std::string_view eight_bytes);
+
+std::string encode_partition(const v1::PartitionId& partition);
+
+// The path without its end: what this entity and all its descendants begin with.
+std::string encode_path_prefix(const v1::Key& key);
+// The key's path; the last element must be complete.
+std::string encode_path(const v1::Key& key);
+
+// Where one key lives in the store.
+struct StorageKey {
+  explicit StorageKey(const v1::Key& key);
+
+  std::string partition;
+  std::string path;
+  std::string kind;
+
+  std::string entity() const;       // D partition path, to which a version is appended
+  std::string kind_member() const;  // K partition kind path
+  std::string reserved() const;     // R partition path
+};
+
+// The first key of a space, and what all keys of one kind begin with.
+std::string entities_of(std::string_view partition);
+std::string members_of(std::string_view partition, std::string_view kind);
+
+// The first key after all that begin with `prefix`.
+std::string after_prefix(std::string_view prefix);
+
+inline void append_version(std::string& out, Version version) {
+  append_big_endian(out, ~static_cast<std::uint64_t>(version));
+}
+inline Version load_version(std::string_view eight_bytes) {
+  return static_cast<Version>(~load_big_endian(eight_bytes));
+}
+inline constexpr std::size_t kVersionSize = 8;
+
+}  // namespace ndb::local
