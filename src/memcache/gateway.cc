@@ -1,0 +1,186 @@
+#include "memcache/gateway.h"
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "memcache/memcache_gateway.h"
+
+namespace ndb::memcache {
+namespace {
+
+// Races that an operation loses before it resorts to a contended LOCK (invalidate) or gives up (CACHED).
+constexpr int kTries = 4;
+
+absl::Status unavailable(std::string_view what, const Place& place, const Address& server) {
+  return absl::UnavailableError(
+      cat("memcached server ", server.to_string(), " did not ", what, " ", place.key.to_string()));
+}
+
+}  // namespace
+
+std::uint64_t new_token() {
+  std::uint64_t token = 0;
+  while (token == 0) arc4random_buf(&token, sizeof token);
+  return token;
+}
+
+std::int64_t memcached_ttl(seconds duration, WallTime now) {
+  constexpr seconds kLongestRelative = std::chrono::days(30);
+  if (duration <= seconds(0)) return 0;
+  return duration.count() + (duration > kLongestRelative ? std::int64_t{unix_seconds(now)} : 0);
+}
+
+absl::StatusOr<std::unique_ptr<Gateway>> Gateway::make(Config config) {
+  NDB_ASSIGN_OR_RETURN(std::unique_ptr<Cluster> cluster, Cluster::make(std::move(config)));
+  probe(*cluster);
+  return std::make_unique<MemcacheGateway>(std::move(cluster));
+}
+
+Place MemcacheGateway::place(const Key& key) const {
+  Place place{.key = key, .name = record_name(key.bytes())};
+  place.server = cluster_->home(place.name);
+  return place;
+}
+
+std::vector<Entry> MemcacheGateway::entries(std::span<const Key> keys) const {
+  std::vector<Entry> entries(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    entries[i].index = i;
+    entries[i].place = place(keys[i]);
+  }
+  return entries;
+}
+
+Seen MemcacheGateway::see(const Place& place, const Item& item) {
+  Seen seen{.what = Seen::kForeign, .unique = item.unique};
+  switch (parse(item.flags, item.body, place.key.bytes(), seen.record)) {
+    case Parsed::kRecord:
+      seen.what = Seen::kRecord;
+      break;
+    case Parsed::kCorrupt:
+      ++cluster_->counters().corrupt;
+      break;
+    case Parsed::kUnknown:
+      break;
+  }
+  return seen;
+}
+
+Store MemcacheGateway::to_store(Step step, const Place& place, const Unique& unique) const {
+  if (step.record.state == State::kEmpty && step.record.token == 0) step.record.token = new_token();
+  Encoded encoded = encode(step.record, place.key.bytes(), cluster_->config().compress_above);
+  const Verb verb = step.what == Step::kAdd ? Verb::kAdd : step.what == Step::kCas ? Verb::kCas : Verb::kSet;
+  return {.verb = verb,
+          .flags = encoded.flags,
+          .body = std::move(encoded.body),
+          .ttl = memcached_ttl(step.ttl, now()),
+          .unique = unique};
+}
+
+bool MemcacheGateway::fits(const Place& place, std::string_view payload) const {
+  if (cluster_->fits(place.name, payload) && payload.size() <= cluster_->config().compress_above) {
+    // The record's other fields are small, but the key may not be.
+    return cluster_->fits(place.name, cat(payload, place.key.bytes()));
+  }
+  const Record record{.state = State::kCached, .payload = std::string(payload)};  // the state with the most fields
+  return cluster_->fits(place.name, encode(record, place.key.bytes(), cluster_->config().compress_above).body);
+}
+
+void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>& steps) {
+  std::vector<Command> commands;
+  std::vector<Entry*> asked;
+  commands.reserve(entries.size());
+  asked.reserve(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    Entry& entry = entries[i];
+    if (entry.done) continue;
+    Command& command = commands.emplace_back();
+    command.server = entry.place.server;
+    command.name = entry.place.name;
+    if (steps[i].what != Step::kRead) command.store = to_store(std::move(steps[i]), entry.place, entry.seen.unique);
+    entry.seen = {.what = Seen::kAbsent};
+    asked.push_back(&entry);
+  }
+  handles_.mine().round_trip(commands,
+                             [&](std::size_t i, const Item& item) { asked[i]->seen = see(asked[i]->place, item); });
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    if (!commands[i].answered) asked[i]->seen = {.what = Seen::kFailed};
+  }
+}
+
+void MemcacheGateway::converge(std::vector<Entry>& entries, int rounds, Decide decide) {
+  std::vector<Step> steps(entries.size());
+  for (int round = 0;; ++round) {
+    bool finished = true;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (entries[i].done) continue;
+      steps[i] = decide(entries[i], round);
+      entries[i].done = steps[i].what == Step::kDone;
+      finished &= entries[i].done;
+    }
+    if (finished || round == rounds) return;
+    round_trip(entries, steps);
+  }
+}
+
+absl::Status MemcacheGateway::invalidate(std::span<const Key> keys) {
+  std::vector<Entry> invalidated = entries(keys);
+  std::vector<std::uint64_t> tokens(keys.size());
+  std::ranges::generate(tokens, new_token);
+  converge(invalidated, kTries + 1, [&](Entry& entry, int round) {
+    const bool lost = round >= kTries && entry.seen.what != Seen::kFailed;
+    Step step = invalidate_step(entry.seen, tokens[entry.index], now());
+    if (step.what == Step::kDone || !lost) return step;
+    return contend_step(entry.seen, {}, entry.seen.record.version, now());
+  });
+  for (const Entry& entry : invalidated) {
+    if (!entry.done) return unavailable("invalidate", entry.place, cluster_->address(entry.place.server));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status MemcacheGateway::put_cached(const Key& key, std::string_view payload, seconds timeout) {
+  std::vector<Entry> one = entries({&key, 1});
+  const Place& place = one[0].place;
+  if (!fits(place, payload)) {
+    return absl::InvalidArgumentError(cat(key.to_string(), " is too large for a memcached item of ",
+                                          cluster_->config().max_item_size, " bytes: ", payload.size(), " bytes"));
+  }
+  const std::uint64_t token = new_token();
+  converge(one, kTries, [&](Entry& entry, int) { return put_cached_step(entry.seen, payload, timeout, token, now()); });
+  if (one[0].seen.is(State::kLock)) {
+    return absl::UnavailableError(cat(key.to_string(), " is being written to the Datastore: not stored in memcache"));
+  }
+  const bool stored = one[0].done && one[0].seen.is(State::kCached);
+  return stored ? absl::OkStatus() : unavailable("store", place, cluster_->address(place.server));
+}
+
+absl::Status MemcacheGateway::delete_cached(const Key& key) {
+  std::vector<Entry> one = entries({&key, 1});
+  converge(one, kTries, [&](Entry& entry, int) { return delete_cached_step(entry.seen); });
+  if (one[0].done) return absl::OkStatus();
+  return unavailable("delete", one[0].place, cluster_->address(one[0].place.server));
+}
+
+Stats MemcacheGateway::stats() const {
+  const Counters& c = cluster_->counters();
+  return {.round_trips = c.round_trips,
+          .commands = c.commands,
+          .hits = c.hits,
+          .misses = c.misses,
+          .bypassed = c.bypassed,
+          .fills = c.fills,
+          .locks = c.locks,
+          .unlocks = c.unlocks,
+          .errors = c.errors,
+          .corrupt = c.corrupt,
+          .stale = c.stale};
+}
+
+}  // namespace ndb::memcache

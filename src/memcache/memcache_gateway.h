@@ -1,0 +1,97 @@
+// The gateway's inside. Functions are grouped by side: reader.cc, writer.cc, raw.cc; make(), invalidate() and the
+// CACHED records are in gateway.cc.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "memcache/cluster.h"
+#include "memcache/gateway.h"
+#include "memcache/handle.h"
+#include "memcache/transitions.h"
+
+namespace ndb::memcache {
+
+// Where a record lives.
+struct Place {
+  Key key;
+  std::string name;
+  std::size_t server = 0;
+};
+
+struct Lease {
+  Place place;
+  Unique unique;
+  std::uint64_t min = 0;
+};
+
+struct Lock {
+  Place place;
+  Holder me;
+  Seen seen;  // the LOCK as it was read back with `me` in it: releasing it needs no read
+  Monotonic protected_until{};
+};
+
+// A record on its way through an operation.
+struct Entry {
+  std::size_t index = 0;  // of the request
+  Place place;
+  Seen seen{};
+  bool done = false;
+};
+
+class MemcacheGateway final : public Gateway {
+ public:
+  explicit MemcacheGateway(std::unique_ptr<Cluster> cluster) : cluster_(std::move(cluster)), handles_(*cluster_) {}
+
+  std::vector<ReadResult> read(std::span<const ReadRequest> requests) override;
+  void fill(std::span<const Fill> fills) override;
+  std::vector<absl::StatusOr<LockPtr>> lock(std::span<const Key> keys, std::chrono::seconds hold) override;
+  bool still_held(const Lock& lock, std::chrono::milliseconds margin) const override;
+  void unlock(std::span<const Unlock> unlocks) override;
+  absl::Status invalidate(std::span<const Key> keys) override;
+  absl::Status put_cached(const Key& key, std::string_view payload, std::chrono::seconds timeout) override;
+  absl::Status delete_cached(const Key& key) override;
+  std::vector<std::optional<RawItem>> raw_get(std::span<const std::string> keys, bool tokens) override;
+  bool raw_store(RawStore how, std::string_view key, std::string_view value, std::chrono::seconds timeout) override;
+  bool raw_cas(std::string_view key, std::string_view value, std::uint64_t token,
+               std::chrono::seconds timeout) override;
+  bool raw_delete(std::string_view key) override;
+  std::optional<std::uint64_t> raw_add_number(std::string_view key, std::int64_t delta,
+                                              std::optional<std::uint64_t> initial) override;
+  Stats stats() const override;
+
+ private:
+  // What an entry does next; `round` counts from 0 and is `rounds` when the last answer is judged.
+  using Decide = absl::FunctionRef<Step(Entry& entry, int round)>;
+  // Carries out what `decide` says, in at most `rounds` round trips, until every entry is done or none is left.
+  // Afterwards `done` tells which are.
+  void converge(std::vector<Entry>& entries, int rounds, Decide decide);
+  void round_trip(std::vector<Entry>& entries, std::vector<Step>& steps);  // steps[i] is what entries[i] does
+
+  Place place(const Key& key) const;
+  std::vector<Entry> entries(std::span<const Key> keys) const;
+  Seen see(const Place& place, const Item& item);
+  Store to_store(Step step, const Place& place, const Unique& unique) const;
+  void finish_read(const ReadRequest& request, Entry& entry, ReadResult& result);
+  bool fits(const Place& place, std::string_view payload) const;
+
+  WallTime now() const { return cluster_->clock().now(); }
+
+  std::unique_ptr<Cluster> cluster_;
+  HandlePool handles_;
+};
+
+// Random, never 0.
+std::uint64_t new_token();
+// `duration` as memcached reads it: more than 30 days would be taken for a date.
+std::int64_t memcached_ttl(seconds duration, WallTime now);
+// Warns, through the log, of what would make the protocol weaker or slower: CAS off, no temporary_ttl, another item
+// size.
+void probe(const Cluster& cluster);
+
+}  // namespace ndb::memcache
