@@ -1,0 +1,79 @@
+// What the verbs (ndb/verbs.h) ask of the current context. Not for users.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "ndb/detail/payload.h"
+#include "ndb/future.h"
+#include "ndb/handle.h"
+#include "ndb/key.h"
+#include "ndb/options.h"
+
+namespace ndb::detail {
+
+// An entity, or with an empty payload the knowledge that there is none.
+struct Found {
+  Key key;
+  PayloadPtr payload;
+};
+
+// One entity that is being read, as the class `info` describes. The context calls exactly one of finish() and refuse(), once.
+class ReadOp {
+ public:
+  ReadOp(Key k, const ModelInfo& i) : key(std::move(k)), info(&i) {}
+  virtual ~ReadOp() = default;
+
+  void finish(PayloadPtr payload) {
+    found(std::move(payload));
+    if (post_get != nullptr) run_post_hook(absl::OkStatus());
+  }
+  void refuse(const absl::Status& status) {
+    failed(status);
+    if (post_get != nullptr) run_post_hook(status);
+  }
+
+  Key key;
+  const ModelInfo* info;
+  void (*post_get)(const Key&, const absl::Status&) = nullptr;  // the hook of the key's class
+  std::shared_ptr<void> context{};                              // that the hook runs in
+
+ protected:
+  virtual void found(PayloadPtr payload) = 0;
+  virtual void failed(const absl::Status& status) = 0;
+
+ private:
+  void run_post_hook(const absl::Status& status);
+};
+
+// The future of get_async(): one allocation is both the operation and the result.
+template <class M>
+class AsyncRead final : public FutureState<M>, public ReadOp {
+ public:
+  using ReadOp::ReadOp;
+
+ private:
+  void found(PayloadPtr payload) override { this->set(HandleAccess::wrap<M>(key, std::move(payload))); }
+  void failed(const absl::Status& status) override { this->fail(status); }
+};
+
+// Reads. `key` may lack a partition, which the context then fills in; the keys that come back are whole.
+Found read(const Key& key, const ModelInfo& info, const Options& options);  // throws
+std::vector<Found> read_multi(std::span<const Key> keys, const ModelInfo& info, const Options& options);
+void read_async(std::shared_ptr<ReadOp> op, const Options& options);
+
+// Writes the entity, which is stamped (auto_now) for it and encoded before the call returns. The future gives the whole
+// key, with the id that the Datastore assigned to an incomplete one.
+Future<Key> write_async(Handle& handle, const Options& options);
+// After a put: gives the handle the key that the future brought, if it brought one.
+void complete_key(Handle& handle, const Future<Key>& put);
+Future<void> erase_async(const Key& key, const Options& options);
+
+std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& options);
+
+}  // namespace ndb::detail

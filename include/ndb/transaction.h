@@ -1,0 +1,64 @@
+// ndb::transaction: reads and writes that are applied all at once or not at all.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "ndb/error.h"
+
+namespace ndb {
+
+// What to do where a transaction is running already.
+enum class Propagation {
+  kNested,       // refuse: BadRequestError (NDB's default)
+  kMandatory,    // join it; BadRequestError if there is none
+  kAllowed,      // join it, or start one
+  kIndependent,  // start one of its own, from the nearest context that is in no transaction
+};
+
+struct TransactionOptions {
+  int retries = 3;  // attempts after the first, when the Datastore answered ABORTED
+  bool read_only = false;
+  Propagation propagation = Propagation::kNested;
+  std::optional<std::chrono::milliseconds> deadline{};  // of the Commit; default 30 s
+};
+
+namespace detail {
+// False: the function threw Rollback, and nothing was written.
+bool run_transaction(const std::function<void()>& body, const TransactionOptions& options);
+void run_outside_transactions(const std::function<void()>& body);
+}  // namespace detail
+
+// Runs `fn` in a transaction with a context of its own, and commits what it wrote; gives what it returned. Reads see the
+// Datastore as of the transaction's start and bypass memcache; writes are buffered and become visible, here and elsewhere,
+// only when the commit has succeeded. When the Datastore answers ABORTED, `fn` runs again from the start, after a random
+// back-off, with a fresh context: it must have no effects of its own. TransactionFailedError after the last attempt.
+// An exception from `fn` rolls back and goes on to the caller; ndb::Rollback rolls back and gives a default value.
+// An error of the commit itself leaves it unknown whether it was applied (its code is UNAVAILABLE, DEADLINE_EXCEEDED, ...).
+template <class F, class R = std::invoke_result_t<F&>>
+R transaction(F&& fn, const TransactionOptions& options = {}) {
+  if constexpr (std::is_void_v<R>) {
+    detail::run_transaction([&] { fn(); }, options);
+  } else {
+    std::optional<R> result;
+    const bool committed = detail::run_transaction([&] { result.emplace(fn()); }, options);
+    return committed ? *std::move(result) : R{};
+  }
+}
+
+// Runs `fn` in the nearest context that is in no transaction.
+template <class F, class R = std::invoke_result_t<F&>>
+R non_transactional(F&& fn) {
+  if constexpr (std::is_void_v<R>) {
+    detail::run_outside_transactions([&] { fn(); });
+  } else {
+    std::optional<R> result;
+    detail::run_outside_transactions([&] { result.emplace(fn()); });
+    return *std::move(result);
+  }
+}
+
+}  // namespace ndb

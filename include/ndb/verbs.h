@@ -1,0 +1,147 @@
+// The verbs on keys and models: get, put, delete, one by one and many at once, now and as futures.
+//
+// All of them work in the thread's current context. Which tiers they use is decided by their options, the context's
+// policies, the model class, the client's defaults, in this order (ndb/context.h). What is pending in a context is sent in
+// batches when the caller waits. They throw ndb::Error; an entity that does not exist is an empty handle and no error.
+#pragma once
+
+#include <iterator>
+#include <memory>
+#include <ranges>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "ndb/context.h"
+#include "ndb/detail/calls.h"
+#include "ndb/entity.h"
+#include "ndb/future.h"
+#include "ndb/handle.h"
+#include "ndb/key.h"
+#include "ndb/model.h"
+#include "ndb/options.h"
+#include "ndb/transaction.h"
+
+namespace ndb {
+
+// ---- get ----
+
+template <class M>
+M Key::get(const Options& options) const {
+  detail::Found found = detail::read(*this, detail::info<M>(), options);
+  return detail::HandleAccess::wrap<M>(std::move(found.key), std::move(found.payload));
+}
+template <class M>
+M Key::get() const {
+  return get<M>(Options());
+}
+template <class M>
+Future<M> Key::get_async(const Options& options) const {
+  auto read = std::make_shared<detail::AsyncRead<M>>(*this, detail::info<M>());
+  detail::read_async(read, options);
+  return Future<M>(std::move(read));
+}
+template <class M>
+Future<M> Key::get_async() const {
+  return get_async<M>(Options());
+}
+
+// The entities of the keys, in their order; a key may stand in it twice. The first error is thrown when all have ended.
+template <class M>
+std::vector<M> get_multi(std::span<const Key> keys, const Options& options = {}) {
+  std::vector<M> models;
+  models.reserve(keys.size());
+  for (detail::Found& found : detail::read_multi(keys, detail::info<M>(), options)) {
+    models.push_back(detail::HandleAccess::wrap<M>(std::move(found.key), std::move(found.payload)));
+  }
+  return models;
+}
+template <class M>
+std::vector<Future<M>> get_multi_async(std::span<const Key> keys, const Options& options = {}) {
+  std::vector<Future<M>> futures;
+  futures.reserve(keys.size());
+  for (const Key& key : keys) futures.push_back(key.get_async<M>(options));
+  return futures;
+}
+
+// ---- put ----
+
+// Writes the entities and gives their keys, which are completed in the handles too. An error of one leaves the others
+// written; the first one is thrown when all have ended. The async form leaves the handles as they are.
+template <std::ranges::forward_range Range>
+std::vector<Future<Key>> put_multi_async(Range&& entities, const Options& options = {}) {
+  std::vector<Future<Key>> futures;
+  for (auto& entity : entities) futures.push_back(entity.put_async(options));
+  return futures;
+}
+template <std::ranges::forward_range Range>
+std::vector<Key> put_multi(Range&& entities, const Options& options = {}) {
+  const std::vector<Future<Key>> futures = put_multi_async(entities, options);
+  wait_all(futures);
+  std::vector<Key> keys;
+  auto entity = std::ranges::begin(entities);
+  for (const Future<Key>& future : futures) {
+    detail::complete_key(*entity++, future);
+    keys.push_back(future.get());
+  }
+  return keys;
+}
+
+// ---- delete ----
+
+// Deletes the entities; one that does not exist is no error.
+std::vector<Future<void>> delete_multi_async(std::span<const Key> keys, const Options& options = {});
+void delete_multi(std::span<const Key> keys, const Options& options = {});
+
+// ---- Of model classes ----
+
+template <class D, class Base>
+D Model<D, Base>::get_by_id(const SomeId& id, const Options& options) {
+  return Key(_get_kind(), id.id).template get<D>(options);
+}
+template <class D, class Base>
+D Model<D, Base>::get_by_id(const SomeId& id, const Key& parent, const Options& options) {
+  return Key(_get_kind(), id.id, parent).template get<D>(options);
+}
+template <class D, class Base>
+Future<D> Model<D, Base>::get_by_id_async(const SomeId& id, const Options& options) {
+  return Key(_get_kind(), id.id).template get_async<D>(options);
+}
+template <class D, class Base>
+Future<D> Model<D, Base>::get_by_id_async(const SomeId& id, const Key& parent, const Options& options) {
+  return Key(_get_kind(), id.id, parent).template get_async<D>(options);
+}
+
+namespace detail {
+// Reads the entity; if there is none, inserts it in a transaction that looks again, so that of two callers one inserts.
+template <class D>
+D get_or_insert(const Key& key, typename D::Properties properties, const Options& options) {
+  if (D found = key.get<D>(options)) return found;
+  return transaction(
+      [&] {
+        if (D found = key.get<D>(options)) return found;
+        D made = D::make(properties, key);
+        made.put(options);
+        return made;
+      },
+      {.propagation = Propagation::kAllowed});
+}
+}  // namespace detail
+
+template <class D, class Base>
+template <class M>
+D Model<D, Base>::get_or_insert(std::string_view name, Props<M> properties, const Options& options) {
+  return detail::get_or_insert<D>(Key(_get_kind(), id(name)), std::move(properties), options);
+}
+template <class D, class Base>
+template <class M>
+D Model<D, Base>::get_or_insert(std::string_view name, const Key& parent, Props<M> properties,
+                                const Options& options) {
+  return detail::get_or_insert<D>(Key(_get_kind(), id(name), parent), std::move(properties), options);
+}
+template <class D, class Base>
+std::vector<Key> Model<D, Base>::allocate_ids(int count, const Key& parent, const Options& options) {
+  return detail::allocate_ids(parent ? Key(_get_kind(), Id(), parent) : Key(_get_kind(), Id()), count, options);
+}
+
+}  // namespace ndb

@@ -1,0 +1,279 @@
+// The verbs' way into the current context.
+#include "ndb/detail/calls.h"
+
+#include <exception>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "context/current.h"
+#include "context/impl.h"
+#include "context/write_batch.h"
+#include "ndb/verbs.h"
+
+namespace ndb::detail {
+namespace {
+
+// A read whose caller waits for it on its own stack.
+class SyncRead final : public FutureCore, public ReadOp {
+ public:
+  using ReadOp::ReadOp;
+  Found take() {
+    throw_if_error(status_);
+    return {std::move(key), std::move(payload_)};
+  }
+
+ private:
+  void found(PayloadPtr payload) override {
+    payload_ = std::move(payload);
+    FutureCore::finish();
+  }
+  void failed(const absl::Status& status) override {
+    status_ = status;
+    FutureCore::finish();
+  }
+
+  PayloadPtr payload_;
+  absl::Status status_;
+};
+
+// Many reads that are waited for together: one allocation for all, and one wake-up.
+class MultiRead final : public FutureCore {
+ public:
+  MultiRead(std::span<const Key> keys, const ModelInfo& info) : left_(keys.size()) {
+    reads_.reserve(keys.size());
+    for (const Key& key : keys) reads_.emplace_back(*this, key, info);
+  }
+
+  std::shared_ptr<ReadOp> read(std::size_t i) { return {shared_from_this(), &reads_[i]}; }
+  std::vector<Found> take() {
+    std::vector<Found> found;
+    found.reserve(reads_.size());
+    for (Read& read : reads_) {
+      throw_if_error(read.status);
+      found.push_back({std::move(read.key), std::move(read.payload)});
+    }
+    return found;
+  }
+
+ private:
+  struct Read final : ReadOp {
+    Read(MultiRead& all, const Key& k, const ModelInfo& i) : ReadOp(k, i), all_(&all) {}
+    void found(PayloadPtr p) override {
+      payload = std::move(p);
+      all_->one_less();
+    }
+    void failed(const absl::Status& s) override {
+      status = s;
+      all_->one_less();
+    }
+    PayloadPtr payload;
+    absl::Status status;
+    MultiRead* all_;
+  };
+  void one_less() {
+    if (--left_ == 0) finish();
+  }
+
+  std::vector<Read> reads_;
+  std::size_t left_;
+};
+
+// A write that nobody can be told of any more is told to whoever flushes the context next.
+template <class T>
+void settle(Context::Impl& context, std::shared_ptr<FutureState<T>>& state, absl::StatusOr<Key> result) {
+  if (!result.ok()) {
+    if (state.use_count() == 1 && context.untold.ok()) context.untold = result.status();
+    state->fail(result.status());
+  } else if constexpr (std::is_void_v<T>) {
+    state->set(Unit{});
+  } else {
+    state->set(*std::move(result));
+  }
+}
+
+}  // namespace
+
+void ReadOp::run_post_hook(const absl::Status& status) {
+  const CurrentContext current(std::exchange(context, nullptr));
+  post_get(key, status);
+}
+
+Found read(const Key& key, const ModelInfo& info, const Options& options) {
+  const Call call;
+  // A hit is a plain function call: no search for the class, no allocation, no loop.
+  if (key && !key.project().empty() && !info.any_kind && info.pre_get == nullptr && info.post_get == nullptr) {
+    const ContextCache::Slot* slot =
+        call.impl.decides_cache(key, options, &info) ? call.impl.cache.find(key) : nullptr;
+    if (slot != nullptr && slot->payload && &slot->payload->info() == &info) {
+      ++call.impl.counts->cache_hits;
+      return {key, slot->payload};
+    }
+  }
+  auto op = std::make_shared<SyncRead>(key, info);
+  call.impl.read(op, options);
+  op->wait();
+  return op->take();
+}
+
+std::vector<Found> read_multi(std::span<const Key> keys, const ModelInfo& info, const Options& options) {
+  if (keys.empty()) return {};
+  const Call call;
+  auto reads = std::make_shared<MultiRead>(keys, info);
+  for (std::size_t i = 0; i < keys.size(); ++i) call.impl.read(reads->read(i), options);
+  reads->wait();
+  return reads->take();
+}
+
+void read_async(std::shared_ptr<ReadOp> op, const Options& options) {
+  const Call call;
+  call.impl.read(std::move(op), options);
+}
+
+Future<Key> write_async(Handle& handle, const Options& options) {
+  const Call call;
+  Context::Impl& context = call.impl;
+  auto state = std::make_shared<FutureState<Key>>();
+  PayloadPtr& payload = HandleAccess::payload(handle);
+  if (!payload) {
+    state->fail(bad_value("put of an empty handle: there is no entity in it"));
+    return Future<Key>(state);
+  }
+  const ModelInfo& info = payload->info();
+  if (info.pre_put != nullptr) info.pre_put(handle);
+  if (info.has_auto_now) {
+    payload.detach();
+    before_put(*payload.get(), Clock::system().now());
+  }
+
+  Write write;
+  const auto prepare = [&]() -> absl::Status {
+    NDB_ASSIGN_OR_RETURN(write.key, context.qualify(handle.key()));
+    NDB_RETURN_IF_ERROR(check_kind(write.key, info));
+    NDB_ASSIGN_OR_RETURN(write.policy, context.decide(write.key, options));
+    if (!write.policy.datastore && !write.key.is_complete()) {
+      return bad_key(cat("put of ", write.key.to_string(),
+                         ": the key is incomplete, and with use_datastore = false nothing can complete it; give it an id"));
+    }
+    write.payload = payload;
+    NDB_ASSIGN_OR_RETURN(write.entity, encode_entity(write.key, *payload.get()));
+    return absl::OkStatus();
+  };
+  const absl::Status status = prepare();
+  write.rpc = RpcOptions::of(options);
+  write.done = [state, &context, info = &info, payload = write.payload,
+                hold = info.post_put != nullptr ? current_hold() : nullptr,
+                key = write.key](absl::StatusOr<Key> result) mutable {
+    const absl::Status outcome = result.status();
+    if (result.ok()) key = *result;
+    settle(context, state, std::move(result));
+    if (info->post_put == nullptr) return;
+    const CurrentContext current(std::move(hold));
+    info->post_put(HandleAccess::wrap<Entity>(key, std::move(payload)), outcome);
+  };
+  Future<Key> future(state);
+  state.reset();
+  if (status.ok()) {
+    context.write(std::move(write));
+  } else {
+    write.done(status);
+  }
+  return future;
+}
+
+void complete_key(Handle& handle, const Future<Key>& put) {
+  const absl::StatusOr<Key> key = put.try_get();
+  if (key.ok()) HandleAccess::key(handle) = *key;
+}
+
+Future<void> erase_async(const Key& key, const Options& options) {
+  const Call call;
+  Context::Impl& context = call.impl;
+  Future<void> future(std::make_shared<FutureState<void>>());
+  Write write;
+  write.kind = Write::Kind::kDelete;
+  const auto prepare = [&]() -> absl::Status {
+    NDB_ASSIGN_OR_RETURN(write.key, context.qualify(key));
+    if (!write.key.is_complete()) {
+      return bad_key(cat("delete of ", write.key.to_string(), ": the key is incomplete and names no entity"));
+    }
+    NDB_ASSIGN_OR_RETURN(write.policy, context.decide(write.key, options));
+    return absl::OkStatus();
+  };
+  const absl::Status status = prepare();
+  const ModelInfo* hooks = status.ok() ? *find_model(write.key.kind()) : nullptr;
+  if (hooks != nullptr && hooks->pre_delete != nullptr) hooks->pre_delete(write.key);
+  auto* post_delete = hooks != nullptr ? hooks->post_delete : nullptr;
+  write.rpc = RpcOptions::of(options);
+  write.done = [state = future.state(), &context, post_delete,
+                hold = post_delete != nullptr ? current_hold() : nullptr](absl::StatusOr<Key> result) mutable {
+    const absl::StatusOr<Key> outcome = result;
+    settle(context, state, std::move(result));
+    if (post_delete == nullptr) return;
+    const CurrentContext current(std::move(hold));
+    post_delete(outcome.ok() ? *outcome : Key(), outcome.status());
+  };
+  if (status.ok()) {
+    context.write(std::move(write));
+  } else {
+    write.done(status);
+  }
+  return future;
+}
+
+std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& options) {
+  const Call call;
+  if (count < 0) throw BadArgumentError(cat("allocate_ids: the number of ids must not be negative, but is ", count));
+  const Key key = value_or_throw(call.impl.qualify(incomplete));
+  if (key.is_complete()) {
+    throw BadKeyError(cat("allocate_ids: ", key.to_string(), " has an id already; give the kind and perhaps a parent"));
+  }
+  std::vector<Future<Key>> futures;
+  for (int i = 0; i < count; ++i) {
+    futures.emplace_back(std::make_shared<FutureState<Key>>());
+    call.impl.allocate(key, RpcOptions::of(options),
+                       [state = futures.back().state()](absl::StatusOr<Key> result) { state->set(std::move(result)); });
+  }
+  std::vector<Key> keys;
+  for (const Future<Key>& future : futures) keys.push_back(future.get());
+  return keys;
+}
+
+}  // namespace ndb::detail
+
+namespace ndb {
+
+Key Handle::put(const Options& options) {
+  const Call call;
+  const Future<Key> written = put_async(options);
+  Key key = written.get();
+  key_ = key;
+  return key;
+}
+Key Handle::put() { return put(Options()); }
+Future<Key> Handle::put_async(const Options& options) { return detail::write_async(*this, options); }
+Future<Key> Handle::put_async() { return put_async(Options()); }
+
+Future<void> Key::delete_async(const Options& options) const { return detail::erase_async(*this, options); }
+Future<void> Key::delete_async() const { return delete_async(Options()); }
+void Key::delete_(const Options& options) const {
+  const Call call;
+  delete_async(options).get();
+}
+void Key::delete_() const { delete_(Options()); }
+
+std::vector<Future<void>> delete_multi_async(std::span<const Key> keys, const Options& options) {
+  std::vector<Future<void>> futures;
+  futures.reserve(keys.size());
+  for (const Key& key : keys) futures.push_back(key.delete_async(options));
+  return futures;
+}
+
+void delete_multi(std::span<const Key> keys, const Options& options) {
+  const Call call;
+  const std::vector<Future<void>> futures = delete_multi_async(keys, options);
+  wait_all(futures);
+  for (const Future<void>& future : futures) future.get();
+}
+
+}  // namespace ndb

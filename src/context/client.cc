@@ -1,0 +1,126 @@
+#include "ndb/client.h"
+
+#include <cstdlib>
+#include <initializer_list>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "context/core.h"
+#include "context/current.h"
+#include "context/impl.h"
+#include "datastore/channel.h"
+
+namespace ndb {
+namespace {
+
+std::optional<std::string> environment(std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> split_hosts(const std::string& text) {
+  std::vector<std::string> hosts;
+  std::size_t begin = 0;
+  while ((begin = text.find_first_not_of(" ,", begin)) != std::string::npos) {
+    const std::size_t end = std::min(text.find_first_of(" ,", begin), text.size());
+    hosts.push_back(text.substr(begin, end - begin));
+    begin = end;
+  }
+  return hosts;
+}
+
+absl::StatusOr<std::string> find_project(const ClientOptions& options) {
+  if (options.project && !options.project->empty()) return *options.project;
+  if (auto project = environment({"DATASTORE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT", "DATASTORE_DATASET"})) return *project;
+  if (options.channel != nullptr || options.emulator_host || environment({"DATASTORE_EMULATOR_HOST"})) return "local";
+  return bad_argument("no project: set ClientOptions::project or GOOGLE_CLOUD_PROJECT, or DATASTORE_EMULATOR_HOST for a local Datastore");
+}
+
+absl::StatusOr<std::unique_ptr<memcache::Gateway>> make_gateway(const ClientOptions& options) {
+  memcache::Config config;
+  config.servers = options.memcached_hosts ? *options.memcached_hosts
+                                           : split_hosts(environment({"MEMCACHED_HOSTS"}).value_or(""));
+  if (config.servers.empty()) {
+    static const bool logged = (log(Severity::kInfo,
+                                    "no memcached servers (MEMCACHED_HOSTS, ClientOptions::memcached_hosts): entities are "
+                                    "cached in contexts only"),
+                                true);
+    (void)logged;
+    return nullptr;
+  }
+  config.connect_timeout = options.memcache_connect_timeout;
+  config.io_timeout = options.memcache_io_timeout;
+  return memcache::Gateway::make(std::move(config));
+}
+
+absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
+  auto core = std::make_shared<Client::Core>();
+  NDB_ASSIGN_OR_RETURN(core->partition.project, find_project(options));
+  core->partition.database = options.database;
+  core->partition.namespace_ = options.namespace_;
+  NDB_ASSIGN_OR_RETURN(core->gateway, make_gateway(options));
+
+  datastore::ChannelConfig channels;
+  channels.in_process = options.channel;
+  channels.emulator_host = options.emulator_host.value_or("");
+  channels.endpoint = options.endpoint.value_or("");
+  channels.channels = options.channels;
+  datastore::StubConfig stub;
+  stub.project = *core->partition.project;
+  stub.database = options.database;
+  NDB_ASSIGN_OR_RETURN(stub.channels, datastore::make_channels(channels));
+  core->stub = datastore::make_stub(std::move(stub));
+  core->options = std::move(options);
+  return core;
+}
+
+}  // namespace
+
+Client::Client(ClientOptions options) : core_(value_or_throw(make_core(std::move(options)))) {}
+Client::Client(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+Client::Client(const Client&) = default;
+Client& Client::operator=(const Client&) = default;
+Client::~Client() = default;
+
+const std::string& Client::project() const { return *core_->partition.project; }
+
+ContextScope Client::context() const {
+  if (tasklet_locals().context != nullptr) {
+    throw ContextError("this thread has a context already; end its scope before you open another one");
+  }
+  return ContextScope(std::make_shared<Context>(std::make_shared<Context::Impl>(core_)));
+}
+
+ContextScope::ContextScope(std::shared_ptr<Context> context) : context_(std::move(context)) {
+  ContextHold hold(context_);
+  released_ = std::make_unique<Future<void>>(hold.released);
+  tasklet_locals().context = std::move(hold.hold);
+  partition_before_ = std::exchange(detail::default_partition(), &context_->impl().core->partition);
+}
+
+// Tasklets that were spawned in the scope end in it, and what they started does.
+void ContextScope::close() {
+  if (context_ == nullptr) return;
+  context_->impl().check_thread();
+  const std::shared_ptr<Context> context = std::exchange(context_, nullptr);
+  tasklet_locals().context = nullptr;
+  detail::default_partition() = partition_before_;
+  released_->wait();
+  const absl::Status untold = context->impl().drain();
+  context->impl().over = true;
+  throw_if_error(untold);
+}
+
+ContextScope::~ContextScope() {
+  try {
+    close();
+  } catch (const std::exception& error) {
+    log(Severity::kError, cat("at the end of a context's scope: ", error.what()));
+  }
+}
+
+}  // namespace ndb

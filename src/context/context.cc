@@ -1,0 +1,204 @@
+#include "ndb/context.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "context/impl.h"
+#include "context/small_batches.h"
+
+namespace ndb {
+namespace {
+
+std::optional<bool> ask_class(const Key& key, detail::ClassFlag<bool> detail::ModelInfo::*flag) {
+  if (!key) return std::nullopt;
+  const detail::ModelInfo* info = value_or_throw(detail::find_model(key.kind()));
+  return info != nullptr ? (info->*flag)(key) : std::nullopt;
+}
+
+std::chrono::seconds seconds_of(const Timeout& time, std::string_view key) {
+  if (time.milliseconds.count() < 0 || time.milliseconds % std::chrono::seconds(1) != std::chrono::milliseconds(0)) {
+    throw BadValueError(cat("memcache time of ", quoted(key), " must be whole seconds, 0 (unlimited) or more, but is ",
+                            time.milliseconds.count(), " ms"));
+  }
+  return std::chrono::duration_cast<std::chrono::seconds>(time.milliseconds);
+}
+
+// Adds a command that is not a get to the open batch. Without memcached it gives T(): false, or nothing.
+template <class T, class Command>
+Future<T> run_raw(const Context& context, Command command) {
+  const Call call;
+  context.impl().check_thread();
+  auto state = std::make_shared<detail::FutureState<T>>();
+  if (context.impl().gateway() == nullptr) {
+    state->set(T());
+  } else {
+    context.impl().raw().run([state, command = std::move(command)](memcache::Gateway& gateway) {
+      state->set(T(command(gateway)));
+    });
+  }
+  return Future<T>(state);
+}
+
+template <class T, class Convert>
+Future<std::optional<T>> get_raw(const Context& context, std::string_view key, bool token, Convert convert) {
+  const Call call;
+  context.impl().check_thread();
+  auto state = std::make_shared<detail::FutureState<std::optional<T>>>();
+  if (context.impl().gateway() == nullptr) {
+    state->set(std::optional<T>());
+  } else {
+    context.impl().raw().get(std::string(key), token, [state, convert](std::optional<RawBatch::Item> item) {
+      state->set(item ? std::optional<T>(convert(*std::move(item))) : std::nullopt);
+    });
+  }
+  return Future<std::optional<T>>(state);
+}
+
+Future<bool> store_raw(const Context& context, memcache::Gateway::RawStore how, std::string_view key,
+                       std::string_view value, Timeout time) {
+  return run_raw<bool>(context, [how, key = std::string(key), value = std::string(value),
+                                 seconds = seconds_of(time, key)](memcache::Gateway& gateway) {
+    return gateway.raw_store(how, key, value, seconds);
+  });
+}
+
+Future<std::optional<std::uint64_t>> add_raw(const Context& context, std::string_view key, std::uint64_t delta, bool up,
+                                             std::optional<std::uint64_t> initial) {
+  if (delta > static_cast<std::uint64_t>(INT64_MAX)) {
+    throw BadArgumentError(cat("memcache delta of ", quoted(key), " must be below 2^63, but is ", delta));
+  }
+  const auto by = up ? static_cast<std::int64_t>(delta) : -static_cast<std::int64_t>(delta);
+  return run_raw<std::optional<std::uint64_t>>(context, [by, key = std::string(key), initial](memcache::Gateway& gateway) {
+    return gateway.raw_add_number(key, by, initial);
+  });
+}
+
+}  // namespace
+
+Context::Context(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Context::~Context() = default;
+
+void Context::set_cache_policy(FlagPolicy policy) {
+  impl_->check_thread();
+  impl_->cache_policy = std::move(policy);
+}
+void Context::set_memcache_policy(FlagPolicy policy) {
+  impl_->check_thread();
+  impl_->memcache_policy = std::move(policy);
+}
+void Context::set_datastore_policy(FlagPolicy policy) {
+  impl_->check_thread();
+  impl_->datastore_policy = std::move(policy);
+}
+void Context::set_memcache_timeout_policy(TimeoutPolicy policy) {
+  impl_->check_thread();
+  impl_->timeout_policy = std::move(policy);
+}
+const FlagPolicy& Context::get_cache_policy() const { return impl_->cache_policy; }
+const FlagPolicy& Context::get_memcache_policy() const { return impl_->memcache_policy; }
+const FlagPolicy& Context::get_datastore_policy() const { return impl_->datastore_policy; }
+const TimeoutPolicy& Context::get_memcache_timeout_policy() const { return impl_->timeout_policy; }
+
+std::optional<bool> Context::default_cache_policy(const Key& key) { return ask_class(key, &detail::ModelInfo::use_cache); }
+std::optional<bool> Context::default_memcache_policy(const Key& key) {
+  return ask_class(key, &detail::ModelInfo::use_memcache);
+}
+std::optional<bool> Context::default_datastore_policy(const Key& key) {
+  return ask_class(key, &detail::ModelInfo::use_datastore);
+}
+std::optional<std::chrono::seconds> Context::default_memcache_timeout_policy(const Key& key) {
+  if (!key) return std::nullopt;
+  const detail::ModelInfo* info = value_or_throw(detail::find_model(key.kind()));
+  const std::optional<Timeout> timeout = info != nullptr ? info->memcache_timeout(key) : std::nullopt;
+  if (!timeout) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::seconds>(timeout->milliseconds);
+}
+
+void Context::clear_cache() {
+  impl_->check_thread();
+  impl_->cache.clear();
+}
+
+void Context::set_cache_limit(std::size_t entries, std::size_t bytes) {
+  impl_->check_thread();
+  if (entries == 0 || bytes == 0) {
+    throw BadArgumentError("set_cache_limit: a limit must be more than 0; use set_cache_policy(false) to cache nothing");
+  }
+  impl_->cache.set_limit(entries, bytes);
+}
+
+std::size_t Context::cache_size() const {
+  impl_->check_thread();
+  return impl_->cache.size();
+}
+
+void Context::flush() {
+  impl_->check_thread();
+  throw_if_error(impl_->drain());
+}
+
+void Context::invalidate(std::span<const Key> keys) {
+  impl_->check_thread();
+  std::vector<Key> whole;
+  for (const Key& key : keys) {
+    whole.push_back(value_or_throw(impl_->qualify(key)));
+    if (!whole.back().is_complete()) {
+      throw BadKeyError(cat("invalidate of ", key.to_string(), ": the key is incomplete and names no entity"));
+    }
+  }
+  for (const Key& key : whole) impl_->cache.erase(key);
+  if (impl_->gateway() != nullptr) throw_if_error(impl_->gateway()->invalidate(whole));
+}
+
+bool Context::in_transaction() const { return impl_->in_transaction(); }
+
+void Context::call_on_commit(std::function<void()> callback) {
+  impl_->check_thread();
+  if (impl_->in_transaction()) {
+    impl_->on_commit.push_back(std::move(callback));
+  } else {
+    callback();
+  }
+}
+
+Future<std::optional<std::string>> Context::memcache_get_async(std::string_view key) {
+  return get_raw<std::string>(*this, key, false, [](RawBatch::Item item) { return std::move(item.value); });
+}
+Future<std::optional<Context::MemcacheItem>> Context::memcache_gets_async(std::string_view key) {
+  return get_raw<MemcacheItem>(*this, key, true, [](RawBatch::Item item) {
+    return MemcacheItem{std::move(item.value), {item.token}};
+  });
+}
+Future<bool> Context::memcache_set_async(std::string_view key, std::string_view value, Timeout time) {
+  return store_raw(*this, memcache::Gateway::RawStore::kSet, key, value, time);
+}
+Future<bool> Context::memcache_add_async(std::string_view key, std::string_view value, Timeout time) {
+  return store_raw(*this, memcache::Gateway::RawStore::kAdd, key, value, time);
+}
+Future<bool> Context::memcache_replace_async(std::string_view key, std::string_view value, Timeout time) {
+  return store_raw(*this, memcache::Gateway::RawStore::kReplace, key, value, time);
+}
+Future<bool> Context::memcache_cas_async(std::string_view key, std::string_view value, MemcacheToken token,
+                                         Timeout time) {
+  return run_raw<bool>(*this, [key = std::string(key), value = std::string(value), token,
+                               seconds = seconds_of(time, key)](memcache::Gateway& gateway) {
+    return gateway.raw_cas(key, value, token.value, seconds);
+  });
+}
+Future<bool> Context::memcache_delete_async(std::string_view key) {
+  return run_raw<bool>(*this, [key = std::string(key)](memcache::Gateway& gateway) { return gateway.raw_delete(key); });
+}
+Future<std::optional<std::uint64_t>> Context::memcache_incr_async(std::string_view key, std::uint64_t delta,
+                                                                  std::optional<std::uint64_t> initial) {
+  return add_raw(*this, key, delta, true, initial);
+}
+Future<std::optional<std::uint64_t>> Context::memcache_decr_async(std::string_view key, std::uint64_t delta,
+                                                                  std::optional<std::uint64_t> initial) {
+  return add_raw(*this, key, delta, false, initial);
+}
+
+const TierCounts& Context::counts() const { return *impl_->counts; }
+
+}  // namespace ndb

@@ -1,0 +1,123 @@
+#include "context/context_cache.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ndb {
+namespace {
+
+// Two generations of at most this many written floors are kept; the older one is dropped whole.
+constexpr std::size_t kWrittenFloors = 16'384;
+
+std::size_t footprint(const Key& key, const detail::PayloadPtr& payload) {
+  return key.bytes().size() + (payload ? payload->footprint() : 0);
+}
+
+}  // namespace
+
+const ContextCache::Slot* ContextCache::find(const Key& key) {
+  const auto found = slots_.find(key);
+  if (found == slots_.end()) return nullptr;
+  if (limited()) order_.splice(order_.begin(), order_, found->second.used);
+  return &found->second;
+}
+
+const ContextCache::Slot* ContextCache::store_read(const Key& key, detail::PayloadPtr payload, std::uint64_t version) {
+  if (const auto slot = slots_.find(key); slot != slots_.end() && slot->second.version >= version) return &slot->second;
+  if (version < floor(key)) return nullptr;
+  assign(key, std::move(payload), version);
+  return find(key);
+}
+
+void ContextCache::store_written(const Key& key, detail::PayloadPtr payload, std::uint64_t version) {
+  assign(key, std::move(payload), version);
+  raise_floor(key, version);
+}
+
+void ContextCache::assign(const Key& key, detail::PayloadPtr payload, std::uint64_t version) {
+  auto [entry, added] = slots_.try_emplace(key);
+  Node& node = entry->second;
+  node.payload = std::move(payload);
+  node.version = version;
+  if (!limited()) return;
+  if (added) {
+    order_.push_front(key);
+    node.used = order_.begin();
+  } else {
+    order_.splice(order_.begin(), order_, node.used);
+  }
+  bytes_ -= node.bytes;
+  node.bytes = footprint(key, node.payload);
+  bytes_ += node.bytes;
+  evict();
+}
+
+// The newest slot stays, however large it is: its caller is about to use it.
+void ContextCache::evict() {
+  while (order_.size() > 1 && (slots_.size() > max_entries_ || bytes_ > max_bytes_)) {
+    const auto victim = slots_.find(order_.back());
+    bytes_ -= victim->second.bytes;
+    slots_.erase(victim);
+    order_.pop_back();
+  }
+}
+
+void ContextCache::erase(const Key& key) {
+  const auto found = slots_.find(key);
+  if (found == slots_.end()) return;
+  if (limited()) {
+    bytes_ -= found->second.bytes;
+    order_.erase(found->second.used);
+  }
+  slots_.erase(found);
+}
+
+void ContextCache::clear() {
+  slots_.clear();
+  order_.clear();
+  bytes_ = 0;
+}
+
+std::uint64_t ContextCache::floor(const Key& key) const {
+  std::uint64_t version = 0;
+  if (const auto slot = slots_.find(key); slot != slots_.end()) version = slot->second.version;
+  for (const auto* floors : {&written_, &written_before_}) {
+    if (const auto floor = floors->find(key.hash()); floor != floors->end()) version = std::max(version, floor->second);
+  }
+  return version;
+}
+
+void ContextCache::raise_floor(const Key& key, std::uint64_t version) {
+  if (version == 0) return;
+  if (written_.size() >= kWrittenFloors) written_before_ = std::exchange(written_, {});
+  std::uint64_t& floor = written_[key.hash()];
+  floor = std::max(floor, version);
+}
+
+void ContextCache::distrust(const Key& key) {
+  erase(key);
+  distrusted_.insert(key);
+}
+
+bool ContextCache::distrusted(const Key& key) const { return !distrusted_.empty() && distrusted_.contains(key); }
+
+void ContextCache::set_limit(std::size_t entries, std::size_t bytes) {
+  max_entries_ = entries;
+  max_bytes_ = bytes;
+  order_.clear();
+  bytes_ = 0;
+  if (!limited()) return;
+  for (auto& [key, node] : slots_) {
+    order_.push_front(key);
+    node.used = order_.begin();
+    node.bytes = footprint(key, node.payload);
+    bytes_ += node.bytes;
+  }
+  evict();
+}
+
+void ContextCache::for_each(const std::function<void(const Key&, const Slot&)>& visit) const {
+  for (const auto& [key, node] : slots_) visit(key, node);
+}
+
+}  // namespace ndb

@@ -1,0 +1,234 @@
+#include "context/read_batch.h"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "context/transaction_state.h"
+
+namespace ndb {
+namespace {
+
+// Limits of one Lookup (Datastore API): 1000 keys; and well below the 10 MiB of a request.
+constexpr std::size_t kLookupKeys = 1000;
+constexpr std::size_t kLookupBytes = 8 * 1024 * 1024;
+
+WallTime to_wall_time(const wire::Timestamp& t) {
+  return WallTime(std::chrono::seconds(t.seconds()) + std::chrono::microseconds(t.nanos() / 1000));
+}
+
+// The keys of a Lookup that have not been answered, found by the entities of the answer. Servers answer in the order of
+// the request but for the missing, so that the next key is nearly always the right one and no map is needed.
+class Unanswered {
+ public:
+  explicit Unanswered(std::vector<std::pair<const Key*, std::size_t>> keys) : keys_(std::move(keys)) {}
+
+  // The entry of `key`, which is struck off; nullopt for a key that was not asked for.
+  std::optional<std::size_t> take(const Key& key) {
+    for (std::size_t tried = 0; tried < keys_.size(); ++tried, next_ = (next_ + 1) % keys_.size()) {
+      auto& [wanted, entry] = keys_[next_];
+      if (wanted != nullptr && *wanted == key) {
+        wanted = nullptr;
+        return entry;
+      }
+    }
+    return std::nullopt;
+  }
+  std::vector<std::size_t> rest() const {
+    std::vector<std::size_t> entries;
+    for (const auto& [key, entry] : keys_) {
+      if (key != nullptr) entries.push_back(entry);
+    }
+    return entries;
+  }
+
+ private:
+  std::vector<std::pair<const Key*, std::size_t>> keys_;
+  std::size_t next_ = 0;
+};
+
+}  // namespace
+
+bool ReadBatch::add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy) {
+  const auto [position, added] = by_key_.try_emplace(op->key, entries_.size());
+  if (!added) {
+    Entry& entry = entries_[position->second];
+    const bool same_way = entry.policy.memcache == policy.memcache && entry.policy.datastore == policy.datastore &&
+                          entry.policy.timeout == policy.timeout;
+    if (same_way) entry.waiters.push_back({op, policy.cache});
+    return same_way;
+  }
+  Entry& entry = entries_.emplace_back();
+  entry.policy = policy;
+  entry.waiters.push_back({op, policy.cache});
+  return true;
+}
+
+void ReadBatch::send() {
+  by_key_.clear();
+  lookup(read_memcache());
+}
+
+std::vector<std::size_t> ReadBatch::read_memcache() {
+  std::vector<std::size_t> asked, rest;
+  std::vector<memcache::ReadRequest> requests;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const Entry& entry = entries_[i];
+    const bool serves = entry.policy.memcache && context_->gateway() != nullptr &&
+                        !(context_->in_transaction() && entry.policy.datastore) &&
+                        !context_->bypasses_memcache(entry.key());
+    if (serves) {
+      asked.push_back(i);
+      requests.push_back({.key = entry.key(),
+                          .floor = context_->cache.floor(entry.key()),
+                          .lease = entry.policy.datastore && !rpc_.eventual,
+                          .cached_only = !entry.policy.datastore});
+    } else {
+      rest.push_back(i);
+    }
+  }
+  if (asked.empty()) return rest;
+
+  ++context_->counts->memcache_reads;
+  std::vector<memcache::ReadResult> results = context_->gateway()->read(requests);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    Entry& entry = entries_[asked[i]];
+    memcache::ReadResult& result = results[i];
+    if (result.outcome == memcache::Outcome::kHit || result.outcome == memcache::Outcome::kAbsent) {
+      ++context_->counts->memcache_hits;
+      resolve(entry, {result.outcome == memcache::Outcome::kHit ? &result.payload : nullptr, result.version});
+    } else {
+      entry.lease = std::move(result.lease);
+      rest.push_back(asked[i]);
+    }
+  }
+  return rest;
+}
+
+void ReadBatch::lookup(const std::vector<std::size_t>& rest) {
+  Chunk chunk;
+  std::size_t bytes = 0;
+  for (const std::size_t i : rest) {
+    const Entry& entry = entries_[i];
+    if (!entry.policy.datastore) {
+      // Nowhere else to look. Not known to be absent: it is not cached, so that the next read looks again.
+      for (const Waiter& waiter : entry.waiters) waiter.op->finish({});
+      continue;
+    }
+    const std::size_t size = entry.key().bytes().size();
+    if (chunk.size() == kLookupKeys || bytes + size > kLookupBytes) {
+      send_lookup(std::exchange(chunk, {}));
+      bytes = 0;
+    }
+    chunk.push_back(i);
+    bytes += size;
+  }
+  if (!chunk.empty()) send_lookup(std::move(chunk));
+}
+
+void ReadBatch::send_lookup(Chunk chunk) {
+  wire::LookupRequest request;
+  if (context_->in_transaction()) {
+    request.mutable_read_options()->set_transaction(context_->transaction->id);
+  } else if (rpc_.eventual) {
+    request.mutable_read_options()->set_read_consistency(wire::ReadOptions::EVENTUAL);
+  }
+  for (const std::size_t i : chunk) request.add_keys(entries_[i].key().bytes());
+  ++context_->counts->lookups;
+  context_->counts->lookup_keys += chunk.size();
+  auto done = context_->on_loop<wire::LookupResponse>(
+      [self = shared_from_this(), chunk = std::move(chunk)](absl::StatusOr<wire::LookupResponse> response) {
+        self->answered(chunk, std::move(response));
+      });
+  context_->core->stub->lookup(std::move(request), rpc_.call(), std::move(done));
+}
+
+void ReadBatch::answered(const Chunk& chunk, absl::StatusOr<wire::LookupResponse> response) {
+  if (!response.ok()) return fail(chunk, response.status());
+  std::vector<std::pair<const Key*, std::size_t>> keys;
+  keys.reserve(chunk.size());
+  for (const std::size_t i : chunk) keys.emplace_back(&entries_[i].key(), i);
+  Unanswered unanswered(std::move(keys));
+
+  const WallTime read_time = to_wall_time(response->read_time());
+  std::vector<memcache::Fill> fills;
+  const auto take = [&](const wire::EntityResult& found, bool exists) {
+    const absl::StatusOr<Key> key = detail::entity_key(found.entity());
+    if (!key.ok()) return;
+    const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(found.version(), 0));
+    const auto i = unanswered.take(*key);
+    if (!i) return;
+    Entry& entry = entries_[*i];
+    if (entry.lease != nullptr) {
+      fills.push_back({.lease = std::move(entry.lease),
+                       .version = version,
+                       .read_time = read_time,
+                       .payload = exists ? std::optional<std::string_view>(found.entity()) : std::nullopt,
+                       .timeout = entry.policy.timeout});
+    }
+    resolve(entry, {exists ? &found.entity() : nullptr, version});
+  };
+  for (const wire::EntityResult& found : response->found()) take(found, true);
+  for (const wire::EntityResult& missing : response->missing()) take(missing, false);
+  if (!fills.empty()) {
+    context_->counts->memcache_fills += fills.size();
+    context_->gateway()->fill(fills);
+  }
+
+  Chunk deferred;
+  for (const std::string& bytes : response->deferred()) {
+    const absl::StatusOr<Key> key = Key::from_bytes(bytes);
+    if (!key.ok()) continue;
+    if (const auto i = unanswered.take(*key)) deferred.push_back(*i);
+  }
+  if (!deferred.empty()) send_lookup(std::move(deferred));
+  if (const Chunk lost = unanswered.rest(); !lost.empty()) {
+    fail(lost, absl::InternalError("the Datastore's answer to a Lookup leaves the key out"));
+  }
+}
+
+void ReadBatch::resolve(const Entry& entry, const Result& result) {
+  // One payload per class, so that concurrent reads of a key share it.
+  absl::InlinedVector<std::pair<const detail::ModelInfo*, absl::StatusOr<detail::PayloadPtr>>, 1> decoded;
+  const auto decode = [&](const detail::ModelInfo& info) -> const absl::StatusOr<detail::PayloadPtr>& {
+    for (const auto& [known, payload] : decoded) {
+      if (known == &info) return payload;
+    }
+    return decoded
+        .emplace_back(&info, result.entity == nullptr ? absl::StatusOr<detail::PayloadPtr>(detail::PayloadPtr())
+                                                      : detail::decode_entity(info, entry.key(), *result.entity))
+        .second;
+  };
+  for (const Waiter& waiter : entry.waiters) {
+    detail::ReadOp& op = *waiter.op;
+    const absl::StatusOr<detail::PayloadPtr>& payload = decode(*op.info);
+    if (!payload.ok()) {
+      op.refuse(payload.status());
+      continue;
+    }
+    if (waiter.cache && context_->cache.store_read(op.key, *payload, result.version) != nullptr) {
+      // What stands in the slot may be newer than what was read, or the same in the payload of an earlier read.
+      const auto cached = context_->cached(op.key, *op.info);
+      if (cached->ok()) {
+        op.finish(**cached);
+      } else {
+        op.refuse(cached->status());
+      }
+    } else {
+      op.finish(*payload);
+    }
+  }
+}
+
+void ReadBatch::fail(const Chunk& chunk, const absl::Status& status) {
+  for (const std::size_t i : chunk) {
+    const absl::Status annotated = annotate(status, cat("get of ", entries_[i].key().to_string()));
+    for (const Waiter& waiter : entries_[i].waiters) waiter.op->refuse(annotated);
+  }
+}
+
+}  // namespace ndb

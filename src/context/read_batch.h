@@ -1,0 +1,55 @@
+// A batch of reads: memcache, then the Datastore, then memcache again to fill it.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "context/impl.h"
+#include "memcache/gateway.h"
+
+namespace ndb {
+
+// Open until send(): reads of the same key join it until then and not later, for a read that is in flight could bring a
+// value older than a write that was acknowledged meanwhile. Lives until the last of its RPCs has been answered.
+class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
+ public:
+  ReadBatch(std::shared_ptr<Context::Impl> context, RpcOptions rpc) : context_(std::move(context)), rpc_(rpc) {}
+
+  // False: the batch reads the key already, by other tiers; the read must go to another batch.
+  bool add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy);
+  void send();
+
+ private:
+  struct Waiter {
+    std::shared_ptr<detail::ReadOp> op;
+    bool cache;  // the result goes to the context cache, and what stands there is preferred
+  };
+  struct Entry {
+    CallPolicy policy;
+    absl::InlinedVector<Waiter, 1> waiters;
+    memcache::LeasePtr lease;
+    const Key& key() const { return waiters.front().op->key; }
+  };
+  struct Result {
+    const std::string* entity;  // null: there is none
+    std::uint64_t version;
+  };
+  using Chunk = std::vector<std::size_t>;  // indexes into entries_
+
+  std::vector<std::size_t> read_memcache();  // answers what memcache can; gives the rest
+  void lookup(const std::vector<std::size_t>& rest);
+  void send_lookup(Chunk chunk);
+  void answered(const Chunk& chunk, absl::StatusOr<wire::LookupResponse> response);
+  void resolve(const Entry& entry, const Result& result);
+  void fail(const Chunk& chunk, const absl::Status& status);
+
+  const std::shared_ptr<Context::Impl> context_;
+  const RpcOptions rpc_;
+  std::vector<Entry> entries_;
+  absl::flat_hash_map<Key, std::size_t, KeyHash> by_key_;
+};
+
+}  // namespace ndb

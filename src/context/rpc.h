@@ -1,0 +1,26 @@
+// One RPC that its caller waits for.
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "context/impl.h"
+
+namespace ndb {
+
+// Calls one RPC of the stub and waits for the answer; other tasklets go on meanwhile.
+template <class Request, class Response>
+absl::StatusOr<Response> call_rpc(Context::Impl& context,
+                                  void (datastore::Stub::*rpc)(Request, const datastore::CallOptions&,
+                                                               datastore::Done<Response>),
+                                  Request request, const datastore::CallOptions& options = {}) {
+  auto answer = std::make_shared<detail::FutureState<Response>>();
+  (context.core->stub.get()->*rpc)(
+      std::move(request), options,
+      context.on_loop<Response>([answer](absl::StatusOr<Response> response) { answer->set(std::move(response)); }));
+  answer->wait();
+  if (absl::Status status = answer->status(); !status.ok()) return status;
+  return std::move(answer->value());
+}
+
+}  // namespace ndb

@@ -1,0 +1,66 @@
+#include "context/small_batches.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace ndb {
+namespace {
+
+constexpr std::size_t kAllocateKeys = 500;
+
+}  // namespace
+
+void RawBatch::send() {
+  for (std::size_t i = 0; i < steps_.size();) {
+    if (steps_[i].run) {
+      steps_[i++].run(*context_->gateway());
+      continue;
+    }
+    std::size_t end = i;
+    while (end < steps_.size() && steps_[end].got && steps_[end].token == steps_[i].token) ++end;
+    send_gets(i, end);
+    i = end;
+  }
+}
+
+void RawBatch::send_gets(std::size_t begin, std::size_t end) {
+  std::vector<std::string> keys;
+  for (std::size_t i = begin; i < end; ++i) keys.push_back(steps_[i].key);
+  std::vector<std::optional<Item>> items = context_->gateway()->raw_get(keys, steps_[begin].token);
+  for (std::size_t i = begin; i < end; ++i) steps_[i].got(std::move(items[i - begin]));
+}
+
+void AllocateBatch::send() {
+  for (std::size_t begin = 0; begin < items_.size(); begin += kAllocateKeys) {
+    const std::size_t end = std::min(begin + kAllocateKeys, items_.size());
+    std::vector<Item> items(std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(begin)),
+                            std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(end)));
+    wire::AllocateIdsRequest request;
+    for (const Item& item : items) request.add_keys(item.key.bytes());
+    auto done = context_->on_loop<wire::AllocateIdsResponse>(
+        [self = shared_from_this(), items = std::move(items)](const absl::StatusOr<wire::AllocateIdsResponse>& response) {
+          self->answered(items, response);
+        });
+    context_->core->stub->allocate_ids(std::move(request), rpc_.call(), std::move(done));
+  }
+}
+
+void AllocateBatch::answered(const std::vector<Item>& items,
+                             const absl::StatusOr<wire::AllocateIdsResponse>& response) {
+  const bool fits = response.ok() && static_cast<std::size_t>(response->keys_size()) == items.size();
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    absl::StatusOr<Key> key = !response.ok() ? response.status()
+                              : fits ? Key::from_bytes(response->keys(static_cast<int>(i)))
+                                     : absl::InternalError("the Datastore's answer does not fit the request");
+    if (key.ok()) {
+      items[i].done(std::move(key));
+    } else {
+      items[i].done(annotate(key.status(), cat("allocating an id for ", items[i].key.to_string())));
+    }
+  }
+}
+
+}  // namespace ndb

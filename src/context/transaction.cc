@@ -1,0 +1,293 @@
+#include "ndb/transaction.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "context/current.h"
+#include "context/impl.h"
+#include "context/rpc.h"
+#include "context/transaction_state.h"
+#include "context/write_batch.h"
+#include "ndb/tasklet.h"
+
+namespace ndb {
+namespace {
+
+absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptions& options,
+                                  const std::string& previous) {
+  wire::BeginTransactionRequest request;
+  if (options.read_only) {
+    request.mutable_transaction_options()->mutable_read_only();
+  } else {
+    auto* read_write = request.mutable_transaction_options()->mutable_read_write();
+    if (!previous.empty()) read_write->set_previous_transaction(previous);
+  }
+  NDB_ASSIGN_OR_RETURN(wire::BeginTransactionResponse response,
+                       call_rpc(context, &datastore::Stub::begin_transaction, std::move(request)));
+  return std::move(*response.mutable_transaction());
+}
+
+// Full jitter below 0.1 s, 0.2 s, 0.4 s, ... 30 s.
+std::chrono::milliseconds backoff(int attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const auto longest = std::min<std::int64_t>(100LL << std::min(attempt, 10), 30'000);
+  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(1, longest)(random));
+}
+
+// One attempt: a context of its own, and at its end a commit or a rollback.
+class Attempt {
+ public:
+  Attempt(std::shared_ptr<void> outside, std::string id, const TransactionOptions& options)
+      : parent_(static_cast<Context*>(outside.get())->impl()), deadline_(options.deadline.value_or(kCommitDeadline)), state_(std::move(id), options.read_only) {
+    auto impl = std::make_shared<Context::Impl>(parent_.core);
+    impl->inherit(parent_);
+    impl->outer = std::move(outside);
+    impl->transaction = &state_;
+    context_ = std::make_shared<Context>(std::move(impl));
+  }
+  ~Attempt() {
+    impl().transaction = nullptr;
+    impl().over = true;
+  }
+  Attempt(const Attempt&) = delete;
+  Attempt& operator=(const Attempt&) = delete;
+
+  const std::string& id() const { return state_.id; }
+  std::vector<std::function<void()>> take_callbacks() { return std::move(impl().on_commit); }
+
+  void run(const std::function<void()>& body);
+  absl::Status commit();  // OK: committed and merged. ABORTED: worth another attempt
+  void roll_back();
+
+ private:
+  Context::Impl& impl() { return context_->impl(); }
+  absl::Status check_limits(const std::vector<Write>& writes) const;
+  absl::Status lock(const std::vector<Write>& writes);
+  void unlock(const std::vector<Write>& writes, memcache::Commit outcome, const wire::CommitResponse* response);
+  void merge(const std::vector<Write>& writes, const wire::CommitResponse& response);
+  absl::Status write_without_datastore(const std::vector<Write>& writes);
+
+  Context::Impl& parent_;
+  const std::chrono::milliseconds deadline_;
+  TransactionState state_;
+  std::shared_ptr<Context> context_;
+  std::vector<memcache::LockPtr> locks_;  // one per write of the Commit; null where none is wanted
+};
+
+// Runs the function in the transaction's context, then waits for the tasklets it spawned there and for pending calls, also
+// when it throws: nothing may work in a transaction that has ended.
+void Attempt::run(const std::function<void()>& body) {
+  ContextHold hold(context_);
+  std::exception_ptr error;
+  try {
+    CurrentContext current(std::exchange(hold.hold, nullptr));
+    body();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  hold.released.wait();
+  const absl::Status untold = impl().drain();
+  if (error != nullptr) std::rethrow_exception(error);
+  throw_if_error(untold);
+}
+
+absl::Status Attempt::check_limits(const std::vector<Write>& writes) const {
+  if (state_.read_only && !state_.writes.empty()) {
+    return bad_request(cat("a read-only transaction can't write ", state_.writes.front().key.to_string()));
+  }
+  std::size_t bytes = 0;
+  for (const Write& write : writes) bytes += write.size();
+  if (writes.size() > kCommitMutations || bytes > kCommitBytes) {
+    return bad_request(cat("a transaction holds at most ", kCommitMutations, " writes of together 10 MiB; this one has ",
+                           writes.size(), " of together ", bytes, " bytes: split it"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Attempt::lock(const std::vector<Write>& writes) {
+  locks_.assign(writes.size(), nullptr);
+  std::vector<Key> keys;
+  std::vector<std::size_t> of;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    if (!writes[i].policy.lock) continue;
+    keys.push_back(writes[i].key);
+    of.push_back(i);
+  }
+  if (keys.empty()) return absl::OkStatus();
+  ++impl().counts->memcache_locks;
+  auto locks = impl().gateway()->lock(keys, lock_hold(deadline_));
+  absl::Status status;
+  for (std::size_t i = 0; i < locks.size(); ++i) {
+    if (locks[i].ok()) {
+      locks_[of[i]] = *std::move(locks[i]);
+    } else if (status.ok()) {
+      status = annotate(locks[i].status(), cat("transaction not committed: put of ", keys[i].to_string()));
+    }
+  }
+  for (std::size_t i = 0; i < locks_.size() && status.ok(); ++i) {
+    if (locks_[i] != nullptr && !impl().gateway()->still_held(*locks_[i], deadline_ + kLockMargin)) {
+      status = absl::UnavailableError("transaction not committed: its locks in memcache took too long");
+    }
+  }
+  return status;
+}
+
+void Attempt::unlock(const std::vector<Write>& writes, memcache::Commit outcome, const wire::CommitResponse* response) {
+  std::vector<memcache::Unlock> unlocks;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    if (locks_[i] == nullptr) continue;
+    memcache::Unlock& one = unlocks.emplace_back();
+    one.lock = locks_[i];
+    one.key = writes[i].key;
+    one.outcome = outcome;
+    one.timeout = writes[i].policy.timeout;
+    if (response == nullptr) continue;
+    one.version = static_cast<std::uint64_t>(response->mutation_results(static_cast<int>(i)).version());
+    if (writes[i].policy.write_through && writes[i].kind == Write::Kind::kUpsert) one.payload = writes[i].entity;
+  }
+  if (!unlocks.empty()) impl().gateway()->unlock(unlocks);
+}
+
+absl::Status Attempt::commit() {
+  std::vector<Write> writes, outside;
+  for (Write& write : state_.writes) (write.policy.datastore ? writes : outside).push_back(std::move(write));
+  absl::Status status = check_limits(writes);
+  if (status.ok()) status = lock(writes);
+  if (!status.ok()) {
+    unlock(writes, memcache::Commit::kFailed, nullptr);
+    roll_back();
+    return status;
+  }
+  wire::CommitRequest request;
+  request.set_mode(wire::CommitRequest::TRANSACTIONAL);
+  request.set_transaction(state_.id);
+  for (const Write& write : writes) write.fill_mutation(*request.add_mutations());
+  ++impl().counts->commits;
+  impl().counts->mutations += writes.size();
+  auto response = call_rpc(impl(), &datastore::Stub::commit, std::move(request), {.deadline = deadline_, .retries = 0});
+  if (response.ok() && static_cast<std::size_t>(response->mutation_results_size()) != writes.size()) {
+    response = absl::InternalError("the Datastore's answer to a Commit does not fit its mutations");
+  }
+  if (response.ok()) {
+    unlock(writes, memcache::Commit::kApplied, &*response);
+    merge(writes, *response);
+    return write_without_datastore(outside);
+  }
+  if (!datastore::outcome_unknown(response.status())) {
+    unlock(writes, memcache::Commit::kFailed, nullptr);
+    return response.status();
+  }
+  unlock(writes, memcache::Commit::kUnknown, nullptr);
+  for (const Write& write : writes) parent_.cache.distrust(write.key);
+  return annotate(response.status(), "it is unknown whether the transaction was applied");
+}
+
+// What the transaction read and wrote becomes the parent's, where the parent knows nothing newer.
+void Attempt::merge(const std::vector<Write>& writes, const wire::CommitResponse& response) {
+  impl().cache.for_each([&](const Key& key, const ContextCache::Slot& slot) {
+    if (slot.version != kUncommitted) parent_.cache.store_read(key, slot.payload, slot.version);
+  });
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    const auto version = static_cast<std::uint64_t>(response.mutation_results(static_cast<int>(i)).version());
+    if (parent_.cache.floor(writes[i].key) <= version) {
+      remember_write(parent_.cache, writes[i], writes[i].key, version);
+    }
+  }
+}
+
+// Entities that live in memcache or the context cache alone are no part of the commit: they are written after it.
+absl::Status Attempt::write_without_datastore(const std::vector<Write>& writes) {
+  absl::Status status;
+  for (const Write& write : writes) {
+    absl::Status one;
+    if (write.policy.memcache && impl().gateway() != nullptr) {
+      one = write.kind == Write::Kind::kDelete
+                ? impl().gateway()->delete_cached(write.key)
+                : impl().gateway()->put_cached(write.key, write.entity, write.policy.timeout);
+    }
+    if (one.ok()) {
+      remember_write(parent_.cache, write, write.key, 0);
+    } else if (status.ok()) {
+      status = annotate(one, cat("the transaction was committed, but ", write.key.to_string(), " not stored in memcache"));
+    }
+  }
+  return status;
+}
+
+// Nobody depends on the answer: a transaction that is not rolled back expires.
+void Attempt::roll_back() {
+  wire::RollbackRequest request;
+  request.set_transaction(state_.id);
+  parent_.core->stub->rollback(std::move(request), {},
+                               parent_.on_loop<wire::RollbackResponse>([](const auto&) {}));
+}
+
+}  // namespace
+
+bool detail::run_transaction(const std::function<void()>& body, const TransactionOptions& options) {
+  const Call here;
+  if (options.retries < 0) throw BadArgumentError(cat("transaction: retries must not be negative, but is ", options.retries));
+  if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > kLongestCommitDeadline)) {
+    throw BadArgumentError("transaction: deadline must be more than 0 and at most 300 s");
+  }
+  if (here.impl.in_transaction() && options.propagation != Propagation::kIndependent) {
+    if (options.propagation == Propagation::kNested) {
+      throw BadRequestError("a transaction is running already; pass .propagation = ndb::Propagation::kAllowed to join it");
+    }
+    body();
+    return true;
+  }
+  if (options.propagation == Propagation::kMandatory) {
+    throw BadRequestError("Propagation::kMandatory: no transaction is running that this one could join");
+  }
+  const std::shared_ptr<void> outside = here.impl.outside();
+  Context::Impl& parent = static_cast<Context*>(outside.get())->impl();
+
+  std::string previous;
+  for (int number = 0;; ++number) {
+    absl::StatusOr<std::string> id = begin(parent, options, previous);
+    if (!id.ok()) throw_error(annotate(id.status(), "begin of a transaction"));
+    Attempt attempt(outside, *std::move(id), options);
+    absl::Status status;
+    try {
+      attempt.run(body);
+    } catch (const Rollback&) {
+      attempt.roll_back();
+      return false;
+    } catch (const Error& error) {
+      attempt.roll_back();
+      if (!absl::IsAborted(error.status())) throw;
+      status = error.status();
+    } catch (...) {
+      attempt.roll_back();
+      throw;
+    }
+    if (status.ok()) status = attempt.commit();
+    if (status.ok()) {
+      for (const std::function<void()>& callback : attempt.take_callbacks()) callback();
+      return true;
+    }
+    if (!absl::IsAborted(status)) throw_error(status);
+    if (number >= options.retries) {
+      throw_error(transaction_failed(cat("a transaction was aborted ", number + 1,
+                                         " times; the last answer was: ", from_absl(status.message()))));
+    }
+    previous = attempt.id();
+    sleep(backoff(number));
+  }
+}
+
+void detail::run_outside_transactions(const std::function<void()>& body) {
+  const Call here;
+  CurrentContext current(here.impl.outside());
+  body();
+}
+
+}  // namespace ndb

@@ -1,0 +1,297 @@
+#include "context/write_batch.h"
+
+#include <algorithm>
+#include <random>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace ndb {
+namespace {
+
+std::string_view verb(const Write& write) { return write.kind == Write::Kind::kDelete ? "delete" : "put"; }
+
+absl::Status describe(const absl::Status& status, const Write& write) {
+  return annotate(status, cat(verb(write), " of ", write.key.to_string()));
+}
+
+std::chrono::milliseconds deadline_of(const RpcOptions& rpc) { return rpc.deadline.value_or(kCommitDeadline); }
+
+// Full jitter: 0 to 100 ms, 200 ms, 400 ms, ... 10 s.
+std::chrono::milliseconds backoff(int attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const auto longest = std::min<std::int64_t>(100LL << std::min(attempt, 10), 10'000);
+  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, longest)(random));
+}
+
+}  // namespace
+
+void Write::fill_mutation(wire::Mutation& mutation) const {
+  if (kind == Kind::kDelete) {
+    mutation.set_delete_(key.bytes());
+  } else {
+    mutation.set_upsert(entity);
+  }
+}
+
+std::chrono::seconds lock_hold(std::chrono::milliseconds deadline) {
+  return std::max(std::chrono::seconds(64), std::chrono::ceil<std::chrono::seconds>(deadline + 2 * kLockMargin));
+}
+
+void remember_write(ContextCache& cache, const Write& write, const Key& key, std::uint64_t version) {
+  if (write.policy.cache) {
+    cache.store_written(key, write.payload, version);
+  } else {
+    // The slot of an earlier read would now be older than what this context wrote.
+    cache.erase(key);
+    cache.raise_floor(key, version);
+  }
+}
+
+void WriteBatch::add(Write write) {
+  if (write.key.is_complete() && !keys_.insert(write.key).second) {
+    held_.push_back(std::move(write));
+    return;
+  }
+  if (open_.empty()) {
+    context_.when_idle([self = shared_from_this()] { self->send(); });
+  }
+  open_.push_back(std::move(write));
+}
+
+void WriteBatch::send() {
+  std::vector<Write> to_commit;
+  for (Write& write : std::exchange(open_, {})) {
+    if (write.policy.datastore) {
+      to_commit.push_back(std::move(write));
+    } else {
+      write_without_datastore(std::move(write));
+    }
+  }
+  // Commits differ by their RPC options and their limits.
+  std::vector<CommitPtr> commits;
+  std::vector<std::size_t> bytes;
+  for (Item& item : lock(std::move(to_commit))) {
+    const std::size_t size = item.write.size();
+    std::size_t i = 0;
+    while (i < commits.size() && !(commits[i]->rpc == item.write.rpc && commits[i]->items.size() < kCommitMutations &&
+                                   bytes[i] + size <= kCommitBytes)) {
+      ++i;
+    }
+    if (i == commits.size()) {
+      commits.push_back(std::make_shared<Commit>());
+      commits[i]->rpc = item.write.rpc;
+      bytes.push_back(0);
+    }
+    commits[i]->items.push_back(std::move(item));
+    bytes[i] += size;
+  }
+  for (CommitPtr& one : commits) commit(std::move(one));
+}
+
+// Entities that live in memcache, the context cache, or both.
+void WriteBatch::write_without_datastore(Write write) {
+  absl::Status status;
+  if (write.policy.memcache && context_.gateway() != nullptr) {
+    status = write.kind == Write::Kind::kDelete
+                 ? context_.gateway()->delete_cached(write.key)
+                 : context_.gateway()->put_cached(write.key, write.entity, write.policy.timeout);
+  }
+  Item item{std::move(write), nullptr};
+  if (status.ok()) {
+    remember_write(context_.cache, item.write, item.write.key, 0);
+    const Key key = item.write.key;
+    finish(item, key);
+  } else {
+    finish(item, describe(status, item.write));
+  }
+}
+
+// Locks what needs a lock, in one batch; what could not be locked fails, and was not written.
+std::vector<WriteBatch::Item> WriteBatch::lock(std::vector<Write> writes) {
+  std::vector<Item> items;
+  std::vector<Key> keys;
+  auto hold = lock_hold(kCommitDeadline);
+  for (Write& write : writes) {
+    if (write.policy.lock && write.key.is_complete()) {
+      keys.push_back(write.key);
+      hold = std::max(hold, lock_hold(deadline_of(write.rpc)));
+    }
+  }
+  std::vector<absl::StatusOr<memcache::LockPtr>> locks;
+  if (!keys.empty()) {
+    ++context_.counts->memcache_locks;
+    locks = context_.gateway()->lock(keys, hold);
+  }
+  std::size_t next = 0;
+  for (Write& write : writes) {
+    const bool wanted = write.policy.lock && write.key.is_complete();
+    Item item{std::move(write), nullptr};
+    if (wanted) {
+      absl::StatusOr<memcache::LockPtr>& one = locks[next++];
+      if (!one.ok()) {
+        const absl::Status status = annotate(one.status(), "not written");
+        finish(item, describe(status, item.write));
+        continue;
+      }
+      item.lock = *std::move(one);
+    }
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+void WriteBatch::commit(CommitPtr commit) {
+  if (!renew_locks(*commit)) return;
+  wire::CommitRequest request;
+  request.set_mode(wire::CommitRequest::NON_TRANSACTIONAL);
+  for (const Item& item : commit->items) item.write.fill_mutation(*request.add_mutations());
+  ++context_.counts->commits;
+  context_.counts->mutations += commit->items.size();
+  ++commit->attempts;
+  auto done = context_.on_loop<wire::CommitResponse>(
+      [self = shared_from_this(), commit](absl::StatusOr<wire::CommitResponse> response) {
+        self->answered(commit, std::move(response));
+      });
+  // Resending is decided here and not in the stub: whether an earlier attempt may have been applied matters for the locks.
+  context_.core->stub->commit(std::move(request), {.deadline = deadline_of(commit->rpc), .retries = 0}, std::move(done));
+}
+
+// A lock must outlive the Commit; one that might not is given back and taken anew. False: nothing is left to commit.
+bool WriteBatch::renew_locks(Commit& commit) {
+  std::vector<Item> kept;
+  std::vector<Write> expiring;
+  for (Item& item : commit.items) {
+    if (item.lock == nullptr || context_.gateway()->still_held(*item.lock, deadline_of(commit.rpc) + kLockMargin)) {
+      kept.push_back(std::move(item));
+    } else {
+      expiring.push_back(std::move(item.write));
+    }
+  }
+  if (!expiring.empty()) {
+    for (Item& item : lock(std::move(expiring))) kept.push_back(std::move(item));
+  }
+  commit.items = std::move(kept);
+  return !commit.items.empty();
+}
+
+void WriteBatch::answered(const CommitPtr& commit, absl::StatusOr<wire::CommitResponse> response) {
+  if (response.ok() && static_cast<std::size_t>(response->mutation_results_size()) != commit->items.size()) {
+    response = absl::InternalError("the Datastore's answer to a Commit does not fit its mutations");
+  }
+  if (response.ok()) return succeeded(*commit, *response);
+
+  const absl::Status& status = response.status();
+  if (status.code() == absl::StatusCode::kInvalidArgument) {
+    // Refused whole. With several mutations only some are at fault: they are found by halves.
+    if (commit->items.size() > 1) return split(*commit);
+    return failed(*commit, status, commit->tainted ? memcache::Commit::kUnknown : memcache::Commit::kFailed);
+  }
+  // A NON_TRANSACTIONAL Commit may have been applied in part, so that with several mutations every error is an unknown outcome.
+  const bool unknown = datastore::outcome_unknown(status) || commit->items.size() > 1;
+  commit->tainted = commit->tainted || unknown;
+  const bool resendable = std::all_of(commit->items.begin(), commit->items.end(),
+                                      [](const Item& item) { return item.write.key.is_complete(); });
+  if (datastore::outcome_unknown(status) && resendable && commit->attempts <= commit->rpc.retries.value_or(0)) {
+    return retry_later(commit);
+  }
+  failed(*commit, status, commit->tainted ? memcache::Commit::kUnknown : memcache::Commit::kFailed);
+}
+
+void WriteBatch::succeeded(Commit& commit, const wire::CommitResponse& response) {
+  std::vector<memcache::Unlock> unlocks;
+  std::vector<Key> keys;
+  for (std::size_t i = 0; i < commit.items.size(); ++i) {
+    Item& item = commit.items[i];
+    const wire::MutationResult& result = response.mutation_results(static_cast<int>(i));
+    Key key = item.write.key;
+    if (!result.key().empty()) {
+      if (absl::StatusOr<Key> assigned = Key::from_bytes(result.key()); assigned.ok() && assigned->is_complete()) {
+        key = *std::move(assigned);
+      }
+    }
+    const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
+    if (item.write.policy.lock && key.is_complete()) {
+      const bool through = item.write.policy.write_through && item.write.kind == Write::Kind::kUpsert &&
+                           item.write.key.is_complete() && !commit.tainted;
+      unlocks.push_back({.lock = item.lock,
+                         .key = key,
+                         .outcome = commit.tainted ? memcache::Commit::kUnknown : memcache::Commit::kApplied,
+                         .version = version,
+                         .payload = through ? std::optional<std::string_view>(item.write.entity) : std::nullopt,
+                         .timeout = item.write.policy.timeout});
+    }
+    if (commit.tainted) {
+      context_.cache.distrust(key);
+    } else {
+      remember_write(context_.cache, item.write, key, version);
+    }
+    keys.push_back(std::move(key));
+  }
+  // Released before the caller is told: nobody may read the old value from memcache after the acknowledgement.
+  if (!unlocks.empty()) context_.gateway()->unlock(unlocks);
+  for (std::size_t i = 0; i < commit.items.size(); ++i) {
+    Item& item = commit.items[i];
+    if (keys[i].is_complete()) {
+      finish(item, keys[i]);
+    } else {
+      finish(item, describe(absl::InternalError("the Datastore assigned no id"), item.write));
+    }
+  }
+}
+
+void WriteBatch::failed(Commit& commit, const absl::Status& status, memcache::Commit outcome) {
+  std::vector<memcache::Unlock> unlocks;
+  for (Item& item : commit.items) {
+    if (item.lock != nullptr) {
+      memcache::Unlock& unlock = unlocks.emplace_back();
+      unlock.lock = item.lock;
+      unlock.key = item.write.key;
+      unlock.outcome = outcome;
+    }
+    if (outcome == memcache::Commit::kUnknown && item.write.key.is_complete()) context_.cache.distrust(item.write.key);
+  }
+  if (!unlocks.empty()) context_.gateway()->unlock(unlocks);
+  for (Item& item : commit.items) finish(item, describe(status, item.write));
+}
+
+void WriteBatch::split(Commit& commit) {
+  const auto middle = static_cast<std::ptrdiff_t>(commit.items.size() / 2);
+  for (const bool first : {true, false}) {
+    auto half = std::make_shared<Commit>();
+    half->rpc = commit.rpc;
+    half->tainted = commit.tainted;
+    half->items.assign(std::make_move_iterator(first ? commit.items.begin() : commit.items.begin() + middle),
+                       std::make_move_iterator(first ? commit.items.begin() + middle : commit.items.end()));
+    this->commit(std::move(half));
+  }
+}
+
+void WriteBatch::retry_later(const CommitPtr& commit) {
+  ++context_.under_way;
+  EventLoop::current().call_at(EventLoop::current().now() + backoff(commit->attempts),
+                               [self = shared_from_this(), context = context_.shared_from_this(), commit] {
+                                 self->commit(commit);
+                                 context->done_one();
+                               });
+}
+
+// Tells the caller, and lets the writes of the same key that waited for this one go on.
+void WriteBatch::finish(Item& item, absl::StatusOr<Key> result) {
+  const Key& key = item.write.key;
+  if (key.is_complete()) {
+    keys_.erase(key);
+    const auto waiting = std::find_if(held_.begin(), held_.end(), [&](const Write& write) { return write.key == key; });
+    if (waiting != held_.end()) {
+      Write next = std::move(*waiting);
+      held_.erase(waiting);
+      add(std::move(next));
+    }
+  }
+  item.write.done(std::move(result));
+}
+
+}  // namespace ndb

@@ -1,0 +1,88 @@
+// Batches of writes: lock in memcache, Commit, release, context cache.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "context/impl.h"
+#include "memcache/gateway.h"
+
+namespace ndb {
+
+// A put or delete on its way. `done` is called exactly once, with the whole key.
+struct Write {
+  enum class Kind { kUpsert, kDelete };
+  Kind kind = Kind::kUpsert;
+  Key key;
+  detail::PayloadPtr payload;  // of an upsert
+  std::string entity;          // of an upsert, encoded
+  CallPolicy policy;
+  RpcOptions rpc;
+  std::function<void(absl::StatusOr<Key>)> done;
+
+  std::size_t size() const { return entity.size() + key.bytes().size(); }
+  void fill_mutation(wire::Mutation& mutation) const;
+};
+
+// All writes of one context outside transactions. What is added while nothing is ready to run goes out as one batch, cut
+// into Commits by their limits. A second write of a key waits until the first has ended: the API allows a key once per
+// Commit, and two Commits of one key at once would have no order.
+class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
+ public:
+  explicit WriteBatch(Context::Impl& context) : context_(context) {}
+
+  void add(Write write);
+  bool idle() const { return open_.empty() && held_.empty() && keys_.empty(); }
+
+ private:
+  struct Item {
+    Write write;
+    memcache::LockPtr lock;  // null: not locked (incomplete key, or not a matter of memcache)
+  };
+  // The writes of one Commit. Tainted: an attempt of it ended with an unknown outcome, after which no success is trusted
+  // to be the last word and the locks stay.
+  struct Commit {
+    std::vector<Item> items;
+    RpcOptions rpc;
+    bool tainted = false;
+    int attempts = 0;
+  };
+  using CommitPtr = std::shared_ptr<Commit>;
+
+  void send();
+  std::vector<Item> lock(std::vector<Write> writes);
+  void write_without_datastore(Write write);
+  void commit(CommitPtr commit);
+  bool renew_locks(Commit& commit);
+  void answered(const CommitPtr& commit, absl::StatusOr<wire::CommitResponse> response);
+  void succeeded(Commit& commit, const wire::CommitResponse& response);
+  void failed(Commit& commit, const absl::Status& status, memcache::Commit outcome);
+  void split(Commit& commit);
+  void retry_later(const CommitPtr& commit);
+  void finish(Item& item, absl::StatusOr<Key> result);
+
+  Context::Impl& context_;  // owns this
+  std::vector<Write> open_;
+  std::deque<Write> held_;
+  absl::flat_hash_set<Key, KeyHash> keys_;  // open or in flight
+};
+
+// What a write that was applied as `version` (0: unknown to the Datastore) leaves in the context cache; and one of unknown outcome.
+void remember_write(ContextCache& cache, const Write& write, const Key& key, std::uint64_t version);
+
+// How long a Commit may take by default, and the locks that cover it.
+inline constexpr std::chrono::milliseconds kCommitDeadline = std::chrono::seconds(30);
+inline constexpr std::chrono::milliseconds kLockMargin = std::chrono::seconds(2);
+inline constexpr std::chrono::milliseconds kLongestCommitDeadline = std::chrono::seconds(300);
+std::chrono::seconds lock_hold(std::chrono::milliseconds deadline);
+
+// Limits of one Commit (Datastore API): 500 mutations, 10 MiB.
+inline constexpr std::size_t kCommitMutations = 500;
+inline constexpr std::size_t kCommitBytes = 10 * 1024 * 1024 - 64 * 1024;
+
+}  // namespace ndb
