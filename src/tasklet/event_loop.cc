@@ -1,9 +1,13 @@
 #include "tasklet/event_loop.h"
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "tasklet/fiber.h"
+
+extern "C" void* __dso_handle;  // this library, to whoever registers something with the C++ runtime
 
 namespace ndb {
 namespace {
@@ -13,10 +17,7 @@ thread_local EventLoop* loop_of_thread = nullptr;
 
 }  // namespace
 
-TaskletLocals& tasklet_locals() {
-  thread_local TaskletLocals locals;
-  return locals;
-}
+TaskletLocals& tasklet_locals() { return EventLoop::current().locals_; }
 
 void Inbox::post(Callback callback) {
   MutexLock lock(mutex_);
@@ -25,22 +26,18 @@ void Inbox::post(Callback callback) {
   arrived_.notify_one();
 }
 
-struct EventLoop::Ender {
-  ~Ender() {
-    const std::unique_ptr<EventLoop> loop(loop_of_thread);
-    loop->end();
-    loop_of_thread = nullptr;
-  }
-};
-
 EventLoop& EventLoop::current() {
   if (loop_of_thread == nullptr) {
-    tasklet_locals();  // before the ender, so that it is destroyed after it
     loop_of_thread = std::make_unique<EventLoop>().release();
-    // A loop made after the thread's first one has ended, by the destructor of another thread_local object, is not
-    // ended.
-    static thread_local const Ender ender;
-    static_cast<void>(&ender);
+    // Not by the destructor of a thread_local object, which runs once: the destructor of another one, which runs later,
+    // may ask for a loop again, and that has to end too.
+    abi::__cxa_thread_atexit(
+        [](void* loop) {
+          const std::unique_ptr<EventLoop> owner(static_cast<EventLoop*>(loop));
+          owner->end();
+          loop_of_thread = nullptr;
+        },
+        loop_of_thread, &__dso_handle);
   }
   return *loop_of_thread;
 }
@@ -64,6 +61,7 @@ void EventLoop::end() {
   ready_.clear();
   idle_.clear();
   timers_.clear();
+  locals_ = {};
 }
 
 void EventLoop::call_soon(Callback callback) {
@@ -80,6 +78,9 @@ void EventLoop::call_at(Monotonic when, Callback callback) {
 
 bool EventLoop::run_once() {
   if (ending_) return fibers_->release_one();
+  if (detail::Fiber::current() != nullptr) {
+    throw BadRequestError("the event loop can't be driven from within a tasklet: wait for a future instead");
+  }
   for (;;) {
     if (run_first(ready_) || run_first(idle_)) return true;
     collect_due_timers();

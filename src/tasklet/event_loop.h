@@ -33,6 +33,13 @@ class Inbox {
   bool closed_ NDB_GUARDED_BY(mutex_) = false;
 };
 
+// What belongs to a tasklet rather than to its thread: swapped at every switch, inherited when a tasklet is spawned,
+// dropped when it has ended. The context room keeps a hold on the current context here.
+struct TaskletLocals {
+  std::shared_ptr<void> context;
+};
+TaskletLocals& tasklet_locals();
+
 // One per thread, made when first used. Everything but the inbox belongs to that thread. Order of work: ready fibers
 // and callbacks, then one idle callback (an open batch is sent when nothing is ready), then due timers, then the inbox,
 // on which it blocks while something outside is under way. Timers that are due and callbacks of the inbox join the
@@ -81,7 +88,7 @@ class EventLoop {
 
  private:
   friend class detail::FutureCore;
-  struct Ender;
+  friend TaskletLocals& tasklet_locals();
   void end();
   void wait_for(const detail::FutureCore& future, bool joining);
   bool run_first(std::deque<Callback>& queue);
@@ -96,16 +103,10 @@ class EventLoop {
   std::size_t outside_ = 0;
   std::size_t depth_ = 0;  // steps that are being run: more than one where a step waits
   bool ending_ = false;
+  TaskletLocals locals_;  // of what runs now
   const Clock* clock_;
   std::function<void(Monotonic)> sleep_until_;  // empty: the system's clock, real sleep
   std::unique_ptr<detail::Fibers> fibers_;
 };
-
-// What belongs to a tasklet rather than to its thread: swapped at every switch, inherited when a tasklet is spawned,
-// dropped when it has ended. The context room keeps a hold on the current context here.
-struct TaskletLocals {
-  std::shared_ptr<void> context;
-};
-TaskletLocals& tasklet_locals();
 
 }  // namespace ndb

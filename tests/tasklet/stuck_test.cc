@@ -1,0 +1,196 @@
+// Waits that nothing can end: an error, not a hang, and nothing is left behind that could touch what it captured.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ndb/tasklet.h"
+#include "tasklet/event_loop.h"
+#include "tasklet/support.h"
+
+namespace ndb::test {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+
+class StuckTest : public testing::Test {
+ protected:
+  // In a tasklet: waits for `future` and notes how that ended.
+  template <class F>
+  auto waiter(std::string name, const F& future) {
+    return [this, name = std::move(name), &future] {
+      try {
+        future.wait();
+        seen_.push_back(name + " went on");
+      } catch (const StuckError&) {
+        seen_.push_back(name + " stuck");
+        throw;
+      }
+    };
+  }
+
+  JumpingClock clock_;
+  CapturedLog log_;  // joins without get() log their errors
+  Promise<int> never_;
+  const Future<int> hopeless_ = never_.future();
+  std::vector<std::string> seen_;
+};
+
+TEST_F(StuckTest, OnTheMainStack) {
+  EXPECT_THROW(hopeless_.get(), StuckError);
+  EXPECT_THROW(hopeless_.try_get(), StuckError);
+  EXPECT_THROW(wait_any(std::vector{hopeless_, hopeless_}), StuckError);
+  never_->set(7);
+  EXPECT_EQ(hopeless_.get(), 7);
+}
+
+TEST_F(StuckTest, NotWhileATimerIsPendingOrSomethingIsUnderWay) {
+  EventLoop& loop = EventLoop::current();
+  loop.call_at(clock_.monotonic() + 24h, [&] { never_->set(7); });
+  EXPECT_EQ(hopeless_.get(), 7);
+
+  const Promise<int> answer;
+  loop.started();
+  std::thread server([&, inbox = loop.inbox()] {
+    inbox->post([&] {
+      loop.finished();
+      answer->set(8);
+    });
+  });
+  EXPECT_EQ(tasklet([&] { return answer.future().get(); }).get(), 8);
+  server.join();
+}
+
+TEST_F(StuckTest, TheErrorGoesToTheEndOfTheChain) {
+  auto c = tasklet(waiter("c", hopeless_));
+  auto b = tasklet(waiter("b", c));
+  auto a = tasklet(waiter("a", b));
+  auto other = tasklet(waiter("other", hopeless_));
+  EXPECT_NO_THROW(a.wait());
+  EXPECT_THAT(seen_, ElementsAre("c stuck", "b went on", "a went on"));
+  EXPECT_THROW(c.get(), StuckError);
+  a.get();
+  EXPECT_FALSE(other.done()) << "nobody has waited for it";
+  never_->set(7);
+  other.get();
+}
+
+TEST_F(StuckTest, WhoCatchesItMayFinishTheOthers) {
+  Promise<int> rescued;
+  auto rescuer = tasklet([&] {
+    EXPECT_THROW(hopeless_.get(), StuckError);
+    rescued->set(7);
+  });
+  const Future<int> future = rescued.future();
+  auto waits = tasklet([&] { return future.get(); });
+  EXPECT_EQ(future.get(), 7) << "the main stack's own wait has no chain: the one that waited longest is told";
+  EXPECT_EQ(waits.get(), 7);
+  rescuer.get();
+}
+
+TEST_F(StuckTest, InACircle) {
+  std::optional<Tasklet<void>> a;
+  std::optional<Tasklet<void>> b;
+  a.emplace(tasklet([&] { b->get(); }));
+  b.emplace(tasklet([&] { a->get(); }));
+  EXPECT_THROW(a->get(), StuckError);
+  EXPECT_THROW(b->get(), StuckError);
+}
+
+TEST_F(StuckTest, OnItself) {
+  std::optional<Tasklet<void>> self;
+  self.emplace(tasklet([&] { self->get(); }));
+  EXPECT_THROW(self->get(), StuckError);
+}
+
+// Each unwinds through destructors that join, while `captured` is still there.
+TEST_F(StuckTest, DestructorsWaitUntilTheirTaskletsHaveUnwound) {
+  std::vector<int> unwound;
+  {
+    struct Guard {
+      std::vector<int>& captured;
+      int id;
+      ~Guard() { captured.push_back(id); }
+    };
+    auto outer = tasklet([&] {
+      const Guard guard{unwound, 1};
+      auto inner = tasklet([&] {
+        const Guard inner_guard{unwound, 2};
+        hopeless_.get();
+      });
+      const Guard after{unwound, 3};
+      hopeless_.get();
+    });
+  }
+  EXPECT_THAT(unwound, ElementsAre(3, 2, 1));
+}
+
+TEST_F(StuckTest, TheMainStacksErrorUnwindsThroughJoins) {
+  int unwound = 0;
+  EXPECT_THROW(
+      {
+        std::vector<Tasklet<void>> tasklets;
+        for (int i = 0; i < 3; ++i) {
+          tasklets.push_back(tasklet([&] {
+            try {
+              hopeless_.get();
+            } catch (const StuckError&) {
+              ++unwound;
+              throw;
+            }
+          }));
+        }
+        wait_any(std::vector{hopeless_});
+      },
+      StuckError);
+  EXPECT_EQ(unwound, 3);
+}
+
+// A wait in the middle of a step (a hook) fails itself; a tasklet that the rest of the step serves is not disturbed.
+TEST_F(StuckTest, AStepThatWaitsFailsItself) {
+  const Promise<int> item;
+  auto waits = tasklet([&] { return item.future().get(); });
+  sleep(0s);
+  EventLoop::current().call_when_idle([&] {
+    EXPECT_THROW(hopeless_.get(), StuckError);
+    item->set(7);
+  });
+  EXPECT_EQ(waits.get(), 7);
+}
+
+// As a transaction waits for the tasklets that work in it, by something that is not itself a tasklet.
+TEST_F(StuckTest, AJoinThatIsNoChainTellsWhoWaitedLongest) {
+  Promise<void> released;
+  auto worker = tasklet([&] {
+    EXPECT_THROW(hopeless_.get(), StuckError);
+    released->set(detail::Unit());
+  });
+  tasklet([&] { released.future().state()->join(); }).get();
+  worker.get();
+}
+
+TEST_F(StuckTest, JoiningATaskletThatOwnsItselfIsFatal) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        set_log_sink(nullptr);
+        std::optional<Tasklet<void>> self;
+        self.emplace(tasklet([&] { const auto mine = std::move(*self); }));
+        const auto state = self->state();
+        state->join();
+      },
+      "can't return");
+}
+
+TEST_F(StuckTest, ATaskletMayNotDriveTheLoop) {
+  tasklet([] { EXPECT_THROW(EventLoop::current().drain(), BadRequestError); }).get();
+}
+
+}  // namespace
+}  // namespace ndb::test

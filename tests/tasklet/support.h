@@ -1,0 +1,64 @@
+// What the tests of this room share.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "ndb/future.h"
+#include "ndb/log.h"
+#include "tasklet/event_loop.h"
+
+namespace ndb::test {
+
+// A future that the test finishes.
+template <class T>
+class Promise {
+ public:
+  Future<T> future() const { return Future<T>(state_); }
+  detail::FutureState<T>* operator->() const { return state_.get(); }
+
+ private:
+  std::shared_ptr<detail::FutureState<T>> state_ = std::make_shared<detail::FutureState<T>>();
+};
+
+// Steps until nothing is left to do, as a loop that has no clock and no outside.
+inline void run_all() { EventLoop::current().drain(); }
+
+// While it lives, this thread's loop has a clock which jumps instead of letting it sleep.
+class JumpingClock final : public Clock {
+ public:
+  JumpingClock() {
+    EventLoop::current().use_clock(*this, [this](Monotonic when) { now_ = when; });
+  }
+  ~JumpingClock() override { EventLoop::current().use_clock(Clock::system(), nullptr); }
+  JumpingClock(const JumpingClock&) = delete;
+  JumpingClock& operator=(const JumpingClock&) = delete;
+
+  WallTime now() const override { return WallTime(std::chrono::floor<std::chrono::microseconds>(now_)); }
+  Monotonic monotonic() const override { return now_; }
+  void advance(Monotonic by) { now_ += by; }
+
+ private:
+  Monotonic now_ = std::chrono::hours(1);
+};
+
+// While it lives, log lines are kept instead of printed.
+class CapturedLog {
+ public:
+  CapturedLog() {
+    set_log_sink([this](Severity, std::string_view message) { lines_.emplace_back(message); });
+  }
+  ~CapturedLog() { set_log_sink(nullptr); }
+  CapturedLog(const CapturedLog&) = delete;
+  CapturedLog& operator=(const CapturedLog&) = delete;
+  const std::vector<std::string>& lines() const { return lines_; }
+
+ private:
+  std::vector<std::string> lines_;
+};
+
+}  // namespace ndb::test

@@ -1,0 +1,437 @@
+#include "ndb/tasklet.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tasklet/event_loop.h"
+#include "tasklet/fiber.h"
+#include "tasklet/support.h"
+
+namespace ndb::test {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class TaskletTest : public testing::Test {
+ protected:
+  JumpingClock clock_;
+};
+
+TEST_F(TaskletTest, StartsAtTheNextTurnAndNotInTheCallersStack) {
+  std::vector<std::string> seen;
+  auto a = tasklet([&] { seen.push_back("a"); });
+  auto b = tasklet([&] { seen.push_back("b"); });
+  seen.push_back("caller");
+  EXPECT_FALSE(a.done());
+  wait_all(a, b);
+  EXPECT_THAT(seen, ElementsAre("caller", "a", "b"));
+}
+
+// This is what makes 100 gets one batch.
+TEST_F(TaskletTest, TheRequestsOfNeighboursAreThereWhenTheLoopIsIdle) {
+  std::vector<Promise<int>> batch;
+  std::vector<std::size_t> sizes;
+  const auto get = [&](int n) {
+    if (batch.empty()) {
+      EventLoop::current().call_when_idle([&] {
+        sizes.push_back(batch.size());
+        for (const auto& promise : std::exchange(batch, {})) promise->set(1);
+      });
+    }
+    return batch.emplace_back().future().get() + n;
+  };
+  std::vector<int> numbers(100);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const std::vector<int> results = map(numbers, [&](int n) { return get(n) + get(n); });
+  for (std::size_t i = 0; i < results.size(); ++i) EXPECT_EQ(results[i], 2 + 2 * numbers[i]);
+  EXPECT_THAT(sizes, ElementsAre(100, 100));
+}
+
+TEST_F(TaskletTest, GivesResultsOfAnyKind) {
+  auto number = tasklet([] { return 7; });
+  EXPECT_EQ(number.get(), 7);
+  EXPECT_EQ(&number.get(), &number.get()) << "no copy";
+  EXPECT_EQ(*number.try_get(), 7);
+  EXPECT_EQ(*tasklet([] { return std::make_unique<int>(8); }).get(), 8);
+  auto nothing = tasklet([] {});
+  nothing.get();
+  EXPECT_EQ(nothing.try_get(), absl::OkStatus());
+  EXPECT_EQ(tasklet([] { return absl::NotFoundError("as a value"); }).get(), absl::NotFoundError("as a value"));
+  const std::string text = "by reference";
+  EXPECT_EQ(tasklet([&]() -> const std::string& { return text; }).get(), text);
+}
+
+TEST_F(TaskletTest, CarriesExceptions) {
+  auto foreign = tasklet([]() -> int { throw std::out_of_range("index 7"); });
+  EXPECT_THROW(foreign.get(), std::out_of_range);
+  EXPECT_THROW(foreign.get(), std::out_of_range);
+  EXPECT_EQ(foreign.try_get().status(), absl::UnknownError("index 7"));
+  auto ours = tasklet([] { throw BadValueError("Account.age"); });
+  EXPECT_EQ(ours.try_get().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THROW(ours.get(), BadValueError);
+}
+
+TEST_F(TaskletTest, TheDestructorJoinsAndLogsWhatNobodyAskedFor) {
+  CapturedLog log;
+  bool ended = false;
+  {
+    const auto failing = tasklet([&] {
+      sleep(1s);
+      ended = true;
+      throw std::runtime_error("disk full");
+    });
+    const auto seen = tasklet([] { throw std::runtime_error("seen"); });
+    EXPECT_FALSE(seen.try_get().ok());
+    const auto rolled_back = tasklet([] { throw Rollback("on purpose"); });
+  }
+  EXPECT_TRUE(ended);
+  EXPECT_THAT(log.lines(), ElementsAre(HasSubstr("disk full")));
+}
+
+TEST_F(TaskletTest, AssigningJoinsTheFormer) {
+  std::vector<int> ended;
+  auto t = tasklet([&] { ended.push_back(1); });
+  t = tasklet([&] {
+    sleep(1s);
+    ended.push_back(2);
+  });
+  EXPECT_THAT(ended, ElementsAre(1));
+  auto moved = std::move(t);
+  moved.get();
+  EXPECT_THAT(ended, ElementsAre(1, 2));
+}
+
+TEST_F(TaskletTest, WhatTheFunctionCapturedIsGoneWhenItIsDone) {
+  auto captured = std::make_shared<int>(1);
+  const std::weak_ptr<int> watch = captured;
+  auto returns = tasklet([captured] { return *captured; });
+  auto throws = tasklet([captured] { throw *captured; });
+  auto cancelled = tasklet([captured = std::move(captured)] { return *captured; });
+  EXPECT_TRUE(cancelled.cancel());
+  wait_all(returns, throws);
+  EXPECT_TRUE(watch.expired());
+  EXPECT_THROW(throws.get(), int);
+}
+
+TEST_F(TaskletTest, CancelIsForWhatHasNotStarted) {
+  bool called = false;
+  auto early = tasklet([&] { called = true; });
+  auto waits_for_it = tasklet([&] { EXPECT_THROW(early.get(), Cancelled); });
+  EXPECT_TRUE(early.cancel());
+  EXPECT_TRUE(early.done());
+  EXPECT_FALSE(early.cancel());
+  EXPECT_THROW(early.get(), Cancelled);
+  waits_for_it.get();
+  EXPECT_FALSE(called);
+
+  auto late = tasklet([] {
+    sleep(1s);
+    return 7;
+  });
+  sleep(0s);
+  EXPECT_FALSE(late.cancel());
+  EXPECT_EQ(late.get(), 7);
+  EXPECT_FALSE(late.cancel());
+}
+
+TEST_F(TaskletTest, Nest) {
+  // The sum of the leaves of a tree in which each node is a tasklet that waits for two others.
+  struct Tree {
+    static int sum(int depth) {
+      if (depth == 0) {
+        sleep(1ms);
+        return 1;
+      }
+      auto left = tasklet([=] { return sum(depth - 1); });
+      auto right = tasklet([=] { return sum(depth - 1); });
+      return left.get() + right.get();
+    }
+  };
+  EXPECT_EQ(tasklet([] { return Tree::sum(8); }).get(), 256);
+}
+
+TEST_F(TaskletTest, ManyTaskletsShareFewStacks) {
+  int running = 0;
+  int sum = 0;
+  // Nothing is known of the stacks that earlier tests have left in the pool, except that their number has a bound.
+  for (int round = 0; round < 10; ++round) {
+    std::vector<Tasklet<void>> tasklets;
+    for (int i = 0; i < 1000; ++i) tasklets.push_back(tasklet([&] { ++sum; }));
+    wait_all(tasklets);
+  }
+  const std::size_t before = EventLoop::current().fibers().stacks();
+  for (int round = 0; round < 100; ++round) {
+    std::vector<Tasklet<void>> tasklets;
+    for (int i = 0; i < 100; ++i) {
+      tasklets.push_back(tasklet([&] {
+        ++running;
+        sleep(1s);
+        --running;
+        ++sum;
+      }));
+    }
+    wait_all(tasklets);
+  }
+  EXPECT_EQ(sum, 20'000);
+  EXPECT_EQ(running, 0);
+  EXPECT_LE(EventLoop::current().fibers().stacks(), std::max<std::size_t>(before, 100));
+}
+
+TEST_F(TaskletTest, TenThousandAtOnceGiveTheirStacksBack) {
+  std::vector<Tasklet<int>> tasklets;
+  for (int i = 0; i < 10'000; ++i) {
+    tasklets.push_back(tasklet([i] {
+      sleep(1s);
+      return i;
+    }));
+  }
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(tasklets[static_cast<std::size_t>(i)].get(), i);
+  EXPECT_LE(EventLoop::current().fibers().stacks(), kMapWidth + 1);
+}
+
+TEST_F(TaskletTest, OverrunningAStackEndsTheProcess) {
+  struct Deep {
+    static int down(int n) {
+      volatile char frame[4096];
+      frame[0] = static_cast<char>(n);
+      return n == 0 ? 0 : down(n - 1) + frame[0];
+    }
+  };
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(static_cast<void>(tasklet([] { return Deep::down(1'000'000); }).get()), "");
+}
+
+// --- waiting for several
+// -----------------------------------------------------------------------------------------------
+
+TEST_F(TaskletTest, WaitAnyGivesTheFirstThatIsDone) {
+  const auto check = [] {
+    std::vector<Tasklet<int>> sleepers;
+    for (const auto duration : {3s, 1s, 2s}) {
+      sleepers.push_back(tasklet([=] {
+        sleep(duration);
+        return 0;
+      }));
+    }
+    EXPECT_EQ(wait_any(sleepers), 1u);
+    EXPECT_EQ(wait_any(sleepers), 1u) << "it still is";
+    EXPECT_FALSE(sleepers[2].done());
+    wait_all(sleepers);
+    EXPECT_EQ(wait_any(sleepers), 0u);
+    EXPECT_THROW(wait_any(std::vector<Future<int>>{}), BadArgumentError);
+  };
+  check();
+  tasklet(check).get();
+}
+
+TEST_F(TaskletTest, WaitAnyWokenTwiceGoesOnOnce) {
+  Promise<int> a;
+  Promise<int> b;
+  int woken = 0;
+  auto waiter = tasklet([&] {
+    wait_any(std::vector{a.future(), b.future()});
+    ++woken;
+    sleep(1s);  // a second resume() would cut this short
+    return clock_.monotonic();
+  });
+  sleep(0s);
+  const Monotonic start = clock_.monotonic();
+  a->set(1);
+  b->set(2);
+  EXPECT_EQ(waiter.get(), start + 1s);
+  EXPECT_EQ(woken, 1);
+}
+
+TEST_F(TaskletTest, ManyWaitForOneInTheOrderTheyCame) {
+  Promise<int> promise;
+  std::vector<int> woken;
+  promise.future().state()->on_done([&] { woken.push_back(-1); });
+  std::vector<Tasklet<void>> waiters;
+  for (int i = 0; i < 3; ++i) {
+    waiters.push_back(tasklet([&, i] {
+      promise.future().wait();
+      woken.push_back(i);
+    }));
+  }
+  sleep(0s);
+  promise->set(7);
+  EXPECT_TRUE(woken.empty()) << "nobody goes on inside set()";
+  wait_all(waiters);
+  run_all();
+  EXPECT_THAT(woken, ElementsAre(0, 1, 2, -1));
+  promise.future().state()->on_done([&] { woken.push_back(-2); });
+  EXPECT_EQ(woken.size(), 4u);
+  run_all();
+  EXPECT_EQ(woken.back(), -2);
+}
+
+// --- map
+// ---------------------------------------------------------------------------------------------------------------
+
+TEST_F(TaskletTest, MapKeepsTheOrder) {
+  const std::vector<int> seconds = {3, 1, 2};
+  std::vector<int> ended;
+  EXPECT_THAT(map(seconds,
+                  [&](int n) {
+                    sleep(std::chrono::seconds(n));
+                    ended.push_back(n);
+                    return std::to_string(n);
+                  }),
+              ElementsAre("3", "1", "2"));
+  EXPECT_THAT(ended, ElementsAre(1, 2, 3));
+  EXPECT_TRUE(map(std::vector<int>(), [](int n) { return n; }).empty());
+  EXPECT_THAT(map(seconds, [](int n) { return n > 1; }), ElementsAre(true, false, true));
+}
+
+TEST_F(TaskletTest, MapRethrowsTheErrorOfTheFirstElementAfterAllHaveEnded) {
+  std::vector<int> elements = {1, 2, 3, 4};
+  int ended = 0;
+  try {
+    map(elements, [&](int& n) {
+      sleep(std::chrono::seconds(10 - n));
+      ++ended;
+      n = -n;
+      if (ended % 2 == 0) throw std::runtime_error(std::to_string(n));
+    });
+    ADD_FAILURE() << "no error";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "-1") << "3 failed earlier, but comes later";
+  }
+  EXPECT_EQ(ended, 4);
+  EXPECT_THAT(elements, ElementsAre(-1, -2, -3, -4));
+}
+
+TEST_F(TaskletTest, MapRunsABoundedNumberAtATime) {
+  std::vector<int> elements(3 * kMapWidth);
+  std::size_t running = 0;
+  std::size_t most = 0;
+  map(elements, [&](int& n) {
+    most = std::max(most, ++running);
+    sleep(1s);
+    --running;
+    n = 1;
+  });
+  EXPECT_EQ(most, kMapWidth);
+  EXPECT_EQ(std::accumulate(elements.begin(), elements.end(), 0), static_cast<int>(elements.size()));
+}
+
+// --- what belongs to a stack
+// -------------------------------------------------------------------------------------------
+
+// A tasklet inherits, keeps its own across switches, and lets go at its end.
+TEST_F(TaskletTest, LocalsAreInheritedAndRestored) {
+  const auto use = [](const std::shared_ptr<void>& context) { tasklet_locals().context = context; };
+  const auto now = [] { return tasklet_locals().context.get(); };
+  const auto outer = std::make_shared<int>(1);
+  const auto inner = std::make_shared<int>(2);
+  use(outer);
+  auto changes = tasklet([&] {
+    EXPECT_EQ(now(), outer.get());
+    use(inner);
+    auto child = tasklet([&] { EXPECT_EQ(now(), inner.get()); });
+    sleep(1s);
+    EXPECT_EQ(now(), inner.get());
+    child.get();
+  });
+  auto keeps = tasklet([&] {
+    sleep(1s);
+    EXPECT_EQ(now(), outer.get());
+  });
+  use(nullptr);
+  auto has_none = tasklet([&] { EXPECT_EQ(now(), nullptr); });
+  wait_all(changes, keeps, has_none);
+  EXPECT_EQ(now(), nullptr);
+  sleep(0s);
+  EXPECT_EQ(outer.use_count(), 1);
+  EXPECT_EQ(inner.use_count(), 1);
+}
+
+// Fibers that wait inside `catch`, and others that handle exceptions meanwhile.
+TEST_F(TaskletTest, RethrowGivesTheExceptionOfItsOwnFiber) {
+  const auto seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const auto nap = [&] { sleep(std::chrono::seconds(std::uniform_int_distribution(0, 5)(random))); };
+  const auto fail = [&](int n) {
+    for (int depth = 0; depth < 3; ++depth) {
+      try {
+        try {
+          nap();
+          throw std::runtime_error(std::to_string(n));
+        } catch (const std::exception&) {
+          nap();
+          try {
+            throw n;
+          } catch (int inner) {
+            nap();
+            EXPECT_EQ(inner, n);
+          }
+          nap();
+          EXPECT_EQ(std::uncaught_exceptions(), 0);
+          throw;
+        }
+      } catch (const std::runtime_error& error) {
+        EXPECT_EQ(error.what(), std::to_string(n));
+        nap();
+      }
+      EXPECT_EQ(std::current_exception(), nullptr);
+    }
+    throw std::runtime_error(std::to_string(n));
+  };
+  std::vector<Tasklet<void>> tasklets;
+  for (int n = 0; n < 50; ++n) tasklets.push_back(tasklet([&, n] { fail(n); }));
+  try {
+    throw std::runtime_error("of the main stack");
+  } catch (const std::exception&) {
+    wait_all(tasklets);
+    try {
+      throw;
+    } catch (const std::exception& error) {
+      EXPECT_STREQ(error.what(), "of the main stack");
+    }
+  }
+  for (int n = 0; n < 50; ++n) {
+    EXPECT_EQ(tasklets[static_cast<std::size_t>(n)].try_get(), absl::UnknownError(std::to_string(n)));
+  }
+}
+
+// Fibers that wait in destructors which an exception runs.
+TEST_F(TaskletTest, UnwindingGoesOnWhereItWas) {
+  struct Guard {
+    int seconds;
+    ~Guard() {
+      EXPECT_EQ(std::uncaught_exceptions(), 1);
+      sleep(std::chrono::seconds(seconds));
+      EXPECT_EQ(std::uncaught_exceptions(), 1);
+      auto child = tasklet([] { EXPECT_EQ(std::uncaught_exceptions(), 0); });
+      child.wait();
+    }
+  };
+  const std::vector<int> seconds = {3, 1, 2, 1};
+  const std::vector<std::string> caught = map(seconds, [](int n) -> std::string {
+    try {
+      const Guard first{n};
+      const Guard second{4 - n};
+      throw std::runtime_error(std::to_string(n));
+    } catch (const std::runtime_error& error) {
+      EXPECT_EQ(std::uncaught_exceptions(), 0);
+      return error.what();
+    }
+  });
+  EXPECT_THAT(caught, ElementsAre("3", "1", "2", "1"));
+}
+
+}  // namespace
+}  // namespace ndb::test
