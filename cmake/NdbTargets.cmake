@@ -10,6 +10,11 @@ if(NDB_SANITIZE)
   add_compile_options(-fsanitize=${NDB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${NDB_SANITIZE})
 endif()
+if(NDB_SANITIZE STREQUAL "thread")
+  target_sources(ndb_settings INTERFACE
+    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${PROJECT_SOURCE_DIR}/tests/support/tsan_grpc.cc>)
+  target_link_libraries(ndb_settings INTERFACE ${CMAKE_DL_LIBS})
+endif()
 
 # ccache and mold are used where the machine has them, and only when this is the project being built.
 if(PROJECT_IS_TOP_LEVEL)
