@@ -45,7 +45,7 @@ R transaction(F&& fn, const TransactionOptions& options = {}) {
   } else {
     std::optional<R> result;
     const bool committed = detail::run_transaction([&] { result.emplace(fn()); }, options);
-    return committed ? *std::move(result) : R{};
+    return committed ? *std::move(result) : R();  // not R{}: to that a model class is an aggregate with a private base
   }
 }
 
