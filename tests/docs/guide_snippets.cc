@@ -650,7 +650,6 @@ TEST_F(GuideInContext, Errors) {
 }
 
 TEST_F(Guide, Clients) {
-  unsetenv("GOOGLE_CLOUD_PROJECT");
   const std::string folder = ::testing::TempDir() + "ndb_guide_" + std::to_string(getpid());
   // [local_datastore]
   auto server = ndb::LocalDatastore::start({.data_dir = folder});
