@@ -36,6 +36,7 @@ struct Property
   Filter NOT_IN(const Range& values) const {
     return detail::filter_of_all<Property>(Op::kNotIn, values);
   }
+  operator Order() const { return detail::order<Property>(false); }
   template <class V>
   constexpr void operator=(const V&) const {
     static_assert(detail::kNever<V>, "ndb: this is the property, not its value. Write entity.edit().field = value.");
@@ -43,7 +44,9 @@ struct Property
 };
 
 // The key as a property of every model class: `Account::_key > key`, `-Account::_key`.
-struct KeyProperty {};
+struct KeyProperty {
+  operator Order() const { return detail::order<KeyProperty>(false); }
+};
 
 // The list of a model's properties, an empty object: their types say everything.
 template <class... P>
@@ -87,13 +90,6 @@ template <detail::IsProperty P>
 Order operator-(P) {
   return detail::order<P>(true);
 }
-
-// `order(Account::age)`: for functions that take orders, where a property alone means ascending.
-template <detail::IsProperty P>
-Order order_of(P) {
-  return detail::order<P>(false);
-}
-inline Order order_of(Order order) { return order; }
 
 // Names for use as strings: property_name(Account::home.city) is "home.city".
 template <detail::IsProperty P>

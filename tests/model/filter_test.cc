@@ -1,0 +1,108 @@
+#include "ndb/filter.h"
+
+#include <gtest/gtest.h>
+
+#include "ndb/error.h"
+#include "ndb/model.h"
+
+namespace ndb {
+
+// Stands for ndb/query.h, which this room does not know.
+template <class M>
+class Query {
+ public:
+  explicit Query(std::vector<Filter> f) : filters(std::move(f)) {}
+  std::vector<Filter> filters;
+};
+
+namespace {
+
+struct Place {
+  double lat = 0;
+  std::string secret{};
+  NDB_PROPERTIES(Place, lat, (secret, .indexed = false))
+};
+struct Address {
+  std::string city{};
+  std::optional<std::string> name{};
+  Place place{};
+  NDB_PROPERTIES(Address, city, (name, .name = "n"), place)
+};
+class Customer : public Model<Customer> {
+ public:
+  struct Properties {
+    std::string name{};
+    std::int32_t age = 0;
+    bool active = false;
+    double score = 0;
+    std::vector<std::string> tags{};
+    std::optional<Key> employer{};
+    Address home{};
+    std::optional<Address> work{};
+    std::vector<Address> others{};
+    Timestamp updated{};
+    GeoPoint spot{};
+    Value any{};
+    std::string initial() const { return name.substr(0, 1); }
+  };
+  NDB_MODEL(name, (age, .name = "a"), active, score, tags, employer, home, work, others, updated, spot, any, initial)
+};
+
+TEST(FilterTest, ComparisonsMakeFilters) {
+  const Key boss("Customer", id("bob"));
+  const std::optional<Key> maybe = boss;
+  const Timestamp now(std::chrono::seconds(5));
+  const struct {
+    Filter filter;
+    std::string property;
+    Op op;
+    Value value;
+  } cases[] = {
+      {Customer::name == "Ada", "name", Op::kEqual, "Ada"},
+      {Customer::name != std::string("Ada"), "name", Op::kNotEqual, "Ada"},
+      {Customer::age > 30, "a", Op::kGreater, 30},
+      {Customer::age >= std::size_t{30}, "a", Op::kGreaterOrEqual, 30},
+      {Customer::age < INT64_MAX, "a", Op::kLess, INT64_MAX},
+      {Customer::score <= 1, "score", Op::kLessOrEqual, 1.0},
+      {Customer::active == true, "active", Op::kEqual, true},
+      {Customer::tags == std::string_view("vip"), "tags", Op::kEqual, "vip"},
+      {Customer::employer == boss, "employer", Op::kEqual, boss},
+      {Customer::employer == maybe, "employer", Op::kEqual, boss},
+      {Customer::employer == nullptr, "employer", Op::kEqual, nullptr},
+      {Customer::employer != std::nullopt, "employer", Op::kNotEqual, nullptr},
+      {Customer::home.city == "London", "home.city", Op::kEqual, "London"},
+      {Customer::work.name == "HQ", "work.n", Op::kEqual, "HQ"},
+      {Customer::others.place.lat < 1, "others.place.lat", Op::kLess, 1.0},
+      {Customer::updated > now, "updated", Op::kGreater, now},
+      {Customer::updated > std::chrono::sys_days(), "updated", Op::kGreater, Timestamp()},
+      {Customer::spot == GeoPoint{1, 2}, "spot", Op::kEqual, GeoPoint{1, 2}},
+      {Customer::any == 5, "any", Op::kEqual, 5},
+      {Customer::any == "x", "any", Op::kEqual, "x"},
+      {Customer::initial == "A", "initial", Op::kEqual, "A"},
+      {Customer::_key > boss, "__key__", Op::kGreater, boss},
+      {Customer::age.IN({1, 2}), "a", Op::kIn, Array{1, 2}},
+      {Customer::tags.IN(std::vector<std::string>{"x"}), "tags", Op::kIn, Array{"x"}},
+      {Customer::home.city.NOT_IN({"a", "b"}), "home.city", Op::kNotIn, Array{"a", "b"}},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(c.filter.property, c.property);
+    EXPECT_EQ(c.filter.op, c.op) << c.property;
+    EXPECT_EQ(c.filter.value, c.value) << c.property;
+    EXPECT_EQ(c.filter.value.type(), c.value.type()) << c.property;
+  }
+  EXPECT_THROW(Customer::age > UINT64_MAX, BadValueError);
+  EXPECT_EQ(Customer::query(Customer::age > 30, Customer::tags == "vip").filters.size(), 2u);
+}
+
+TEST(FilterTest, PropertiesMakeOrders) {
+  const Order up = Customer::age, down = -Customer::home.city, by_key = -Customer::_key;
+  EXPECT_EQ(up.property, "a");
+  EXPECT_FALSE(up.descending);
+  EXPECT_EQ(down.property, "home.city");
+  EXPECT_TRUE(down.descending);
+  EXPECT_EQ(by_key.property, "__key__");
+  EXPECT_EQ(property_name(Customer::work.name), "work.n");
+}
+
+}  // namespace
+}  // namespace ndb
