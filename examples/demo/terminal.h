@@ -1,0 +1,53 @@
+// What the demo prints, in at most 96 columns; with colours and a moving progress bar only on a terminal.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace demo {
+
+inline constexpr std::size_t kWidth = 96;
+
+enum class Style { kPlain, kBold, kDim, kGreen, kRed, kCyan };
+std::string styled(Style style, std::string_view text);
+
+// `text` broken at spaces into lines that begin with `indent` spaces, each line in `style`.
+void print_wrapped(std::string_view text, std::size_t indent, Style style = Style::kPlain);
+void print_title(std::string_view text);
+
+std::string duration_text(std::chrono::nanoseconds duration);  // "61.2 µs"
+std::string count_text(std::size_t count);                     // "63,412"
+
+// Columns as wide as their widest cell, the first one flush left and the others flush right. An empty row is a rule.
+void print_table(const std::vector<std::vector<std::string>>& rows);
+
+// How far something has come: one line that moves on a terminal, a line for every quarter elsewhere.
+class Progress {
+ public:
+  Progress(std::string_view what, std::size_t total);
+  void advance(std::size_t by);
+
+ private:
+  void draw() const;
+
+  const std::string what_;
+  const std::size_t total_;
+  std::size_t done_ = 0;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+// What the demo claims about what it shows. It fails if a single claim does not hold.
+class Claims {
+ public:
+  void claim(bool holds, std::string_view what);  // prints what does not hold
+  std::size_t made() const { return made_; }
+  std::size_t broken() const { return broken_; }
+
+ private:
+  std::size_t made_ = 0, broken_ = 0;
+};
+
+}  // namespace demo

@@ -1,0 +1,124 @@
+#include "tiers.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "counts.h"
+#include "package.h"
+
+namespace demo {
+namespace {
+
+constexpr std::size_t kBatch = 100;
+
+enum class Tier { kDatastore, kMemcache, kContext };
+
+// One walk over the keys, and what it counted.
+struct Pass {
+  Tier tier;
+  std::size_t calls = 0, found = 0;
+  ndb::TierCounts counts;
+  std::vector<std::chrono::nanoseconds> latencies;  // sorted
+
+  std::uint64_t answered() const {
+    if (tier == Tier::kDatastore) return counts.lookup_keys;
+    return tier == Tier::kMemcache ? counts.memcache_hits : counts.cache_hits;
+  }
+  std::uint64_t round_trips() const { return counts.memcache_reads + counts.lookups; }
+  std::chrono::nanoseconds quantile(double q) const {
+    return latencies[static_cast<std::size_t>(q * static_cast<double>(latencies.size() - 1))];
+  }
+};
+
+Pass read_all(Tier tier, std::span<const ndb::Key> keys, std::size_t batch) {
+  Pass pass{.tier = tier};
+  pass.latencies.reserve(keys.size() / batch + 1);
+  const ndb::TierCounts before = ndb::get_context().counts();
+  while (!keys.empty()) {
+    const std::span<const ndb::Key> some = keys.first(std::min(batch, keys.size()));
+    keys = keys.subspan(some.size());
+    const auto start = std::chrono::steady_clock::now();
+    if (batch == 1) {
+      pass.found += some.front().get<Package>() ? 1U : 0U;
+    } else {
+      for (const Package& package : ndb::get_multi<Package>(some)) pass.found += package ? 1U : 0U;
+    }
+    pass.latencies.push_back(std::chrono::steady_clock::now() - start);
+    ++pass.calls;
+  }
+  pass.counts = growth(before, ndb::get_context().counts());
+  std::sort(pass.latencies.begin(), pass.latencies.end());
+  return pass;
+}
+
+// Cold, then in a new context, then again in the same one.
+std::vector<Pass> read_by_tiers(const ndb::Client& client, std::span<const ndb::Key> keys, std::size_t batch) {
+  std::vector<Pass> passes;
+  {
+    const auto scope = client.context();
+    passes.push_back(read_all(Tier::kDatastore, keys, batch));
+  }
+  const auto scope = client.context();
+  passes.push_back(read_all(Tier::kMemcache, keys, batch));
+  passes.push_back(read_all(Tier::kContext, keys, batch));
+  return passes;
+}
+
+void claim(const Pass& pass, std::size_t reads, Claims& claims) {
+  const bool cold = pass.tier == Tier::kDatastore;
+  const bool warm = pass.tier == Tier::kMemcache;
+  claims.claim(pass.found == reads, "every read finds its package");
+  claims.claim(pass.answered() == reads, "the tier answers every read");
+  claims.claim(pass.counts.lookups == (cold ? pass.calls : 0), "one Lookup for each cold call, none for a warm one");
+  claims.claim(pass.counts.memcache_reads == (cold || warm ? pass.calls : 0), "one memcache batch for each call");
+  claims.claim(pass.counts.memcache_fills == (cold ? reads : 0), "a cold read fills memcache");
+}
+
+std::string round_trips(const Pass& pass) {
+  const auto some = [](std::uint64_t n, std::string_view what) {
+    return n == 0 ? "" : count_text(n) + std::string(what);
+  };
+  if (pass.round_trips() == 0) return "0";
+  return some(pass.counts.memcache_reads, " memcache") + (pass.counts.lookups > 0 ? " + " : "") +
+         some(pass.counts.lookups, " Lookup");
+}
+
+std::vector<std::string> row(const Pass& pass, std::size_t reads, bool single) {
+  static constexpr std::string_view kNames[] = {"Datastore (cold)", "memcache (new context)",
+                                                "in-context cache (again)"};
+  const double ratio = 100.0 * static_cast<double>(pass.answered()) / static_cast<double>(reads);
+  std::string percent = std::to_string(ratio);
+  percent.resize(percent.find('.') + 2);
+  return {std::string(single ? "get       " : "get_multi ") + std::string(kNames[static_cast<std::size_t>(pass.tier)]),
+          count_text(reads),
+          count_text(pass.answered()),
+          percent + " %",
+          round_trips(pass),
+          duration_text(pass.quantile(0.5)),
+          duration_text(pass.quantile(0.99))};
+}
+
+}  // namespace
+
+void serve_by_tiers(const ndb::Client& client, std::span<const ndb::Key> singles, std::span<const ndb::Key> batched,
+                    Claims& claims) {
+  std::vector<std::vector<std::string>> rows = {
+      {"call and tier", "reads", "answered", "hits", "round trips", "median", "p99"}};
+  for (const std::size_t batch : {std::size_t{1}, kBatch}) {
+    const std::span<const ndb::Key> keys = batch == 1 ? singles : batched;
+    rows.emplace_back();
+    for (const Pass& pass : read_by_tiers(client, keys, batch)) {
+      rows.push_back(row(pass, keys.size(), batch == 1));
+      claim(pass, keys.size(), claims);
+    }
+  }
+  print_table(rows);
+  print_wrapped("Times are per call: get reads one package, get_multi up to 100.", 2, Style::kDim);
+}
+
+}  // namespace demo

@@ -1,0 +1,48 @@
+// The walk through NDB's manual on caching: each step prints a line of C++, runs that line, and shows what the tiers
+// did.
+#pragma once
+
+#include <ndb/ndb.h>
+
+#include <cstddef>
+#include <functional>
+#include <string_view>
+
+#include "terminal.h"
+
+namespace demo {
+
+class Tour {
+ public:
+  explicit Tour(Claims& claims) : claims_(claims) {}
+
+  // A step of the walk: its title, and what the manual says about it, in our words.
+  void step(std::string_view title, std::string_view manual);
+  void note(std::string_view text);  // what happens besides
+
+  // Prints `code`, runs `run`, and prints which counts of the current context went from what to what. Fails the demo if
+  // they did not grow by `expected`. See SHOW.
+  void show(std::string_view code, const std::function<void()>& run, const ndb::TierCounts& expected);
+  // Prints what is claimed; fails the demo if it does not hold.
+  void claim(bool holds, std::string_view what);
+
+ private:
+  Claims& claims_;
+  std::size_t steps_ = 0;
+};
+
+// Shows the statement exactly as it is compiled: SHOW(tour, kContextHit, package = key.get<Package>());
+#define SHOW(tour, expected, ...) (tour).show(#__VA_ARGS__ ";", [&] { __VA_ARGS__; }, expected)
+
+// What a statement may cost.
+inline constexpr ndb::TierCounts kNothing{};
+inline constexpr ndb::TierCounts kContextHit{.cache_hits = 1};
+inline constexpr ndb::TierCounts kMemcacheHit{.memcache_reads = 1, .memcache_hits = 1};
+inline constexpr ndb::TierCounts kColdRead{.memcache_reads = 1, .memcache_fills = 1, .lookups = 1, .lookup_keys = 1};
+inline constexpr ndb::TierCounts kLookup{.lookups = 1, .lookup_keys = 1};
+inline constexpr ndb::TierCounts kPut{.memcache_locks = 1, .commits = 1, .mutations = 1};
+inline constexpr ndb::TierCounts kPutPastMemcache{.commits = 1, .mutations = 1};
+inline constexpr ndb::TierCounts kMemcacheWrite{.memcache_writes = 1};
+inline constexpr ndb::TierCounts kQuery{.queries = 1};
+
+}  // namespace demo

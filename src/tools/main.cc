@@ -1,0 +1,38 @@
+// The `ndb` command. Exit codes: 0, 1 for what failed, 2 for arguments that make no sense.
+#include <exception>
+#include <iostream>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "tools/command.h"
+#include "tools/serve.h"
+
+namespace {
+
+int run(const std::vector<std::string>& arguments) {
+  const absl::StatusOr<ndb::tools::Command> command = ndb::tools::parse_command(arguments);
+  if (!command.ok()) {
+    std::cerr << "ndb: " << command.status().message() << "\nndb: `ndb help` lists commands and options\n";
+    return 2;
+  }
+  if (const auto* options = std::get_if<ndb::LocalDatastore::Options>(&*command)) {
+    ndb::tools::serve(*options);
+  } else if (std::holds_alternative<ndb::tools::Version>(*command)) {
+    std::cout << "ndb " NDB_VERSION "\n";
+  } else {
+    std::cout << ndb::tools::kHelp;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    std::cerr << "ndb: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,32 @@
+#include "tools/serve.h"
+
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "base/strings.h"
+
+namespace ndb::tools {
+
+void serve(const LocalDatastore::Options& options) {
+  sigset_t ending;
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGINT);
+  sigaddset(&ending, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // inherited by all threads of the server
+
+  const std::unique_ptr<LocalDatastore> server = LocalDatastore::start(options);
+  const std::string where = options.data_dir.empty() ? "in memory" : cat("in ", options.data_dir);
+  // The third line is what the test helpers of Google's client libraries wait for.
+  std::cout << "ndb: the local Datastore listens on " << server->address() << ", with its data " << where << '\n'
+            << "export DATASTORE_EMULATOR_HOST=" << server->address() << '\n'
+            << "Dev App Server is now running" << std::endl;
+
+  int signal = 0;
+  sigwait(&ending, &signal);
+  server->shutdown();
+  std::cout << "ndb: stopped by " << (signal == SIGINT ? "SIGINT" : "SIGTERM") << std::endl;
+}
+
+}  // namespace ndb::tools

@@ -1,0 +1,12 @@
+// `ndb serve`: the local Datastore as a process of its own.
+#pragma once
+
+#include "ndb/local_datastore.h"
+
+namespace ndb::tools {
+
+// Serves until SIGINT or SIGTERM arrives, then ends what is in flight and closes the store. Call it before any thread
+// is started: it blocks the two signals. Throws ndb::Error if the server can't be started.
+void serve(const LocalDatastore::Options& options);
+
+}  // namespace ndb::tools

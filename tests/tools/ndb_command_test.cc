@@ -1,0 +1,214 @@
+// The `ndb` command as its users meet it: a program with arguments, output and an exit code.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ndb/ndb.h"
+
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
+
+// `ndb` with some arguments. What it writes, to stdout or stderr, is read here.
+class Command {
+ public:
+  explicit Command(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), NDB_COMMAND);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    int ends[2];
+    EXPECT_EQ(pipe(ends), 0);
+    pid_ = fork();
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      dup2(ends[1], STDOUT_FILENO);
+      dup2(ends[1], STDERR_FILENO);
+      close(ends[0]);
+      close(ends[1]);
+      execv(argv[0], argv.data());
+      _exit(127);
+    }
+    close(ends[1]);
+    output_ = fdopen(ends[0], "r");
+  }
+  ~Command() {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+    std::fclose(output_);
+  }
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+
+  std::string line() {
+    std::string text;
+    for (int c; (c = std::fgetc(output_)) != EOF && c != '\n';) text.push_back(static_cast<char>(c));
+    return text;
+  }
+  std::string rest() {
+    std::string text;
+    for (int c; (c = std::fgetc(output_)) != EOF;) text.push_back(static_cast<char>(c));
+    return text;
+  }
+  void signal(int number) const { ::kill(pid_, number); }
+  int exit_code() {
+    int status = 0;
+    waitpid(std::exchange(pid_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_ = -1;
+  std::FILE* output_ = nullptr;
+};
+
+class Note : public ndb::Model<Note> {
+ public:
+  struct Properties {
+    std::string text{};
+  };
+  NDB_MODEL(text)
+};
+
+// A server on a free port, from its start to its end by SIGTERM or SIGINT.
+class Server {
+ public:
+  explicit Server(std::vector<std::string> arguments = {}) : command_(with_port(std::move(arguments))) {
+    greeting_ = command_.line();
+    export_ = command_.line();
+    running_ = command_.line();
+    if (const std::size_t equals = export_.find('='); equals != std::string::npos)
+      address_ = export_.substr(equals + 1);
+  }
+  ndb::Client client() const {
+    return ndb::Client({.emulator_host = address_, .memcached_hosts = std::vector<std::string>{}});
+  }
+  int stop(int signal) {
+    command_.signal(signal);
+    end_ = command_.rest();
+    return command_.exit_code();
+  }
+
+  std::string greeting_, export_, running_, address_, end_;
+
+ private:
+  static std::vector<std::string> with_port(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"serve", "--host-port=127.0.0.1:0"});
+    return arguments;
+  }
+  Command command_;
+};
+
+TEST(Serve, AnnouncesItselfServesAndStops) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    Server server;
+    EXPECT_THAT(server.greeting_, AllOf(HasSubstr(server.address_), HasSubstr("in memory")));
+    EXPECT_THAT(server.export_, MatchesRegex("export DATASTORE_EMULATOR_HOST=127\\.0\\.0\\.1:[1-9][0-9]*"));
+    EXPECT_EQ(server.running_, "Dev App Server is now running");
+    const ndb::Client client = server.client();
+    {
+      const auto scope = client.context();
+      Note::make({.text = "kept"}, ndb::id("n")).put();
+    }
+    {
+      const auto scope = client.context();
+      const Note note = Note::get_by_id("n");
+      ASSERT_TRUE(note);
+      EXPECT_EQ(note->text, "kept");
+    }
+    EXPECT_EQ(server.stop(signal), 0);
+    EXPECT_THAT(server.end_, HasSubstr(signal == SIGTERM ? "SIGTERM" : "SIGINT"));
+  }
+}
+
+TEST(Serve, KeepsItsDataInAFolder) {
+  std::string folder = std::filesystem::temp_directory_path() / "ndb_command_test.XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  for (const bool again : {false, true}) {
+    Server server({"--data-dir", folder + "/data", "--fsync", "interval"});
+    EXPECT_THAT(server.greeting_, HasSubstr(folder));
+    const ndb::Client client = server.client();
+    {
+      const auto scope = client.context();
+      const Note note = Note::get_by_id("n");
+      EXPECT_EQ(static_cast<bool>(note), again);
+      Note::make({.text = "kept"}, ndb::id("n")).put();
+    }
+    EXPECT_EQ(server.stop(SIGTERM), 0);
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Serve, SaysWhyItCannotStart) {
+  Server server;
+  ASSERT_FALSE(server.address_.empty());
+  Command second({"serve", "--host-port", server.address_});
+  EXPECT_THAT(second.rest(), HasSubstr(server.address_));
+  EXPECT_EQ(second.exit_code(), 1);
+}
+
+TEST(Arguments, InformationIsNoError) {
+  const struct {
+    std::vector<std::string> arguments;
+    std::string says;
+  } cases[] = {
+      {{"help"}, "usage: ndb"},        {{"--help"}, "usage: ndb"},
+      {{"-h"}, "usage: ndb"},          {{"serve", "--help"}, "usage: ndb"},
+      {{"serve", "-h"}, "usage: ndb"}, {{"--version"}, "ndb "},
+  };
+  for (const auto& [arguments, says] : cases) {
+    SCOPED_TRACE(::testing::PrintToString(arguments));
+    Command command(arguments);
+    EXPECT_THAT(command.rest(), StartsWith(says));
+    EXPECT_EQ(command.exit_code(), 0);
+  }
+}
+
+TEST(Arguments, MistakesAreNamed) {
+  const struct {
+    std::vector<std::string> arguments;
+    std::string says;
+  } cases[] = {
+      {{}, "no command"},
+      {{"fly"}, "unknown command \"fly\""},
+      {{"--verbose"}, "unknown command \"--verbose\""},
+      {{"help", "serve"}, "takes no arguments"},
+      {{"--version", "now"}, "takes no arguments"},
+      {{"serve", "--port=1"}, "unknown option \"--port\""},
+      {{"serve", "data"}, "unknown option \"data\""},
+      {{"serve", "--host-port"}, "--host-port needs a value"},
+      {{"serve", "--host-port="}, "--host-port needs a value"},
+      {{"serve", "--host-port=127.0.0.1"}, "HOST:PORT"},
+      {{"serve", "--host-port=:8081"}, "HOST:PORT"},
+      {{"serve", "--host-port=127.0.0.1:http"}, "HOST:PORT"},
+      {{"serve", "--host-port=127.0.0.1:65536"}, "HOST:PORT"},
+      {{"serve", "--data-dir"}, "--data-dir needs a value"},
+      {{"serve", "--data-dir", "--in-memory"}, "--data-dir needs a value"},
+      {{"serve", "--data-dir=d", "--in-memory"}, "exclude each other"},
+      {{"serve", "--in-memory=yes"}, "--in-memory takes no value"},
+      {{"serve", "--data-dir=d", "--fsync=never"}, "--fsync must be always or interval"},
+      {{"serve", "--fsync=always"}, "means nothing without --data-dir"},
+  };
+  for (const auto& [arguments, says] : cases) {
+    SCOPED_TRACE(::testing::PrintToString(arguments));
+    Command command(arguments);
+    EXPECT_THAT(command.rest(), AllOf(HasSubstr(says), HasSubstr("`ndb help`")));
+    EXPECT_EQ(command.exit_code(), 2);
+  }
+}
+
+}  // namespace
