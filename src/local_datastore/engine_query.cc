@@ -1,13 +1,279 @@
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
 #include "local_datastore/engine.h"
+#include "local_datastore/query_run.h"
+#include "local_datastore/stored_bytes.h"
 
 namespace ndb::local {
+namespace {
 
-absl::Status Engine::run_query(v1::RunQueryRequest&, v1::RunQueryResponse&) {
-  return absl::UnimplementedError("The local Datastore does not run queries yet.");
+constexpr int kMaxBatchRows = 300;
+constexpr int kMaxBatchSkips = 1000;
+constexpr std::size_t kMaxBatchBytes = 3 << 20;
+constexpr int kMaxAggregations = 5;
+
+using Batch = v1::QueryResultBatch;
+
+// Fills one batch, row after row, until it is full or the query has what it wants.
+class BatchBuilder {
+ public:
+  BatchBuilder(const QueryPlan& plan, const v1::PropertyMask* mask, Batch& batch)
+      : plan_(plan), mask_(mask), batch_(batch) {
+    batch_.set_entity_result_type(!plan.projection.empty() ? v1::EntityResult::PROJECTION
+                                  : plan.keys_only         ? v1::EntityResult::KEY_ONLY
+                                                           : v1::EntityResult::FULL);
+    batch_.set_end_cursor(encode_cursor(plan, plan.start.components));
+    batch_.set_more_results(Batch::NO_MORE_RESULTS);
+  }
+
+  // How many rows this batch can take, and one to see whether there are more.
+  std::size_t needed() const {
+    const int rows = std::min(plan_.limit.value_or(kMaxBatchRows), kMaxBatchRows);
+    return static_cast<std::size_t>(std::min(plan_.offset, kMaxBatchSkips) + rows + 1);
+  }
+
+  // False when the batch is done.
+  bool add(const QueryRow& row) {
+    if (is_past_end(plan_, row)) return stop(Batch::MORE_RESULTS_AFTER_CURSOR);
+    if (batch_.skipped_results() < plan_.offset) return skip(row);
+    if (at_limit()) return stop(Batch::MORE_RESULTS_AFTER_LIMIT);
+    if (batch_.entity_results_size() == kMaxBatchRows || bytes_ > kMaxBatchBytes) return stop(Batch::NOT_FINISHED);
+    return take(row);
+  }
+
+  absl::Status finish() {
+    if (at_limit() && batch_.more_results() == Batch::NO_MORE_RESULTS && batch_.skipped_results() == plan_.offset) {
+      batch_.set_more_results(Batch::MORE_RESULTS_AFTER_LIMIT);
+    }
+    return status_;
+  }
+
+ private:
+  bool stop(Batch::MoreResultsType more) {
+    batch_.set_more_results(more);
+    return false;
+  }
+
+  bool at_limit() const { return plan_.limit.has_value() && batch_.entity_results_size() >= *plan_.limit; }
+
+  bool skip(const QueryRow& row) {
+    if (batch_.skipped_results() == kMaxBatchSkips) return stop(Batch::NOT_FINISHED);
+    batch_.set_skipped_results(batch_.skipped_results() + 1);
+    batch_.set_skipped_cursor(encode_cursor(plan_, row.components));
+    batch_.set_end_cursor(batch_.skipped_cursor());
+    return true;
+  }
+
+  bool take(const QueryRow& row) {
+    if (bytes_ != 0 && bytes_ + row.stored.entity.size() > kMaxBatchBytes) return stop(Batch::NOT_FINISHED);
+    v1::EntityResult& result = *batch_.add_entity_results();
+    status_ = fill(row, result);
+    if (!status_.ok()) return false;
+    result.set_cursor(encode_cursor(plan_, row.components));
+    batch_.set_end_cursor(result.cursor());
+    bytes_ += plan_.keys_only || !plan_.projection.empty() ? result.ByteSizeLong() : row.stored.entity.size();
+    bytes_ += result.cursor().size() + 100;
+    return !at_limit();
+  }
+
+  absl::Status fill(const QueryRow& row, v1::EntityResult& result) const {
+    if (plan_.keys_only) return fill_key_only(row.stored, result);
+    if (plan_.projection.empty()) return fill_result(row.stored, mask_, result);
+    NDB_RETURN_IF_ERROR(fill_key(row.stored, *result.mutable_entity()));
+    for (std::size_t i = 0; i < plan_.projection.size(); ++i) {
+      (*result.mutable_entity()->mutable_properties())[plan_.projection[i]] = projected(row.projected[i]);
+    }
+    return absl::OkStatus();
+  }
+
+  // As an index has it: no meaning of its own, and a timestamp is a number of microseconds, marked with meaning 18.
+  static v1::Value projected(v1::Value value) {
+    value.clear_meaning();
+    if (value.has_timestamp_value()) {
+      value.set_integer_value(to_version(value.timestamp_value()));
+      value.set_meaning(18);
+    }
+    return value;
+  }
+
+  const QueryPlan& plan_;
+  const v1::PropertyMask* mask_;
+  Batch& batch_;
+  std::size_t bytes_ = 0;
+  absl::Status status_;
+};
+
+// Wide enough that no number of rows can overflow it.
+__extension__ typedef __int128 Wide;
+
+// The values of one property, added up as they come.
+class Sum {
+ public:
+  void add(const v1::Value& value) {
+    if (value.has_integer_value()) {
+      integers_ += value.integer_value();
+    } else if (value.has_double_value()) {
+      doubles_ += value.double_value();
+      exact_ = false;
+    } else {
+      return;
+    }
+    ++count_;
+  }
+
+  v1::Value sum() const {
+    v1::Value out;
+    constexpr Wide kMax = std::numeric_limits<std::int64_t>::max();
+    constexpr Wide kMin = std::numeric_limits<std::int64_t>::min();
+    if (exact_ && integers_ <= kMax && integers_ >= kMin) {
+      out.set_integer_value(static_cast<std::int64_t>(integers_));
+    } else {
+      out.set_double_value(total());
+    }
+    return out;
+  }
+
+  v1::Value average() const {
+    v1::Value out;
+    if (count_ == 0) {
+      out.set_null_value(google::protobuf::NULL_VALUE);
+    } else {
+      out.set_double_value(total() / static_cast<double>(count_));
+    }
+    return out;
+  }
+
+ private:
+  double total() const { return static_cast<double>(integers_) + doubles_; }
+
+  Wide integers_ = 0;
+  double doubles_ = 0;
+  bool exact_ = true;
+  std::int64_t count_ = 0;
+};
+
+using Aggregation = v1::AggregationQuery::Aggregation;
+
+const std::string* aggregated_property(const Aggregation& aggregation) {
+  if (aggregation.has_sum()) return &aggregation.sum().property().name();
+  if (aggregation.has_avg()) return &aggregation.avg().property().name();
+  return nullptr;
 }
 
-absl::Status Engine::run_aggregation_query(v1::RunAggregationQueryRequest&, v1::RunAggregationQueryResponse&) {
-  return absl::UnimplementedError("The local Datastore does not run aggregations yet.");
+// Checks the aggregations and gives those without an alias their own.
+absl::Status check_aggregations(v1::AggregationQuery& query) {
+  if (query.aggregations().empty()) return absl::InvalidArgumentError("Aggregations can not be empty.");
+  if (query.aggregations_size() > kMaxAggregations) {
+    return absl::InvalidArgumentError(cat("The maximum number of aggregations allowed in an aggregation query is ",
+                                          kMaxAggregations, ". Received: ", query.aggregations_size()));
+  }
+  std::set<std::string> aliases;
+  int unnamed = 0;
+  for (Aggregation& aggregation : *query.mutable_aggregations()) {
+    if (aggregation.operator_case() == Aggregation::OPERATOR_NOT_SET) {
+      return absl::InvalidArgumentError("An aggregation must have an operator: count, sum or avg.");
+    }
+    if (aggregation.count().up_to().value() < 0) {
+      return absl::InvalidArgumentError("The up_to of a count must not be negative.");
+    }
+    if (const std::string* property = aggregated_property(aggregation)) {
+      if (property->empty() || is_reserved(*property)) {
+        return absl::InvalidArgumentError(cat("Aggregations are not supported for the property: ", *property));
+      }
+    }
+    if (aggregation.alias().empty()) aggregation.set_alias(cat("property_", ++unnamed));
+    if (!aliases.insert(aggregation.alias()).second) {
+      return absl::InvalidArgumentError(cat("Aggregation aliases contain duplicate alias: ", aggregation.alias(), "."));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryResponse& response) {
+  const Scope scope{.project = request.project_id(), .database = request.database_id()};
+  NDB_RETURN_IF_ERROR(check_scope(scope));
+  if (request.has_gql_query()) return absl::UnimplementedError("The local Datastore does not understand GQL yet.");
+  if (request.has_explain_options()) return absl::UnimplementedError("The local Datastore cannot explain queries yet.");
+  if (!request.has_query()) return absl::InvalidArgumentError("A RunQuery request must have a query.");
+  if (request.has_property_mask() && !request.query().projection().empty()) {
+    return absl::InvalidArgumentError("A projection query cannot have a property_mask.");
+  }
+  NDB_ASSIGN_OR_RETURN(const QueryPlan plan,
+                       plan_query(*request.mutable_query(), *request.mutable_partition_id(), scope));
+  NDB_ASSIGN_OR_RETURN(const View view, this->view(request.read_options(), scope));
+
+  Batch& batch = *response.mutable_batch();
+  BatchBuilder builder(plan, request.has_property_mask() ? &request.property_mask() : nullptr, batch);
+  NDB_RETURN_IF_ERROR(for_each_row(*store_, view.at, plan, view.transaction.get(), builder.needed(),
+                                   [&builder](const QueryRow& row) { return builder.add(row); }));
+  NDB_RETURN_IF_ERROR(builder.finish());
+  batch.set_snapshot_version(view.at);
+  set_timestamp(*batch.mutable_read_time(), view.at);
+  response.set_transaction(view.new_transaction);
+  return absl::OkStatus();
+}
+
+absl::Status Engine::run_aggregation_query(v1::RunAggregationQueryRequest& request,
+                                           v1::RunAggregationQueryResponse& response) {
+  const Scope scope{.project = request.project_id(), .database = request.database_id()};
+  NDB_RETURN_IF_ERROR(check_scope(scope));
+  if (request.has_gql_query()) return absl::UnimplementedError("The local Datastore does not understand GQL yet.");
+  if (request.has_explain_options()) return absl::UnimplementedError("The local Datastore cannot explain queries yet.");
+  v1::AggregationQuery& query = *request.mutable_aggregation_query();
+  NDB_RETURN_IF_ERROR(check_aggregations(query));
+  std::vector<std::string> sums;
+  for (const Aggregation& aggregation : query.aggregations()) {
+    if (const std::string* property = aggregated_property(aggregation)) sums.push_back(*property);
+  }
+  NDB_ASSIGN_OR_RETURN(const QueryPlan plan,
+                       plan_query(*query.mutable_nested_query(), *request.mutable_partition_id(), scope, sums));
+  NDB_ASSIGN_OR_RETURN(const View view, this->view(request.read_options(), scope));
+
+  const std::set<std::string, std::less<>> names(sums.begin(), sums.end());
+  std::map<std::string, Sum, std::less<>> totals;
+  std::int64_t skipped = 0;
+  std::int64_t count = 0;
+  v1::Entity entity;
+  const auto add = [&](const QueryRow& row) {
+    if (is_past_end(plan, row)) return false;
+    if (skipped < plan.offset) return ++skipped > 0;
+    if (plan.limit.has_value() && count == *plan.limit) return false;
+    ++count;
+    if (names.empty()) return true;
+    entity.ParseFromArray(row.stored.entity.data(), static_cast<int>(row.stored.entity.size()));
+    for (const auto& [name, entries] : index_entries(entity, names)) {
+      for (const IndexEntry& entry : entries) totals[name].add(entry.copy());
+    }
+    return true;
+  };
+  const std::size_t needed = plan.is_whole() ? kAnyOrder
+                             : plan.limit.has_value()
+                                 ? static_cast<std::size_t>(plan.offset) + static_cast<std::size_t>(*plan.limit)
+                                 : kAllRows;
+  NDB_RETURN_IF_ERROR(for_each_row(*store_, view.at, plan, view.transaction.get(), needed, add));
+
+  v1::AggregationResultBatch& batch = *response.mutable_batch();
+  auto& properties = *batch.add_aggregation_results()->mutable_aggregate_properties();
+  for (const Aggregation& aggregation : query.aggregations()) {
+    v1::Value& value = properties[aggregation.alias()];
+    if (aggregation.has_count()) {
+      const auto& bounds = aggregation.count();
+      value.set_integer_value(bounds.has_up_to() ? std::min(count, bounds.up_to().value()) : count);
+    } else {
+      const Sum& total = totals[*aggregated_property(aggregation)];
+      value = aggregation.has_sum() ? total.sum() : total.average();
+    }
+  }
+  batch.set_more_results(Batch::NO_MORE_RESULTS);
+  set_timestamp(*batch.mutable_read_time(), view.at);
+  response.set_transaction(view.new_transaction);
+  return absl::OkStatus();
 }
 
 }  // namespace ndb::local

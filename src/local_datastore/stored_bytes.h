@@ -15,4 +15,7 @@ absl::Status fill_result(const StoredEntity& stored, const v1::PropertyMask* mas
 // The same with the key alone.
 absl::Status fill_key_only(const StoredEntity& stored, v1::EntityResult& result);
 
+// The key as a message.
+absl::Status fill_key(const StoredEntity& stored, v1::Entity& entity);
+
 }  // namespace ndb::local

@@ -1,0 +1,54 @@
+// Values as indexes see them: byte strings that memcmp orders as the Datastore orders values, across types too.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "local_datastore/storage_key.h"
+
+namespace ndb::local {
+
+// A byte for the type, then the value: null < integers and timestamps (as microseconds) < booleans < blobs and strings
+// < doubles (NaN last) < geo points < keys. No encoding is the beginning of another, so they can be joined. The value
+// is no array and no entity.
+void append_index_value(std::string& out, const v1::Value& value);
+void append_index_key(std::string& out, const v1::Key& key);
+std::string index_value(const v1::Value& value);
+std::string index_key(const v1::Key& key);
+
+// What index_key() of all keys of a partition begin with.
+std::string index_keys_of(std::string_view partition);
+
+// Values with encodings in [begin, end), so that a list of them can say `less than`, `not`, `between`.
+struct Interval {
+  std::string begin;
+  std::string end;
+  bool contains(std::string_view encoded) const { return begin <= encoded && encoded < end; }
+};
+using Intervals = std::vector<Interval>;  // in order, without overlaps
+
+Interval below(const std::string& encoded, bool inclusive);
+Interval above(const std::string& encoded, bool inclusive);
+Interval everything();
+Intervals all_but(std::set<std::string> encoded);
+Intervals intersect(const Intervals& a, const Intervals& b);
+bool contains(const Intervals& intervals, std::string_view encoded);
+
+// The index entries of one entity: per property its distinct values in their order. Elements of arrays are entries of
+// their own, nested entities are properties `a.b`; what is not indexed has no entry. The pointers live as long as the
+// entity.
+struct IndexEntry {
+  std::string encoded;
+  const v1::Value* value;     // nullptr for the key of a nested entity,
+  const v1::Key* nested_key;  // which is here
+  v1::Value copy() const;
+};
+using IndexEntries = std::map<std::string, std::vector<IndexEntry>, std::less<>>;
+
+// The entries of the properties named.
+IndexEntries index_entries(const v1::Entity& entity, const std::set<std::string, std::less<>>& names);
+
+}  // namespace ndb::local

@@ -1,0 +1,81 @@
+// A query, checked and brought into one normal form.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "local_datastore/index_value.h"
+#include "local_datastore/rules.h"
+
+namespace ndb::local {
+
+inline constexpr std::string_view kKeyProperty = "__key__";
+
+// What the values of one property must be: each of `equals` is one of them, and one of them is within the intervals.
+struct Condition {
+  std::set<std::string> equals{};
+  std::optional<Intervals> within{};
+};
+
+// Filters that all hold.
+struct Conjunction {
+  std::vector<std::string> ancestors{};  // encode_path_prefix() of each
+  std::map<std::string, Condition> conditions{};
+};
+
+struct Order {
+  std::string property;
+  bool descending = false;
+};
+
+// A place between two rows of a query: behind the row with these values of its orders, or, without values, before all
+// rows.
+struct QueryPosition {
+  std::vector<std::string> components{};  // encoded, one per order
+  // The bytes by which rows are compared; `exclusive` if the row itself is before the place in the plan's direction.
+  std::string bytes{};
+  bool exclusive = true;
+};
+
+struct QueryPlan {
+  std::string partition;  // encode_partition()
+  std::string kind;       // empty: all
+  std::vector<Conjunction> any_of;
+  // What rows are ordered by, the last of which makes them unique.
+  std::vector<Order> orders;
+  std::vector<std::string> projection;
+  std::size_t distinct = 0;  // rows are told apart by that many of the first orders; 0: by all
+  bool keys_only = false;
+  std::set<std::string, std::less<>> properties;  // all that are looked at, without __key__; each must have a value
+
+  std::int32_t offset = 0;
+  std::optional<std::int32_t> limit{};
+  QueryPosition start{};
+  std::optional<QueryPosition> end{};
+  std::uint64_t signature = 0;  // of all that a cursor must agree with
+
+  bool in_key_order() const { return orders.size() == 1 && projection.empty() && !orders[0].descending; }
+  // Whether the order of the rows makes no difference to their number.
+  bool is_whole() const {
+    return offset == 0 && !limit.has_value() && start.components.empty() && !end.has_value() && distinct == 0;
+  }
+};
+
+// `sums` are the properties of aggregations, which must exist and order the rows where the query does not.
+absl::StatusOr<QueryPlan> plan_query(v1::Query& query, v1::PartitionId& partition, const Scope& scope,
+                                     const std::vector<std::string>& sums = {});
+
+// The cursor behind a row, and back: INVALID_ARGUMENT if it is another query's. The same query with all orders reversed
+// may use it too.
+std::string encode_cursor(const QueryPlan& plan, const std::vector<std::string>& components);
+absl::StatusOr<QueryPosition> decode_cursor(const QueryPlan& plan, std::string_view cursor);
+
+// The bytes that order rows: the components joined, those of descending orders inverted.
+std::string position_bytes(const QueryPlan& plan, const std::vector<std::string>& components);
+
+}  // namespace ndb::local
