@@ -1,5 +1,5 @@
-// The gateway to memcache: the only code that knows libmemcached. Its operations are the steps of the coherence protocol
-// (docs/record-format.md), each over a whole batch; callers know neither CAS uniques nor record bytes.
+// The gateway to memcache: the only code that knows libmemcached. Its operations are the steps of the coherence
+// protocol (docs/record-format.md), each over a whole batch; callers know neither CAS uniques nor record bytes.
 #pragma once
 
 #include <chrono>
@@ -19,10 +19,10 @@
 namespace ndb::memcache {
 
 struct Config {
-  std::vector<std::string> servers;  // host:port, [v6]:port or /unix/socket; the port defaults to 11211
+  std::vector<std::string> servers{};  // host:port, [v6]:port or /unix/socket; the port defaults to 11211
   std::chrono::milliseconds connect_timeout{50};
   std::chrono::milliseconds io_timeout{50};
-  std::size_t compress_above = 4096;       // bytes of payload; zstd
+  std::size_t compress_above = 4096;        // bytes of payload; zstd
   std::size_t max_item_size = 1024 * 1024;  // the server's -I
   const Clock* clock = &Clock::system();
 };
@@ -32,30 +32,30 @@ struct Lease;
 using LeasePtr = std::shared_ptr<const Lease>;
 
 enum class Outcome {
-  kHit,      // `payload`, `version`
-  kAbsent,   // known not to exist, as of `version`
-  kMiss,     // nothing is known; with a lease the caller may fill
-  kBypass,   // locked, of an unknown format, or the server did not answer: read the Datastore and do not fill
+  kHit,     // `payload`, `version`
+  kAbsent,  // known not to exist, as of `version`
+  kMiss,    // nothing is known; with a lease the caller may fill
+  kBypass,  // locked, of an unknown format, or the server did not answer: read the Datastore and do not fill
 };
 struct ReadResult {
   Outcome outcome = Outcome::kBypass;
   std::uint64_t version = 0;
   WallTime read_time{};
-  std::string payload;  // entity bytes, decompressed
-  LeasePtr lease;       // of kMiss only, and only if asked for
+  std::string payload{};  // entity bytes, decompressed
+  LeasePtr lease{};       // of kMiss only, and only if asked for
 };
 struct ReadRequest {
-  Key key;
+  Key key{};
   std::uint64_t floor = 0;   // a record with a lower version is stale: it is taken down and reported as kMiss
   bool lease = true;         // ask for the right to fill
   bool cached_only = false;  // use_datastore = false: CACHED records are hits, all others are misses without a lease
 };
 struct Fill {
-  LeasePtr lease;
+  LeasePtr lease{};
   std::uint64_t version = 0;
   WallTime read_time{};
-  std::optional<std::string_view> payload;  // none: known not to exist
-  std::chrono::seconds timeout{0};          // 0 = unlimited
+  std::optional<std::string_view> payload{};  // none: known not to exist
+  std::chrono::seconds timeout{0};            // 0 = unlimited
 };
 
 // The right to write one key: this writer's token in the record's holder list. Opaque.
@@ -63,11 +63,12 @@ struct Lock;
 using LockPtr = std::shared_ptr<const Lock>;
 enum class Commit { kApplied, kFailed, kUnknown };
 struct Unlock {
-  LockPtr lock;  // null with kApplied and a version: a key that could not be locked before because its id was not known
-  Key key;
+  LockPtr
+      lock{};  // null with kApplied and a version: a key that could not be locked before because its id was not known
+  Key key{};
   Commit outcome = Commit::kUnknown;
-  std::uint64_t version = 0;                // of the commit, with kApplied
-  std::optional<std::string_view> payload;  // write-through; none: the record becomes EMPTY(version)
+  std::uint64_t version = 0;                  // of the commit, with kApplied; 0 is as good as kUnknown
+  std::optional<std::string_view> payload{};  // write-through; none: the record becomes EMPTY(version)
   std::chrono::seconds timeout{0};
 };
 
@@ -87,14 +88,16 @@ class Gateway {
   virtual std::vector<ReadResult> read(std::span<const ReadRequest> requests) = 0;
   virtual void fill(std::span<const Fill> fills) = 0;  // does not wait for answers
 
-  // Locks each key just before its commit. UNAVAILABLE for a key whose lock could not be stored: it must not be written.
-  // A lock protects for at least `hold` from now.
+  // Locks each key just before its commit. UNAVAILABLE for a key whose lock could not be stored: it must not be
+  // written. A lock protects for at least `hold` from now: 1 to kLongestHold seconds, or INVALID_ARGUMENT.
+  static constexpr std::chrono::seconds kLongestHold{387};
   virtual std::vector<absl::StatusOr<LockPtr>> lock(std::span<const Key> keys, std::chrono::seconds hold) = 0;
   // Whether the lock still protects for `margin` from now on the clock that counts through suspension.
   virtual bool still_held(const Lock& lock, std::chrono::milliseconds margin) const = 0;
   virtual void unlock(std::span<const Unlock> unlocks) = 0;
 
-  // What memcache holds of the keys is no longer served: VALUE, NEG, EMPTY, CACHED become EMPTY, LOCK becomes contended.
+  // What memcache holds of the keys is no longer served: VALUE, NEG, EMPTY, CACHED become EMPTY, LOCK becomes
+  // contended.
   virtual absl::Status invalidate(std::span<const Key> keys) = 0;
 
   // Entities that live in memcache alone (use_datastore = false): record state CACHED.

@@ -162,8 +162,13 @@ Encoded encode(const Record& record, std::string_view key, std::size_t compress_
   if (record.state == State::kValue || record.state == State::kCached) {
     append_payload(body, record.payload, compress_above);
   }
-  append_le(body, checksum(out.flags, body));
+  body = with_checksum(out.flags, std::move(body));
   return out;
+}
+
+std::string with_checksum(std::uint32_t flags, std::string covered) {
+  append_le(covered, checksum(flags, covered));
+  return covered;
 }
 
 Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, Record& record) {

@@ -55,6 +55,9 @@ enum class Parsed {
   kUnknown,  // another format: somebody else's, who knows what it protects
   kCorrupt,  // this format, but damaged, or the record of another key
 };
+// The body that ends with the checksum of `covered`, as encode() makes it.
+std::string with_checksum(std::uint32_t flags, std::string covered);
+
 // Any input is safe. `record` is set with kRecord only.
 Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, Record& record);
 

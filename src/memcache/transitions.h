@@ -23,8 +23,6 @@ using std::chrono::seconds;
 
 // Longest time that a LOCK is stored for: within the server's temporary_ttl (400), whose items are never evicted.
 inline constexpr seconds kLongestLock{390};
-// Longest that a writer may ask for: memcached counts in whole seconds.
-inline constexpr seconds kLongestHold = kLongestLock - seconds(3);
 // How long a lock stays after a commit of unknown outcome: longer than the commit can still land.
 inline constexpr seconds kUnknownHold{330};
 // Another writer's holder is dropped only this long after its deadline: skewed clocks then cost time, not truth.

@@ -13,6 +13,9 @@ namespace {
 constexpr int kRaces = 4;
 constexpr int kRounds = kRaces + 1;
 
+// memcached counts in whole seconds, and lock_step() rounds up.
+static_assert(Gateway::kLongestHold + seconds(3) <= kLongestLock);
+
 absl::Status not_locked(const Place& place, const Address& server) {
   return absl::UnavailableError(cat(place.key.to_string(), " could not be locked in memcache at ", server.to_string(),
                                     ": not written; retry, or see to the server"));

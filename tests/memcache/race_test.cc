@@ -1,0 +1,239 @@
+// Interleavings of readers and writers, step by step: the shortest counterexamples of weaker protocols, and what each
+// fault of a single kind does to this one. A reader or writer on another machine is a gateway of its own.
+
+#include <atomic>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "base/mutex.h"
+#include "gateway_fixture.h"
+
+namespace ndb::memcache {
+namespace {
+
+using std::chrono::seconds;
+
+class RaceTest : public GatewayTest {
+ protected:
+  const std::unique_ptr<Gateway> w1_ = make_gateway(), w2_ = make_gateway(), r1_ = make_gateway(), r2_ = make_gateway();
+  const Key key_ = make_key("ada");
+};
+
+// goon: a fill that was read before a write must not come after it.
+TEST_F(RaceTest, ALateFillIsRefused) {
+  const LeasePtr lease = read(*r1_, key_).lease;
+  const auto held = lock(*w1_, key_);
+  unlock(*w1_, key_, *held, Commit::kApplied, 2);
+  fill(*r1_, lease, 1, "v1");
+  EXPECT_EQ(read(*r1_, key_).outcome, Outcome::kMiss);
+  EXPECT_EQ(record(key_), "EMPTY 2");
+}
+
+// The same when the lock was lost on the way: the release alone must kill the fill.
+TEST_F(RaceTest, ALateFillIsRefusedAfterTheLockWasLost) {
+  const auto held = lock(*w1_, key_);
+  server_.command("flush_all");
+  const LeasePtr lease = read(*r1_, key_).lease;
+  ASSERT_NE(lease, nullptr);
+  unlock(*w1_, key_, *held, Commit::kApplied, 2);
+  fill(*r1_, lease, 1, "v1");
+  EXPECT_EQ(record(key_), "EMPTY 2");
+}
+
+TEST_F(RaceTest, AValueFilledWhileTheLockWasLostIsTakenDown) {
+  const auto held = lock(*w1_, key_);
+  server_.command("flush_all");
+  cache(*r1_, key_, 1, "v1");
+  EXPECT_EQ(record(key_), "VALUE 1");
+  unlock(*w1_, key_, *held, Commit::kApplied, 2);
+  EXPECT_EQ(record(key_), "EMPTY 2");
+}
+
+// Legacy NDB, delete(): a reader that found nothing must not replace the lock that a writer took meanwhile.
+TEST_F(RaceTest, AReaderDoesNotTouchALock) {
+  const auto held = lock(*w2_, key_);
+  const ReadResult locked = read(*r1_, key_);
+  EXPECT_EQ(locked.outcome, Outcome::kBypass);
+  EXPECT_EQ(locked.lease, nullptr);
+  EXPECT_EQ(record(key_), "LOCK 0 held by 1");
+  unlock(*w2_, key_, *held, Commit::kApplied, 2);
+  EXPECT_EQ(record(key_), "EMPTY 2");
+}
+
+// nds: the release of one writer must not remove the lock of another.
+TEST_F(RaceTest, AReleaseLeavesTheOtherWritersLock) {
+  const auto one = lock(*w1_, key_);
+  const auto two = lock(*w2_, key_);
+  unlock(*w1_, key_, *one, Commit::kApplied, 2, "v2");
+  EXPECT_EQ(record(key_), "LOCK 2 held by 1");
+  EXPECT_EQ(read(*r1_, key_).outcome, Outcome::kBypass);
+  unlock(*w2_, key_, *two, Commit::kApplied, 3, "v3");
+  EXPECT_EQ(read(*r1_, key_).payload, "v3");
+}
+
+// nsql-cache, and the proposal with a single-owner lock (NEW1): the order of the releases is not the order of the
+// commits.
+TEST_F(RaceTest, WriteThroughNeverStoresTheOlderVersion) {
+  const auto one = lock(*w1_, key_);
+  const auto two = lock(*w2_, key_);
+  unlock(*w2_, key_, *two, Commit::kApplied, 3, "v3");
+  EXPECT_EQ(record(key_), "LOCK 3 held by 1");
+  unlock(*w1_, key_, *one, Commit::kApplied, 2, "v2");
+  EXPECT_EQ(record(key_), "EMPTY 3");
+}
+
+// NEWNOMIN: the lock of the first writer was evicted; its release raises the minimum of the other's, which then may not
+// write its older version through.
+TEST_F(RaceTest, ARaisedMinimumStopsAnOlderWriteThrough) {
+  const auto one = lock(*w1_, key_);
+  server_.command("flush_all");
+  const auto two = lock(*w2_, key_);
+  unlock(*w1_, key_, *one, Commit::kApplied, 3);
+  EXPECT_EQ(record(key_), "LOCK 3 held by 1");
+  unlock(*w2_, key_, *two, Commit::kApplied, 2, "v2");
+  EXPECT_EQ(record(key_), "EMPTY 3");
+}
+
+// Objectify on Valkey: two placeholders are never equal, so that a fill can't mistake a later one for its own.
+TEST_F(RaceTest, PlaceholdersAreUnique) {
+  const LeasePtr lease = read(*r1_, key_).lease;
+  const auto first = fetch(server_, key_);
+  ASSERT_TRUE(w1_->invalidate({&key_, 1}).ok());
+  EXPECT_NE(first->token, fetch(server_, key_)->token);
+  fill(*r1_, lease, 1, "v1");
+  EXPECT_EQ(record(key_), "EMPTY 0");
+}
+
+// A writer that died: its entry blocks until it is long over, whoever else comes and goes.
+TEST_F(RaceTest, ADeadWritersLockStaysUntilItsTimeIsOver) {
+  const auto dead = lock(*w1_, key_, seconds(60));
+  clock_.advance(seconds(60 + 299));
+  unlock(*w2_, key_, *lock(*w2_, key_), Commit::kApplied, 3);
+  EXPECT_EQ(record(key_), "LOCK 3 held by 1");
+  clock_.advance(seconds(10));
+  unlock(*w2_, key_, *lock(*w2_, key_), Commit::kApplied, 4);
+  EXPECT_EQ(record(key_), "EMPTY 4");
+}
+
+TEST_F(RaceTest, TwoReadersFillOnce) {
+  const LeasePtr one = read(*r1_, key_).lease, two = read(*r2_, key_).lease;
+  ASSERT_TRUE(one != nullptr && two != nullptr);
+  fill(*r2_, two, 2, "v2");
+  EXPECT_EQ(read(*r2_, key_).payload, "v2");
+  fill(*r1_, one, 1, "v1");
+  EXPECT_EQ(read(*r1_, key_).payload, "v2");
+}
+
+// memcached counts CAS uniques from the start again after a restart; a lease from before must not fit by chance.
+TEST_F(RaceTest, ALeaseFromBeforeARestartIsWorthNothing) {
+  std::vector<LeasePtr> leases;
+  for (int i = 0; i < 10; ++i) leases.push_back(read(*r1_, make_key(cat("k", i))).lease);
+  server_.restart();
+  // On the new server other readers get the same uniques for the same keys.
+  for (int i = 0; i < 10; ++i) ASSERT_NE(read(*r2_, make_key(cat("k", i))).lease, nullptr);
+  EXPECT_EQ(read(*r1_, key_).outcome, Outcome::kBypass);  // notices that the connection is gone
+  EXPECT_EQ(read(*r1_, key_).outcome, Outcome::kMiss);
+  for (int i = 0; i < 10; ++i) {
+    fill(*r1_, leases[static_cast<std::size_t>(i)], 1, "v1");
+    EXPECT_EQ(record(make_key(cat("k", i))), "EMPTY 0");
+  }
+}
+
+TEST_F(RaceTest, ALeaseFromBeforeARestartIsNotSentOnTheOldConnectionEither) {
+  const LeasePtr lease = read(*r1_, key_).lease;
+  server_.restart();
+  ASSERT_NE(read(*r2_, key_).lease, nullptr);
+  fill(*r1_, lease, 1, "v1");
+  EXPECT_EQ(record(key_), "EMPTY 0");
+}
+
+TEST_F(RaceTest, AReleaseAfterARestartReadsAgain) {
+  const auto held = lock(*w1_, key_);
+  server_.restart();
+  const auto other = lock(*w2_, key_);
+  unlock(*w1_, key_, *held, Commit::kApplied, 2, "v2");
+  EXPECT_EQ(record(key_), "LOCK 2 held by 1");
+  unlock(*w2_, key_, *other, Commit::kApplied, 3, "v3");
+  EXPECT_EQ(record(key_), "VALUE 3");
+}
+
+// Leases and locks may be used on a thread other than the one that got them: a fill is dropped, a release works.
+TEST_F(RaceTest, OtherThreads) {
+  const LeasePtr lease = read(*r1_, key_).lease;
+  std::thread([&] { fill(*r1_, lease, 1, "v1"); }).join();
+  EXPECT_EQ(record(key_), "EMPTY 0");
+  const auto held = lock(*w1_, key_);
+  std::thread([&] { unlock(*w1_, key_, *held, Commit::kApplied, 2, "v2"); }).join();
+  EXPECT_EQ(record(key_), "VALUE 2");
+}
+
+// Writers and readers of few keys on many threads, against a "Datastore" of one counter for each key: no read returns
+// less than what was acknowledged before it began.
+TEST_F(RaceTest, ManyThreads) {
+  constexpr std::size_t kKeys = 3;
+  constexpr int kThreads = 4, kSteps = 400;
+  struct Entity {
+    Mutex mutex;
+    std::uint64_t version = 1;
+    std::atomic<std::uint64_t> acknowledged{1};
+  };
+  std::array<Entity, kKeys> datastore;
+  std::atomic<int> hits{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      std::mt19937 random(static_cast<unsigned>(t));
+      for (int step = 0; step < kSteps; ++step) {
+        const std::size_t k = random() % kKeys;
+        const Key key = make_key(cat("shared", k));
+        Entity& entity = datastore[k];
+        const auto lookup = [&] {
+          MutexLock hold(entity.mutex);
+          return entity.version;
+        };
+        if (random() % 5 == 0) {
+          const auto held = lock(*r1_, key);
+          ASSERT_TRUE(held.ok());
+          std::uint64_t version = 0;
+          {
+            MutexLock hold(entity.mutex);
+            version = ++entity.version;
+          }
+          const std::string payload = cat(version);
+          unlock(*r1_, key, *held, Commit::kApplied, version,
+                 random() % 2 == 0 ? std::optional<std::string_view>(payload) : std::nullopt);
+          std::uint64_t seen = entity.acknowledged;
+          while (seen < version && !entity.acknowledged.compare_exchange_weak(seen, version)) {
+          }
+          continue;
+        }
+        const std::uint64_t floor = entity.acknowledged;
+        ReadResult result = read(*r1_, key);
+        if (result.outcome == Outcome::kHit) {
+          ++hits;
+          EXPECT_GE(result.version, floor);
+          EXPECT_EQ(result.payload, cat(result.version));
+        } else if (result.lease != nullptr) {
+          const std::uint64_t version = lookup();
+          fill(*r1_, result.lease, version, cat(version));
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(hits, 0);
+  for (std::size_t k = 0; k < kKeys; ++k) {
+    const Key key = make_key(cat("shared", k));
+    const auto last = fetch(server_, key);
+    ASSERT_TRUE(last);
+    if (last->state == State::kLock) {
+      EXPECT_NE(last->contended_until, 0u) << record(key);  // nobody holds it any more
+    }
+    EXPECT_LE(last->version, datastore[k].version);
+  }
+  EXPECT_EQ(r1_->stats().errors, 0u);
+}
+
+}  // namespace
+}  // namespace ndb::memcache

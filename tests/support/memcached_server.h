@@ -1,0 +1,45 @@
+// A real memcached for a test: on a free loopback port, gone when the object is, or when the test program dies.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ndb::testing {
+
+class MemcachedServer {
+ public:
+  // Returns when the server accepts connections; ends the program with a message if memcached can't be started.
+  // `arguments` come after `-o temporary_ttl=400`, whose options they can override.
+  explicit MemcachedServer(std::vector<std::string> arguments = {});
+  ~MemcachedServer();
+  MemcachedServer(const MemcachedServer&) = delete;
+  MemcachedServer& operator=(const MemcachedServer&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  std::string address() const;  // 127.0.0.1:port
+
+  void kill();     // at once and with all it holds, as a crash would
+  void restart();  // kill, and start again on the same port
+  void pause();    // accepts connections, answers nothing
+  void resume();
+
+  // A command in memcached's text protocol on a connection of its own; the answer up to the line that ends it.
+  std::string command(const std::string& line) const;
+  // A counter of the `stats` command.
+  std::int64_t stat(const std::string& name) const;
+
+ private:
+  bool start();
+
+  std::vector<std::string> arguments_;
+  std::uint16_t port_ = 0;
+  pid_t pid_ = -1;
+};
+
+// A loopback port on which nothing listens.
+std::uint16_t free_port();
+
+}  // namespace ndb::testing
