@@ -80,9 +80,9 @@ nlohmann::json to_json(const Value& value) {
       for (const Key::Element& e : value.as_key().path()) {
         path.push_back({{"kind", e.kind}, {"name", std::get<std::string_view>(e.id)}});
       }
-      out["key_value"] = {{"partition_id",
-                           {{"namespace_id", value.as_key().namespace_()}, {"project_id", value.as_key().project()}}},
-                          {"path", path}};
+      out["key_value"] = {
+          {"partition_id", {{"namespace_id", value.as_key().namespace_()}, {"project_id", value.as_key().project()}}},
+          {"path", path}};
       break;
     }
     case ValueType::kEntity: {
@@ -140,7 +140,8 @@ class RandomEntities {
 
  private:
   Key key() {
-    const Partition where{.project = pick(2) == 0 ? "shop" : "", .database = "", .namespace_ = pick(2) == 0 ? "eu" : ""};
+    const Partition where{
+        .project = pick(2) == 0 ? "shop" : "", .database = "", .namespace_ = pick(2) == 0 ? "eu" : ""};
     const Key root("Root", id(1 + static_cast<std::int64_t>(pick(1000))), where);
     return pick(2) == 0 ? root : Key("Child", id(cat("n", pick(1000))), root);
   }
@@ -313,7 +314,8 @@ TEST(EntityTest, ErrorsNameTheProperty) {
     Entity::Properties properties;
     std::string message;
   } cases[] = {
-      {{{"home", Entity::embedded({{"city", "\xff"}})}}, "property \"home.city\" of A holds \"\\xff\", which is not UTF-8"},
+      {{{"home", Entity::embedded({{"city", "\xff"}})}},
+       "property \"home.city\" of A holds \"\\xff\", which is not UTF-8"},
       {{{"", 1}}, "property \"\" of A has a name that is not of 1 to 1500 bytes"},
       {{{std::string(1501, 'n'), 1}}, "1 to 1500 bytes"},
       {{{"__x__", 1}}, "__x__"},

@@ -87,8 +87,7 @@ TEST(KeyTest, KnowsItsParts) {
   EXPECT_EQ(child.in_partition({.namespace_ = "us"}).project(), "shop");
 
   EXPECT_EQ(child.to_string(), "Key('Parent', 'p', 'Child', 5, project='shop', database='db', namespace='eu')");
-  EXPECT_EQ(incomplete.to_string(),
-            "Key('Parent', 'p', 'Child', None, project='shop', database='db', namespace='eu')");
+  EXPECT_EQ(incomplete.to_string(), "Key('Parent', 'p', 'Child', None, project='shop', database='db', namespace='eu')");
   EXPECT_EQ(Key("K", id("it's\n")).to_string(), "Key('K', 'it\\'s\\x0a')");
   EXPECT_EQ(std::hash<Key>()(child), Key::from_bytes(child.bytes())->hash());
   EXPECT_EQ(std::unordered_set<Key>({child, root, *Key::from_bytes(root.bytes())}).size(), 2u);
@@ -135,10 +134,10 @@ TEST(KeyTest, RefusesWhatTheDatastoreRefuses) {
       {[] { return Key("K", id("")); }, "name of a key is empty"},
       {[&] { return Key("K", id(long_part)); }, "1501 bytes"},
       {[&] { return Key("K", id(bad_utf8)); }, "not UTF-8"},
-      {[] { return Key("K", id("\xed\xa0\x80")); }, "not UTF-8"},          // a surrogate
-      {[] { return Key("K", id("\xc0\xaf")); }, "not UTF-8"},              // not the shortest form
-      {[] { return Key("K", id("\xf4\x90\x80\x80")); }, "not UTF-8"},      // above U+10FFFF
-      {[] { return Key("K", id("\xe2\x82")); }, "not UTF-8"},              // cut off
+      {[] { return Key("K", id("\xed\xa0\x80")); }, "not UTF-8"},      // a surrogate
+      {[] { return Key("K", id("\xc0\xaf")); }, "not UTF-8"},          // not the shortest form
+      {[] { return Key("K", id("\xf4\x90\x80\x80")); }, "not UTF-8"},  // above U+10FFFF
+      {[] { return Key("K", id("\xe2\x82")); }, "not UTF-8"},          // cut off
       {[] { return Key("K", id(0)); }, "id of a key of kind \"K\" is 0"},
       {[] { return Key("K", id("__x__")); }, "reserved"},
       {[&] { return Key("C", id(1), Key("P", {})); }, "has no id"},
@@ -205,10 +204,15 @@ TEST(KeyTest, TakesAnyValidSerialization) {
   const auto field = [](int number, std::string_view bytes) {
     return cat(static_cast<char>(number << 3 | 2), static_cast<char>(bytes.size()), bytes);
   };
-  const std::string parent = field(2, cat(field(3, "p"), field(1, "P")));      // fields in another order
-  const std::string child = field(2, cat("\x10\x07", field(1, "X"), "\x10\x05", field(1, "Child")));  // the last one counts
+  const std::string parent = field(2, cat(field(3, "p"), field(1, "P")));  // fields in another order
+  const std::string child =
+      field(2, cat("\x10\x07", field(1, "X"), "\x10\x05", field(1, "Child")));  // the last one counts
   const std::string partition = field(1, cat(field(4, "eu"), field(2, "shop"), field(3, "")));
-  const std::string unknown = cat(field(9, "what"), "\x50\x01", "\x5b\x0a\x01x\x5c", "\x65" "ABCD", "\x69" "ABCDEFGH");
+  const std::string unknown = cat(field(9, "what"), "\x50\x01", "\x5b\x0a\x01x\x5c",
+                                  "\x65"
+                                  "ABCD",
+                                  "\x69"
+                                  "ABCDEFGH");
   for (const std::string& bytes : {cat(partition, parent, child), cat(parent, child, partition),
                                    cat(unknown, parent, unknown, child, partition, unknown)}) {
     const auto read = Key::from_bytes(bytes);
@@ -229,7 +233,8 @@ TEST(KeyTest, GarbageGivesAStatus) {
   const std::string text = key.urlsafe();
   for (int i = 0; i < 20000; ++i) {
     std::string bytes = key.bytes();
-    for (int n = 1 + static_cast<int>(random() % 4); n > 0; --n) bytes[random() % bytes.size()] = static_cast<char>(random());
+    for (int n = 1 + static_cast<int>(random() % 4); n > 0; --n)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     if (random() % 4 == 0) bytes.resize(random() % bytes.size());
     const auto read = Key::from_bytes(bytes);
     if (read.ok()) {

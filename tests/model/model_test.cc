@@ -187,11 +187,11 @@ TEST(ModelTest, NullAndMissingPropertiesKeepTheirDefaults) {
 
 TEST(ModelTest, ReadsWhatOtherWritersStore) {
   const Key key("Everything", id("e"));
-  const Everything e = convert<Everything>(Entity::make(key, {{"real", 2},                // one number type
-                                                              {"when", 1500},              // a projection
-                                                              {"json", "{}"},              // a projection
-                                                              {"name", Blob("bytes")},     // NDB reads it
-                                                              {"tags", "single"},          // became repeated later
+  const Everything e = convert<Everything>(Entity::make(key, {{"real", 2},                  // one number type
+                                                              {"when", 1500},               // a projection
+                                                              {"json", "{}"},               // a projection
+                                                              {"name", Blob("bytes")},      // NDB reads it
+                                                              {"tags", "single"},           // became repeated later
                                                               {"initial", Array{1, 2}}}));  // computed: not read
   EXPECT_EQ(e->real, 2.0);
   EXPECT_EQ(e->when, Timestamp(1500us));
@@ -202,7 +202,9 @@ TEST(ModelTest, ReadsWhatOtherWritersStore) {
 
 TEST(ModelTest, OfTwoPropertiesWithOneNameTheLastCounts) {
   const Key key("Everything", id("e"));
-  const auto bytes = [](Entity::Properties properties) { return encode(Entity::embedded(std::move(properties))).value(); };
+  const auto bytes = [](Entity::Properties properties) {
+    return encode(Entity::embedded(std::move(properties))).value();
+  };
   const auto e = decode<Everything>(
       key, bytes({{"tags", Array{"a", "b"}}, {"name", "x"}, {"home", Entity::embedded({{"city", "A"}})}}) +
                bytes({{"tags", Array{"c"}}, {"name", "y"}, {"home", Entity::embedded({{"n", "B"}})}}));

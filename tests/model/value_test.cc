@@ -65,7 +65,8 @@ TEST(ValueTest, HasTheDatastoresOrder) {
 
 TEST(ValueTest, RoundTripsThroughItsBytes) {
   for (const Value& plain : sorted_values()) {
-    for (Value value : {plain, unindexed(plain), Value(plain).set_meaning(22), unindexed(Value(plain).set_meaning(-1))}) {
+    for (Value value :
+         {plain, unindexed(plain), Value(plain).set_meaning(22), unindexed(Value(plain).set_meaning(-1))}) {
       const auto bytes = detail::encode_value(value);
       ASSERT_TRUE(bytes.ok()) << bytes.status();
       const auto back = detail::decode_value(*bytes);
@@ -109,8 +110,9 @@ TEST(ValueTest, AccessToAnotherTypeNamesBoth) {
 
 TEST(ValueTest, PrintsItself) {
   const Timestamp time = std::chrono::sys_days(std::chrono::year(2026) / 1 / 2) + std::chrono::microseconds(7);
-  EXPECT_EQ(Value(Array{nullptr, true, 1, 2.5, "x\n", Blob("\xff"), time, Key("A", id(1)), GeoPoint{1.5, 2}}).to_string(),
-            "[null, true, 1, 2.5, \"x\\n\", Blob(\"\\xff\"), 2026-01-02T00:00:00.000007Z, Key('A', 1), GeoPoint(1.5, 2)]");
+  EXPECT_EQ(
+      Value(Array{nullptr, true, 1, 2.5, "x\n", Blob("\xff"), time, Key("A", id(1)), GeoPoint{1.5, 2}}).to_string(),
+      "[null, true, 1, 2.5, \"x\\n\", Blob(\"\\xff\"), 2026-01-02T00:00:00.000007Z, Key('A', 1), GeoPoint(1.5, 2)]");
 }
 
 TEST(ValueTest, RefusesWhatTheDatastoreRefuses) {

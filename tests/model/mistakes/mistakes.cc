@@ -1,0 +1,116 @@
+// Mistakes that a user of models makes, one for each value of MISTAKE. Each must not compile, and the compiler must say the
+// words behind `says:`. MISTAKE 0 is a program without any.
+#include "ndb/entity.h"
+#include "ndb/model.h"
+
+namespace ndb {
+template <class M>
+class Query {  // stands for ndb/query.h
+ public:
+  explicit Query(std::vector<Filter>) {}
+  template <std::convertible_to<Order>... O>
+  Query order(const O&...) const {
+    return *this;
+  }
+};
+}  // namespace ndb
+
+struct Home {
+  std::string city{};
+  NDB_PROPERTIES(Home, city)
+};
+class Account : public ndb::Model<Account> {
+ public:
+  struct Properties {
+    std::string name{};
+    std::int64_t age = 0;
+    std::vector<std::string> tags{};
+    ndb::Text bio{};
+    std::string note{};
+    Home home{};
+  };
+  NDB_MODEL(name, age, tags, bio, (note, .indexed = false), home)
+};
+struct Opaque {};
+
+// clang-format off
+#if MISTAKE == 0
+auto f = Account::query(Account::age > 3, Account::home.city == "London").order(-Account::age, Account::name);
+#elif MISTAKE == 1  // a field left out of NDB_MODEL; says: NDB_MODEL must list every field of Properties
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0, y = 0; }; NDB_MODEL(x) };
+#elif MISTAKE == 2  // a misspelt field in NDB_MODEL; says: z
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(z) };
+#elif MISTAKE == 3  // a property that hides a member of ndb::Model; says: a property cannot be called key, which ndb::Model uses
+class Bad : public ndb::Model<Bad> { public: struct Properties { int key = 0; }; NDB_MODEL(key) };
+#elif MISTAKE == 4  // a type that cannot be stored; says: this type cannot be a property. Use bool,
+class Bad : public ndb::Model<Bad> { public: struct Properties { Opaque x{}; }; NDB_MODEL(x) };
+#elif MISTAKE == 5  // a private flag; says: private
+class Bad : public ndb::Model<Bad> { static constexpr bool _use_cache = false; public: struct Properties { int x = 0; }; NDB_MODEL(x) };
+#elif MISTAKE == 6  // a flag of the wrong type; says: a class flag is a bool
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) static constexpr int _use_cache = 1; };
+#elif MISTAKE == 7  // a computed property whose return type is deduced; says: before deduction of 'auto'|cannot be used before it is defined
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; auto twice() const { return 2 * x; } }; NDB_MODEL(x, twice) };
+#elif MISTAKE == 8  // auto_now on a string; says: auto_now and auto_now_add need an ndb::Timestamp
+class Bad : public ndb::Model<Bad> { public: struct Properties { std::string x{}; }; NDB_MODEL((x, .auto_now = true)) };
+#elif MISTAKE == 9  // a model inside a function; says: local class|static data member
+void f() { class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) }; }
+#elif MISTAKE == 10  // another class in the angle brackets; says: private|deleted
+class Bad : public ndb::Model<Account> { public: struct Properties { int x = 0; }; NDB_MODEL(x) };
+Bad bad;
+#elif MISTAKE == 11  // an unindexed property in a filter; says: this property is not indexed
+auto f = Account::query(Account::bio == "x");
+#elif MISTAKE == 12  // an unindexed property in an order; says: this property is not indexed
+auto f = Account::query().order(-Account::note);
+#elif MISTAKE == 13  // a value of the wrong type; says: a property is compared with a value of its own type
+auto f = Account::query(Account::age > "x");
+#elif MISTAKE == 14  // a value that would be rounded; says: a property is compared with a value of its own type
+auto f = Account::query(Account::age > 2.5);
+#elif MISTAKE == 15  // the value where the property is meant; says: account->age > 30 is a bool
+auto f(Account a) { return Account::query(a->age > 3); }
+#elif MISTAKE == 16  // the property where the value is meant: assignment; says: Write entity.edit().field = value
+void f(Account a) { a.age = 3; }
+#elif MISTAKE == 17  // ... condition; says: could not convert|is not contextually convertible to 'bool'
+bool f(Account a) { if (a.age > 3) return true; return false; }
+#elif MISTAKE == 18  // ... reading; says: cannot convert|no viable conversion
+long f(Account a) { return a.age; }
+#elif MISTAKE == 19  // assignment without edit(); says: read-only|const-qualified
+void f(Account a) { a->age = 3; }
+#elif MISTAKE == 20  // a changing call without edit(); says: discards qualifiers|no matching member function
+void f(Account a) { a->tags.push_back("x"); }
+#elif MISTAKE == 21  // a misspelt property; says: agee
+auto f = Account::query(Account::agee > 3);
+#elif MISTAKE == 22  // a misspelt field in make(); says: agee
+auto f = Account::make({.agee = 3});
+#elif MISTAKE == 23  // a designator for a field of a base; says: name
+class Member : public ndb::Model<Member, Account> { public: struct Properties : Account::Properties { int y = 0; }; NDB_MODEL(y) };
+auto f = Member::make({.name = "Tom", .y = 1});
+#elif MISTAKE == 24  // a whole struct in a filter; says: a structured one by its sub-properties
+auto f = Account::query(Account::home == Home{});
+#elif MISTAKE == 25  // the flag's name in NDB; says: _use_global_cache is called _use_memcache here
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) static constexpr bool _use_global_cache = true; };
+#elif MISTAKE == 26  // a flag whose callable does not take a key; says: a class flag is a bool
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) static bool _use_cache(int) { return true; } };
+#elif MISTAKE == 27  // a bool for a time-out; says: a class flag is a bool (_memcache_timeout: seconds)
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) static constexpr bool _memcache_timeout = true; };
+#elif MISTAKE == 28  // a hook with other parameters; says: _pre_get_hook must be public and static and take a const ndb::Key&
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) static void _pre_get_hook(int) {} };
+#elif MISTAKE == 29  // a private hook; says: _pre_put_hook must be a public member function
+class Bad : public ndb::Model<Bad> { void _pre_put_hook() {} public: struct Properties { int x = 0; }; NDB_MODEL(x) };
+#elif MISTAKE == 30  // a data member outside of Properties; says: a model class has no data members of its own
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) int y = 0; };
+#elif MISTAKE == 31  // two properties stored under one name; says: stored names must differ
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0, y = 0; }; NDB_MODEL(x, (y, .name = "x")) };
+#elif MISTAKE == 32  // an array of arrays; says: a vector of vectors cannot be a property
+class Bad : public ndb::Model<Bad> { public: struct Properties { std::vector<std::vector<int>> x{}; }; NDB_MODEL(x) };
+#elif MISTAKE == 33  // a field left out of NDB_PROPERTIES; says: NDB_PROPERTIES must list every field of the struct
+struct Half { int x = 0, y = 0; NDB_PROPERTIES(Half, x) };
+class Bad : public ndb::Model<Bad> { public: struct Properties { Half h{}; }; NDB_MODEL(h) };
+#elif MISTAKE == 34  // auto_now inside a struct; says: work on properties of the model itself
+struct Times { ndb::Timestamp t{}; NDB_PROPERTIES(Times, (t, .auto_now = true)) };
+class Bad : public ndb::Model<Bad> { public: struct Properties { Times h{}; }; NDB_MODEL(h) };
+#elif MISTAKE == 35  // Properties with a constructor; says: Properties must be an aggregate
+class Bad : public ndb::Model<Bad> { public: struct Properties { Properties() {} int x = 0; }; NDB_MODEL(x) };
+#elif MISTAKE == 36  // a template without a kind; says: a model that is a template must declare _kind
+template <class T> class Bad : public ndb::Model<Bad<T>> { public: struct Properties { T x{}; }; NDB_MODEL(x) };
+auto f = Bad<int>::make({});
+#endif
