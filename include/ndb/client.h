@@ -1,4 +1,5 @@
-// ndb::Client: the way to one Datastore and one memcached cluster. One per process; thread-safe; copies share everything.
+// ndb::Client: the way to one Datastore and one memcached cluster. One per process; thread-safe; copies share
+// everything.
 #pragma once
 
 #include <chrono>
@@ -15,7 +16,8 @@ namespace ndb {
 class Channel;
 
 struct ClientOptions {
-  // Default: DATASTORE_PROJECT_ID, GOOGLE_CLOUD_PROJECT, DATASTORE_DATASET, in this order; "local" with an emulator or a channel.
+  // Default: DATASTORE_PROJECT_ID, GOOGLE_CLOUD_PROJECT, DATASTORE_DATASET, in this order; "local" with an emulator or
+  // a channel.
   std::optional<std::string> project{};
   std::string database{};    // "" = the default one
   std::string namespace_{};  // of keys that name none
@@ -27,8 +29,8 @@ struct ClientOptions {
   std::optional<std::string> endpoint{};  // another address of the cloud's API, with TLS
   std::optional<int> channels{};          // connections to the Datastore; default: 4 to the cloud, 1 elsewhere
 
-  // Servers of the memcache tier, host:port or a socket's path; the same list in every process. Default: MEMCACHED_HOSTS,
-  // separated by spaces or commas. An empty list: no memcache tier.
+  // Servers of the memcache tier, host:port or a socket's path; the same list in every process. Default:
+  // MEMCACHED_HOSTS, separated by spaces or commas. An empty list: no memcache tier.
   std::optional<std::vector<std::string>> memcached_hosts{};
   std::chrono::milliseconds memcache_connect_timeout{50};
   std::chrono::milliseconds memcache_io_timeout{50};
@@ -38,8 +40,8 @@ struct ClientOptions {
   std::optional<Timeout> memcache_timeout{};  // a safety net of a day or so is good practice
 };
 
-// A thread's context, from client.context() to the end of the scope, which waits for the tasklets that were spawned in it
-// and flushes. A second one on the same thread is a ContextError.
+// A thread's context, from client.context() to the end of the scope, which waits for the tasklets that were spawned in
+// it and flushes. A second one on the same thread is a ContextError.
 class ContextScope {
  public:
   ContextScope(const ContextScope&) = delete;

@@ -22,28 +22,30 @@ class Client;
 
 // What the tiers have done for a context since it began, its transactions included.
 struct TierCounts {
-  std::uint64_t cache_hits = 0;         // reads answered by the in-context cache
-  std::uint64_t memcache_reads = 0;     // batches sent to memcache by reads (a lease's second round trip not counted)
-  std::uint64_t memcache_hits = 0;      // reads answered by memcache
-  std::uint64_t memcache_fills = 0;     // records offered to memcache after a Lookup
-  std::uint64_t memcache_locks = 0;     // batches of locks taken before a Commit
-  std::uint64_t lookups = 0;            // Lookup RPCs
-  std::uint64_t lookup_keys = 0;        // keys in them
-  std::uint64_t commits = 0;            // Commit RPCs
-  std::uint64_t mutations = 0;          // mutations in them
-  std::uint64_t queries = 0;            // RunQuery and RunAggregationQuery RPCs
+  std::uint64_t cache_hits = 0;       // reads answered by the in-context cache
+  std::uint64_t memcache_reads = 0;   // batches sent to memcache by reads (a lease's second round trip not counted)
+  std::uint64_t memcache_hits = 0;    // reads answered by memcache
+  std::uint64_t memcache_fills = 0;   // records offered to memcache after a Lookup
+  std::uint64_t memcache_locks = 0;   // batches of locks taken before a Commit
+  std::uint64_t memcache_writes = 0;  // entities written to memcache alone, and calls of invalidate()
+  std::uint64_t lookups = 0;          // Lookup RPCs
+  std::uint64_t lookup_keys = 0;      // keys in them
+  std::uint64_t commits = 0;          // Commit RPCs
+  std::uint64_t mutations = 0;        // mutations in them
+  std::uint64_t queries = 0;          // RunQuery and RunAggregationQuery RPCs
+  friend bool operator==(const TierCounts&, const TierCounts&) = default;
 };
 
-// One per thread and one per transaction; a new one starts empty. Get it by ndb::get_context(), keep it in no variable that
-// another thread sees: every call on it from another thread throws ContextError.
+// One per thread and one per transaction; a new one starts empty. Get it by ndb::get_context(), keep it in no variable
+// that another thread sees: every call on it from another thread throws ContextError.
 class Context {
  public:
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
   ~Context();
 
-  // The four policies. For each call the first answer wins: the call's option, the policy, the client's default, true (for
-  // the time-out: unlimited).
+  // The four policies. For each call the first answer wins: the call's option, the policy, the client's default, true
+  // (for the time-out: unlimited).
   void set_cache_policy(FlagPolicy policy);
   void set_memcache_policy(FlagPolicy policy);
   void set_datastore_policy(FlagPolicy policy);
@@ -54,7 +56,8 @@ class Context {
   const TimeoutPolicy& get_memcache_timeout_policy() const;
 
   // The default policies: the answer of the key's model class (`_use_cache`, `_use_memcache`, `_use_datastore`,
-  // `_memcache_timeout`), nullopt if it has none or the kind has no class. KindError if two classes of the kind disagree.
+  // `_memcache_timeout`), nullopt if it has none or the kind has no class. KindError if two classes of the kind
+  // disagree.
   static std::optional<bool> default_cache_policy(const Key& key);
   static std::optional<bool> default_memcache_policy(const Key& key);
   static std::optional<bool> default_datastore_policy(const Key& key);
@@ -66,12 +69,12 @@ class Context {
   void set_cache_limit(std::size_t entries, std::size_t bytes = SIZE_MAX);
   std::size_t cache_size() const;
 
-  // Sends everything that is pending and waits until nothing is under way. Errors stay in the futures concerned; what has
-  // no future left that could tell (a put_async nobody kept) is thrown here.
+  // Sends everything that is pending and waits until nothing is under way. Errors stay in the futures concerned; what
+  // has no future left that could tell (a put_async nobody kept) is thrown here.
   void flush();
 
-  // What any tier holds of the keys is no longer served, here or by memcache: for entities that were written by something
-  // else than this framework. Error if memcache did not answer.
+  // What any tier holds of the keys is no longer served, here or by memcache: for entities that were written by
+  // something else than this framework. Error if memcache did not answer.
   void invalidate(std::span<const Key> keys);
   void invalidate(const Key& key) { invalidate(std::span(&key, 1)); }
 
@@ -79,8 +82,9 @@ class Context {
   // In a transaction: runs `callback` after a successful commit, in order. Outside: now.
   void call_on_commit(std::function<void()> callback);
 
-  // Raw memcache, batched with everything else that is pending. The keys are the caller's own, apart from entities. Network
-  // errors give nullopt or false and never throw. Times are seconds from now; 0 = unlimited.
+  // Raw memcache, batched with everything else that is pending. The keys are the caller's own, apart from entities.
+  // Network errors give nullopt or false and never throw. Times are seconds from now; 0 = unlimited. incr and decr
+  // count in decimal text, decr not below 0; a missing key gives nullopt, or with `initial` counts from there.
   struct MemcacheToken {  // opaque; from memcache_gets, for memcache_cas
     std::uint64_t value = 0;
   };
@@ -134,9 +138,9 @@ class Context {
   std::shared_ptr<Impl> impl_;
 };
 
-// The context of this thread, or of the transaction or tasklet that is running on it. Opened by client.context(); without
-// one, the process default client's (see set_default_client), which is emptied when the outermost call on it ends.
-// ContextError if there is neither.
+// The context of this thread, or of the transaction or tasklet that is running on it. Opened by client.context();
+// without one, the process default client's (see set_default_client), which is emptied when the outermost call on it
+// ends. ContextError if there is neither.
 Context& get_context();
 
 }  // namespace ndb

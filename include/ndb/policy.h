@@ -21,8 +21,8 @@ inline constexpr bool kPolicyOptional = false;
 template <class T>
 inline constexpr bool kPolicyOptional<std::optional<T>> = true;
 
-// The answer that a flag, policy or model-class variable gives for `key`: it may be a constant, an optional of one, or a
-// callable that takes the key and returns either. No opinion is nullopt.
+// The answer that a flag, policy or model-class variable gives for `key`: it may be a constant, an optional of one, or
+// a callable that takes the key and returns either. No opinion is nullopt.
 template <class Constant, class V>
 std::optional<Constant> policy_answer(V&& v, const Key& key) {
   using Plain = std::remove_cvref_t<V>;
@@ -42,9 +42,9 @@ std::optional<Constant> policy_answer(V&& v, const Key& key) {
 }
 }  // namespace detail
 
-// A policy of a context. Made from a constant, a callable of the key, or nullptr: the default policy, which asks the key's
-// model class. A policy that answers nullopt has no opinion; the model class is then not asked (as in NDB: a policy of your
-// own replaces the default one whole; call Context::default_*_policy from it to fall back).
+// A policy of a context. Made from a constant, a callable of the key, or nullptr: the default policy, which asks the
+// key's model class. A policy that answers nullopt has no opinion; the model class is then not asked (as in NDB: a
+// policy of your own replaces the default one whole; call Context::default_*_policy from it to fall back).
 template <class Constant>
 class Policy {
  public:

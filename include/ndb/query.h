@@ -25,7 +25,7 @@ namespace detail {
 // What is asked, without a type.
 struct QuerySpec {
   std::string kind{};
-  Key ancestor{};  // none: no such filter
+  Key ancestor{};                 // none: no such filter
   std::vector<Filter> filters{};  // all must hold
   std::vector<Order> orders{};
   std::optional<std::string> namespace_{};  // default: the ancestor's, else the context's
@@ -38,12 +38,12 @@ std::vector<Key> fetch_keys(const QuerySpec& spec, std::size_t limit, const Opti
 
 }  // namespace detail
 
-// A query over the entities of one kind, as objects of class M. Immutable: every function that changes it gives a new one.
-// Not thread-safe to assign, safe to use from many threads.
+// A query over the entities of one kind, as objects of class M. Immutable: every function that changes it gives a new
+// one. Not thread-safe to assign, safe to use from many threads.
 //
-// The Datastore's answer goes through the in-context cache where the cache policy allows it: a result whose key is known
-// here to be deleted is dropped (and the query goes on, so that the limit is filled), one that is cached is replaced by the
-// cached entity, and any other is put into the cache. Memcache is neither read nor filled by queries.
+// The Datastore's answer goes through the in-context cache where the cache policy allows it: a result whose key is
+// known here to be deleted is dropped (and the query goes on, so that the limit is filled), one that is cached is
+// replaced by the cached entity, and any other is put into the cache. Memcache is neither read nor filled by queries.
 template <class M>
 class Query {
  public:
@@ -81,8 +81,8 @@ class Query {
     return query;
   }
 
-  // Errors as those of the Datastore, BadValueError for a result that does not fit the class. Of the options, those that
-  // concern memcache mean nothing here.
+  // Errors as those of the Datastore, BadValueError for a result that does not fit the class. Of the options, those
+  // that concern memcache mean nothing here.
   std::vector<M> fetch(std::size_t limit = SIZE_MAX, const Options& options = {}) const {
     std::vector<M> models;
     for (detail::Found& found : detail::fetch(spec_, detail::info<M>(), limit, options)) {

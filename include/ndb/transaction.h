@@ -32,12 +32,13 @@ bool run_transaction(const std::function<void()>& body, const TransactionOptions
 void run_outside_transactions(const std::function<void()>& body);
 }  // namespace detail
 
-// Runs `fn` in a transaction with a context of its own, and commits what it wrote; gives what it returned. Reads see the
-// Datastore as of the transaction's start and bypass memcache; writes are buffered and become visible, here and elsewhere,
-// only when the commit has succeeded. When the Datastore answers ABORTED, `fn` runs again from the start, after a random
-// back-off, with a fresh context: it must have no effects of its own. TransactionFailedError after the last attempt.
-// An exception from `fn` rolls back and goes on to the caller; ndb::Rollback rolls back and gives a default value.
-// An error of the commit itself leaves it unknown whether it was applied (its code is UNAVAILABLE, DEADLINE_EXCEEDED, ...).
+// Runs `fn` in a transaction with a context of its own, and commits what it wrote; gives what it returned. Reads see
+// the Datastore as of the transaction's start and bypass memcache; writes are buffered and become visible, here and
+// elsewhere, only when the commit has succeeded. When the Datastore answers ABORTED, `fn` runs again from the start,
+// after a random back-off, with a fresh context: it must have no effects of its own. TransactionFailedError after the
+// last attempt. An exception from `fn` rolls back and goes on to the caller; ndb::Rollback rolls back and gives a
+// default value. An error of the commit itself leaves it unknown whether it was applied (its code is UNAVAILABLE,
+// DEADLINE_EXCEEDED, ...).
 template <class F, class R = std::invoke_result_t<F&>>
 R transaction(F&& fn, const TransactionOptions& options = {}) {
   if constexpr (std::is_void_v<R>) {

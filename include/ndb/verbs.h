@@ -1,8 +1,9 @@
 // The verbs on keys and models: get, put, delete, one by one and many at once, now and as futures.
 //
 // All of them work in the thread's current context. Which tiers they use is decided by their options, the context's
-// policies, the model class, the client's defaults, in this order (ndb/context.h). What is pending in a context is sent in
-// batches when the caller waits. They throw ndb::Error; an entity that does not exist is an empty handle and no error.
+// policies, the model class, the client's defaults, in this order (ndb/context.h). What is pending in a context is sent
+// in batches when the caller waits. They throw ndb::Error; an entity that does not exist is an empty handle and no
+// error.
 #pragma once
 
 #include <iterator>
@@ -135,8 +136,7 @@ D Model<D, Base>::get_or_insert(std::string_view name, Props<M> properties, cons
 }
 template <class D, class Base>
 template <class M>
-D Model<D, Base>::get_or_insert(std::string_view name, const Key& parent, Props<M> properties,
-                                const Options& options) {
+D Model<D, Base>::get_or_insert(std::string_view name, const Key& parent, Props<M> properties, const Options& options) {
   return detail::get_or_insert<D>(Key(_get_kind(), id(name), parent), std::move(properties), options);
 }
 template <class D, class Base>

@@ -24,19 +24,19 @@ absl::Status make(absl::StatusCode code, absl::string_view name, std::string_vie
 Error::Error(absl::Status status) : std::runtime_error(std::string(status.message())), status_(std::move(status)) {}
 
 // One row per subclass: its constructor from a message, and the thrower that throw_error() looks up by name.
-#define NDB_ERROR_CLASSES(X)                     \
-  X(ContextError, kFailedPrecondition)           \
-  X(BadArgumentError, kInvalidArgument)          \
-  X(BadKeyError, kInvalidArgument)               \
-  X(BadValueError, kInvalidArgument)             \
-  X(BadFilterError, kInvalidArgument)            \
-  X(BadQueryError, kInvalidArgument)             \
-  X(BadRequestError, kInvalidArgument)           \
-  X(KindError, kNotFound)                        \
+#define NDB_ERROR_CLASSES(X)                       \
+  X(ContextError, kFailedPrecondition)             \
+  X(BadArgumentError, kInvalidArgument)            \
+  X(BadKeyError, kInvalidArgument)                 \
+  X(BadValueError, kInvalidArgument)               \
+  X(BadFilterError, kInvalidArgument)              \
+  X(BadQueryError, kInvalidArgument)               \
+  X(BadRequestError, kInvalidArgument)             \
+  X(KindError, kNotFound)                          \
   X(UnprojectedPropertyError, kFailedPrecondition) \
-  X(TransactionFailedError, kAborted)            \
-  X(Rollback, kCancelled)                        \
-  X(Cancelled, kCancelled)                       \
+  X(TransactionFailedError, kAborted)              \
+  X(Rollback, kCancelled)                          \
+  X(Cancelled, kCancelled)                         \
   X(StuckError, kFailedPrecondition)
 
 #define NDB_CONSTRUCTOR(Name, code) \
@@ -66,13 +66,17 @@ absl::Status status_of(const std::exception_ptr& error) {
   }
 }
 
-absl::Status bad_argument(std::string_view m) { return make(absl::StatusCode::kInvalidArgument, "BadArgumentError", m); }
+absl::Status bad_argument(std::string_view m) {
+  return make(absl::StatusCode::kInvalidArgument, "BadArgumentError", m);
+}
 absl::Status bad_key(std::string_view m) { return make(absl::StatusCode::kInvalidArgument, "BadKeyError", m); }
 absl::Status bad_value(std::string_view m) { return make(absl::StatusCode::kInvalidArgument, "BadValueError", m); }
 absl::Status bad_filter(std::string_view m) { return make(absl::StatusCode::kInvalidArgument, "BadFilterError", m); }
 absl::Status bad_query(std::string_view m) { return make(absl::StatusCode::kInvalidArgument, "BadQueryError", m); }
 absl::Status bad_request(std::string_view m) { return make(absl::StatusCode::kInvalidArgument, "BadRequestError", m); }
-absl::Status context_error(std::string_view m) { return make(absl::StatusCode::kFailedPrecondition, "ContextError", m); }
+absl::Status context_error(std::string_view m) {
+  return make(absl::StatusCode::kFailedPrecondition, "ContextError", m);
+}
 absl::Status kind_error(std::string_view m) { return make(absl::StatusCode::kNotFound, "KindError", m); }
 absl::Status transaction_failed(std::string_view m) {
   return make(absl::StatusCode::kAborted, "TransactionFailedError", m);

@@ -6,8 +6,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define NDB_RETURN_IF_ERROR(expression)                          \
-  do {                                                           \
+#define NDB_RETURN_IF_ERROR(expression)                                              \
+  do {                                                                               \
     if (absl::Status ndb_status = (expression); !ndb_status.ok()) return ndb_status; \
   } while (false)
 

@@ -34,7 +34,8 @@ std::string cat(const Piece&... pieces) {
   return out;
 }
 
-// base64 with `-` and `_`, without padding (RFC 4648 section 5). Decoding accepts padding, and nothing else outside the alphabet.
+// base64 with `-` and `_`, without padding (RFC 4648 section 5). Decoding accepts padding, and nothing else outside the
+// alphabet.
 std::string base64url_encode(std::string_view bytes);
 std::optional<std::string> base64url_decode(std::string_view text);
 

@@ -103,8 +103,7 @@ Found read(const Key& key, const ModelInfo& info, const Options& options) {
   const Call call;
   // A hit is a plain function call: no search for the class, no allocation, no loop.
   if (key && !key.project().empty() && !info.any_kind && info.pre_get == nullptr && info.post_get == nullptr) {
-    const ContextCache::Slot* slot =
-        call.impl.decides_cache(key, options, &info) ? call.impl.cache.find(key) : nullptr;
+    const ContextCache::Slot* slot = call.impl.decides_cache(key, options, &info) ? call.impl.cache.find(key) : nullptr;
     if (slot != nullptr && slot->payload && &slot->payload->info() == &info) {
       ++call.impl.counts->cache_hits;
       return {key, slot->payload};
@@ -152,8 +151,9 @@ Future<Key> write_async(Handle& handle, const Options& options) {
     NDB_RETURN_IF_ERROR(check_kind(write.key, info));
     NDB_ASSIGN_OR_RETURN(write.policy, context.decide(write.key, options));
     if (!write.policy.datastore && !write.key.is_complete()) {
-      return bad_key(cat("put of ", write.key.to_string(),
-                         ": the key is incomplete, and with use_datastore = false nothing can complete it; give it an id"));
+      return bad_key(
+          cat("put of ", write.key.to_string(),
+              ": the key is incomplete, and with use_datastore = false nothing can complete it; give it an id"));
     }
     write.payload = payload;
     NDB_ASSIGN_OR_RETURN(write.entity, encode_entity(write.key, *payload.get()));
@@ -176,7 +176,8 @@ Future<Key> write_async(Handle& handle, const Options& options) {
   if (status.ok()) {
     context.write(std::move(write));
   } else {
-    write.done(status);
+    // Not before the caller has the future, or has dropped it.
+    context.when_idle([done = std::move(write.done), status] { done(status); });
   }
   return future;
 }
@@ -216,7 +217,7 @@ Future<void> erase_async(const Key& key, const Options& options) {
   if (status.ok()) {
     context.write(std::move(write));
   } else {
-    write.done(status);
+    context.when_idle([done = std::move(write.done), status] { done(status); });
   }
   return future;
 }

@@ -35,20 +35,24 @@ std::vector<std::string> split_hosts(const std::string& text) {
 
 absl::StatusOr<std::string> find_project(const ClientOptions& options) {
   if (options.project && !options.project->empty()) return *options.project;
-  if (auto project = environment({"DATASTORE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT", "DATASTORE_DATASET"})) return *project;
+  if (auto project = environment({"DATASTORE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT", "DATASTORE_DATASET"}))
+    return *project;
   if (options.channel != nullptr || options.emulator_host || environment({"DATASTORE_EMULATOR_HOST"})) return "local";
-  return bad_argument("no project: set ClientOptions::project or GOOGLE_CLOUD_PROJECT, or DATASTORE_EMULATOR_HOST for a local Datastore");
+  return bad_argument(
+      "no project: set ClientOptions::project or GOOGLE_CLOUD_PROJECT, or DATASTORE_EMULATOR_HOST for a local "
+      "Datastore");
 }
 
 absl::StatusOr<std::unique_ptr<memcache::Gateway>> make_gateway(const ClientOptions& options) {
   memcache::Config config;
-  config.servers = options.memcached_hosts ? *options.memcached_hosts
-                                           : split_hosts(environment({"MEMCACHED_HOSTS"}).value_or(""));
+  config.servers =
+      options.memcached_hosts ? *options.memcached_hosts : split_hosts(environment({"MEMCACHED_HOSTS"}).value_or(""));
   if (config.servers.empty()) {
-    static const bool logged = (log(Severity::kInfo,
-                                    "no memcached servers (MEMCACHED_HOSTS, ClientOptions::memcached_hosts): entities are "
-                                    "cached in contexts only"),
-                                true);
+    static const bool logged =
+        (log(Severity::kInfo,
+             "no memcached servers (MEMCACHED_HOSTS, ClientOptions::memcached_hosts): entities are "
+             "cached in contexts only"),
+         true);
     (void)logged;
     return nullptr;
   }

@@ -11,7 +11,7 @@
 namespace ndb {
 namespace {
 
-std::optional<bool> ask_class(const Key& key, detail::ClassFlag<bool> detail::ModelInfo::*flag) {
+std::optional<bool> ask_class(const Key& key, detail::ClassFlag<bool> detail::ModelInfo::* flag) {
   if (!key) return std::nullopt;
   const detail::ModelInfo* info = value_or_throw(detail::find_model(key.kind()));
   return info != nullptr ? (info->*flag)(key) : std::nullopt;
@@ -34,9 +34,8 @@ Future<T> run_raw(const Context& context, Command command) {
   if (context.impl().gateway() == nullptr) {
     state->set(T());
   } else {
-    context.impl().raw().run([state, command = std::move(command)](memcache::Gateway& gateway) {
-      state->set(T(command(gateway)));
-    });
+    context.impl().raw().run(
+        [state, command = std::move(command)](memcache::Gateway& gateway) { state->set(T(command(gateway))); });
   }
   return Future<T>(state);
 }
@@ -58,10 +57,9 @@ Future<std::optional<T>> get_raw(const Context& context, std::string_view key, b
 
 Future<bool> store_raw(const Context& context, memcache::Gateway::RawStore how, std::string_view key,
                        std::string_view value, Timeout time) {
-  return run_raw<bool>(context, [how, key = std::string(key), value = std::string(value),
-                                 seconds = seconds_of(time, key)](memcache::Gateway& gateway) {
-    return gateway.raw_store(how, key, value, seconds);
-  });
+  return run_raw<bool>(context,
+                       [how, key = std::string(key), value = std::string(value), seconds = seconds_of(time, key)](
+                           memcache::Gateway& gateway) { return gateway.raw_store(how, key, value, seconds); });
 }
 
 Future<std::optional<std::uint64_t>> add_raw(const Context& context, std::string_view key, std::uint64_t delta, bool up,
@@ -70,9 +68,10 @@ Future<std::optional<std::uint64_t>> add_raw(const Context& context, std::string
     throw BadArgumentError(cat("memcache delta of ", quoted(key), " must be below 2^63, but is ", delta));
   }
   const auto by = up ? static_cast<std::int64_t>(delta) : -static_cast<std::int64_t>(delta);
-  return run_raw<std::optional<std::uint64_t>>(context, [by, key = std::string(key), initial](memcache::Gateway& gateway) {
-    return gateway.raw_add_number(key, by, initial);
-  });
+  return run_raw<std::optional<std::uint64_t>>(context,
+                                               [by, key = std::string(key), initial](memcache::Gateway& gateway) {
+                                                 return gateway.raw_add_number(key, by, initial);
+                                               });
 }
 
 }  // namespace
@@ -101,7 +100,9 @@ const FlagPolicy& Context::get_memcache_policy() const { return impl_->memcache_
 const FlagPolicy& Context::get_datastore_policy() const { return impl_->datastore_policy; }
 const TimeoutPolicy& Context::get_memcache_timeout_policy() const { return impl_->timeout_policy; }
 
-std::optional<bool> Context::default_cache_policy(const Key& key) { return ask_class(key, &detail::ModelInfo::use_cache); }
+std::optional<bool> Context::default_cache_policy(const Key& key) {
+  return ask_class(key, &detail::ModelInfo::use_cache);
+}
 std::optional<bool> Context::default_memcache_policy(const Key& key) {
   return ask_class(key, &detail::ModelInfo::use_memcache);
 }
@@ -124,7 +125,8 @@ void Context::clear_cache() {
 void Context::set_cache_limit(std::size_t entries, std::size_t bytes) {
   impl_->check_thread();
   if (entries == 0 || bytes == 0) {
-    throw BadArgumentError("set_cache_limit: a limit must be more than 0; use set_cache_policy(false) to cache nothing");
+    throw BadArgumentError(
+        "set_cache_limit: a limit must be more than 0; use set_cache_policy(false) to cache nothing");
   }
   impl_->cache.set_limit(entries, bytes);
 }
@@ -149,7 +151,9 @@ void Context::invalidate(std::span<const Key> keys) {
     }
   }
   for (const Key& key : whole) impl_->cache.erase(key);
-  if (impl_->gateway() != nullptr) throw_if_error(impl_->gateway()->invalidate(whole));
+  if (impl_->gateway() == nullptr) return;
+  ++impl_->counts->memcache_writes;
+  throw_if_error(impl_->gateway()->invalidate(whole));
 }
 
 bool Context::in_transaction() const { return impl_->in_transaction(); }
@@ -167,9 +171,8 @@ Future<std::optional<std::string>> Context::memcache_get_async(std::string_view 
   return get_raw<std::string>(*this, key, false, [](RawBatch::Item item) { return std::move(item.value); });
 }
 Future<std::optional<Context::MemcacheItem>> Context::memcache_gets_async(std::string_view key) {
-  return get_raw<MemcacheItem>(*this, key, true, [](RawBatch::Item item) {
-    return MemcacheItem{std::move(item.value), {item.token}};
-  });
+  return get_raw<MemcacheItem>(*this, key, true,
+                               [](RawBatch::Item item) { return MemcacheItem{std::move(item.value), {item.token}}; });
 }
 Future<bool> Context::memcache_set_async(std::string_view key, std::string_view value, Timeout time) {
   return store_raw(*this, memcache::Gateway::RawStore::kSet, key, value, time);
@@ -182,10 +185,9 @@ Future<bool> Context::memcache_replace_async(std::string_view key, std::string_v
 }
 Future<bool> Context::memcache_cas_async(std::string_view key, std::string_view value, MemcacheToken token,
                                          Timeout time) {
-  return run_raw<bool>(*this, [key = std::string(key), value = std::string(value), token,
-                               seconds = seconds_of(time, key)](memcache::Gateway& gateway) {
-    return gateway.raw_cas(key, value, token.value, seconds);
-  });
+  return run_raw<bool>(*this,
+                       [key = std::string(key), value = std::string(value), token, seconds = seconds_of(time, key)](
+                           memcache::Gateway& gateway) { return gateway.raw_cas(key, value, token.value, seconds); });
 }
 Future<bool> Context::memcache_delete_async(std::string_view key) {
   return run_raw<bool>(*this, [key = std::string(key)](memcache::Gateway& gateway) { return gateway.raw_delete(key); });

@@ -22,8 +22,8 @@ struct KeyHash {
 
 // Slots and version floors. Not thread-safe: belongs to its context.
 //
-// A slot holds the payload that was read or put, or "known absent" (no payload), and the Datastore's version of it (0 where
-// the Datastore has no say: entities without Datastore, and writes of a transaction that has not been committed).
+// A slot holds the payload that was read or put, or "known absent" (no payload), and the Datastore's version of it (0
+// where the Datastore has no say: entities without Datastore, and writes of a transaction that has not been committed).
 // The floor of a key is the lowest version that a record in memcache may have to be believed: no lower than what this
 // context read (the slot) or wrote (the written floors, which survive clear()).
 class ContextCache {
@@ -67,8 +67,8 @@ class ContextCache {
   void evict();
 
   absl::flat_hash_map<Key, Node, KeyHash> slots_;
-  // By hash of the key, so that a context that writes a million entities keeps a bounded table; a collision only costs a
-  // needless Lookup.
+  // By hash of the key, so that a context that writes a million entities keeps a bounded table; a collision only costs
+  // a needless Lookup.
   absl::flat_hash_map<std::size_t, std::uint64_t> written_;
   absl::flat_hash_map<std::size_t, std::uint64_t> written_before_;
   absl::flat_hash_set<Key, KeyHash> distrusted_;

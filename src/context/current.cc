@@ -38,9 +38,8 @@ std::shared_ptr<void> implicit_context() {
 
 ContextHold::ContextHold(std::shared_ptr<Context> context) : released(std::make_shared<detail::FutureState<void>>()) {
   Context* const raw = context.get();
-  hold = std::shared_ptr<void>(raw, [context = std::move(context), state = released.state()](void*) {
-    state->set(detail::Unit{});
-  });
+  hold = std::shared_ptr<void>(
+      raw, [context = std::move(context), state = released.state()](void*) { state->set(detail::Unit{}); });
 }
 
 std::shared_ptr<void> current_hold() {

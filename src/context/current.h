@@ -10,8 +10,8 @@
 
 namespace ndb {
 
-// A hold on a context that tasklets inherit when they are spawned: `released` is done when the last holder is gone, so that
-// a transaction or scope can wait for the tasklets that work in it.
+// A hold on a context that tasklets inherit when they are spawned: `released` is done when the last holder is gone, so
+// that a transaction or scope can wait for the tasklets that work in it.
 struct ContextHold {
   explicit ContextHold(std::shared_ptr<Context> context);
   std::shared_ptr<void> hold;

@@ -29,7 +29,8 @@ bool first_answer(const std::optional<bool>& option, const FlagPolicy& policy, c
 
 absl::Status check_options(const Options& options) {
   if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > kLongestCommitDeadline)) {
-    return bad_argument(cat("deadline must be more than 0 and at most 300 s, but is ", options.deadline->count(), " ms"));
+    return bad_argument(
+        cat("deadline must be more than 0 and at most 300 s, but is ", options.deadline->count(), " ms"));
   }
   if (options.retries && *options.retries < 0) {
     return bad_argument(cat("retries must be 0 or more, but is ", *options.retries));
@@ -40,8 +41,8 @@ absl::Status check_options(const Options& options) {
 absl::StatusOr<std::chrono::seconds> whole_seconds(const Timeout& timeout, const Key& key) {
   const auto ms = timeout.milliseconds;
   if (ms.count() < 0 || ms % std::chrono::seconds(1) != std::chrono::milliseconds(0)) {
-    return bad_value(cat("memcache_timeout of ", key.to_string(), " must be whole seconds, 0 (unlimited) or more, but is ",
-                         ms.count(), " ms"));
+    return bad_value(cat("memcache_timeout of ", key.to_string(),
+                         " must be whole seconds, 0 (unlimited) or more, but is ", ms.count(), " ms"));
   }
   return std::chrono::duration_cast<std::chrono::seconds>(ms);
 }
@@ -55,9 +56,11 @@ Context::Impl::~Impl() = default;
 
 void Context::Impl::check_thread() const {
   if (owner != std::this_thread::get_id()) {
-    throw ContextError("this context belongs to another thread; call ndb::get_context() in each thread instead of keeping it");
+    throw ContextError(
+        "this context belongs to another thread; call ndb::get_context() in each thread instead of keeping it");
   }
-  if (over) throw ContextError("the transaction of this context has ended; call ndb::get_context() for the current one");
+  if (over)
+    throw ContextError("the transaction of this context has ended; call ndb::get_context() for the current one");
 }
 
 std::shared_ptr<void> Context::Impl::outside() const { return outer != nullptr ? outer : current_hold(); }
@@ -89,7 +92,7 @@ bool Context::Impl::decides_cache(const Key& key, const Options& options, const 
 absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& options) const {
   NDB_RETURN_IF_ERROR(check_options(options));
   NDB_ASSIGN_OR_RETURN(const detail::ModelInfo* const info, detail::find_model(key.kind()));
-  const auto of_class = [&](const detail::ClassFlag<bool> detail::ModelInfo::*flag) {
+  const auto of_class = [&](const detail::ClassFlag<bool> detail::ModelInfo::* flag) {
     return info ? (info->*flag)(key) : std::nullopt;
   };
   const ClientOptions& client = core->options;
@@ -116,7 +119,8 @@ absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& 
 absl::StatusOr<std::chrono::seconds> Context::Impl::decide_timeout(const Key& key, const Options& options,
                                                                    const detail::ModelInfo* info) const {
   std::optional<Timeout> timeout = options.memcache_timeout;
-  if (!timeout) timeout = timeout_policy.is_default() ? (info ? info->memcache_timeout(key) : std::nullopt) : timeout_policy(key);
+  if (!timeout)
+    timeout = timeout_policy.is_default() ? (info ? info->memcache_timeout(key) : std::nullopt) : timeout_policy(key);
   if (!timeout) timeout = core->options.memcache_timeout;
   if (!timeout) return std::chrono::seconds(0);
   return whole_seconds(*timeout, key);
@@ -196,7 +200,8 @@ void Context::Impl::write(Write write) {
     });
     return;
   }
-  // A transaction reads its own writes through its cache only, whatever the policy says for later: the slot is needed to merge.
+  // A transaction reads its own writes through its cache only, whatever the policy says for later: the slot is needed
+  // to merge.
   if (write.policy.cache) cache.assign_uncommitted(write.key, write.payload);
   auto done = std::exchange(write.done, nullptr);
   const Key key = write.key;
@@ -204,7 +209,8 @@ void Context::Impl::write(Write write) {
   done(key);
 }
 
-void Context::Impl::allocate(const Key& incomplete, const RpcOptions& rpc, std::function<void(absl::StatusOr<Key>)> done) {
+void Context::Impl::allocate(const Key& incomplete, const RpcOptions& rpc,
+                             std::function<void(absl::StatusOr<Key>)> done) {
   for (auto& [open_rpc, batch] : open_allocations) {
     if (open_rpc == rpc) return batch->add(incomplete, std::move(done));
   }

@@ -104,7 +104,8 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
     EventLoop& loop = EventLoop::current();
     loop.started();
     ++under_way;
-    return [self = shared_from_this(), &loop, inbox = loop.inbox(), f = std::move(f)](absl::StatusOr<Response> response) mutable {
+    return [self = shared_from_this(), &loop, inbox = loop.inbox(),
+            f = std::move(f)](absl::StatusOr<Response> response) mutable {
       // The callback may run on a thread of gRPC's: only the inbox is touched here.
       inbox->post([self = std::move(self), &loop, f = std::move(f), response = std::move(response)]() mutable {
         loop.finished();
@@ -123,9 +124,9 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   std::vector<std::pair<RpcOptions, std::shared_ptr<AllocateBatch>>> open_allocations;
   std::shared_ptr<WriteBatch> writes;  // made with the context: it orders the writes of a key over all batches
   std::shared_ptr<RawBatch> open_raw;
-  std::size_t under_way = 0;  // batches that wait to be sent and RPCs that are out; see done_one()
+  std::size_t under_way = 0;                    // batches that wait to be sent and RPCs that are out; see done_one()
   std::vector<std::function<void()>> on_quiet;  // of those who wait in drain()
-  absl::Status untold;        // the first error of a write whose future nobody kept
+  absl::Status untold;                          // the first error of a write whose future nobody kept
 
   TransactionState* transaction = nullptr;  // of a transaction's context, while it runs
   std::shared_ptr<void> outer;              // of a transaction's context: what outside() gives

@@ -41,9 +41,8 @@ void AllocateBatch::send() {
     wire::AllocateIdsRequest request;
     for (const Item& item : items) request.add_keys(item.key.bytes());
     auto done = context_->on_loop<wire::AllocateIdsResponse>(
-        [self = shared_from_this(), items = std::move(items)](const absl::StatusOr<wire::AllocateIdsResponse>& response) {
-          self->answered(items, response);
-        });
+        [self = shared_from_this(), items = std::move(items)](
+            const absl::StatusOr<wire::AllocateIdsResponse>& response) { self->answered(items, response); });
     context_->core->stub->allocate_ids(std::move(request), rpc_.call(), std::move(done));
   }
 }
@@ -53,8 +52,8 @@ void AllocateBatch::answered(const std::vector<Item>& items,
   const bool fits = response.ok() && static_cast<std::size_t>(response->keys_size()) == items.size();
   for (std::size_t i = 0; i < items.size(); ++i) {
     absl::StatusOr<Key> key = !response.ok() ? response.status()
-                              : fits ? Key::from_bytes(response->keys(static_cast<int>(i)))
-                                     : absl::InternalError("the Datastore's answer does not fit the request");
+                              : fits         ? Key::from_bytes(response->keys(static_cast<int>(i)))
+                                             : absl::InternalError("the Datastore's answer does not fit the request");
     if (key.ok()) {
       items[i].done(std::move(key));
     } else {

@@ -45,7 +45,9 @@ std::chrono::milliseconds backoff(int attempt) {
 class Attempt {
  public:
   Attempt(std::shared_ptr<void> outside, std::string id, const TransactionOptions& options)
-      : parent_(static_cast<Context*>(outside.get())->impl()), deadline_(options.deadline.value_or(kCommitDeadline)), state_(std::move(id), options.read_only) {
+      : parent_(static_cast<Context*>(outside.get())->impl()),
+        deadline_(options.deadline.value_or(kCommitDeadline)),
+        state_(std::move(id), options.read_only) {
     auto impl = std::make_shared<Context::Impl>(parent_.core);
     impl->inherit(parent_);
     impl->outer = std::move(outside);
@@ -81,8 +83,8 @@ class Attempt {
   std::vector<memcache::LockPtr> locks_;  // one per write of the Commit; null where none is wanted
 };
 
-// Runs the function in the transaction's context, then waits for the tasklets it spawned there and for pending calls, also
-// when it throws: nothing may work in a transaction that has ended.
+// Runs the function in the transaction's context, then waits for the tasklets it spawned there and for pending calls,
+// also when it throws: nothing may work in a transaction that has ended.
 void Attempt::run(const std::function<void()>& body) {
   ContextHold hold(context_);
   std::exception_ptr error;
@@ -99,14 +101,15 @@ void Attempt::run(const std::function<void()>& body) {
 }
 
 absl::Status Attempt::check_limits(const std::vector<Write>& writes) const {
-  if (state_.read_only && !state_.writes.empty()) {
-    return bad_request(cat("a read-only transaction can't write ", state_.writes.front().key.to_string()));
+  if (state_.read_only && !writes.empty()) {
+    return bad_request(cat("a read-only transaction can't write ", writes.front().key.to_string()));
   }
   std::size_t bytes = 0;
   for (const Write& write : writes) bytes += write.size();
   if (writes.size() > kCommitMutations || bytes > kCommitBytes) {
-    return bad_request(cat("a transaction holds at most ", kCommitMutations, " writes of together 10 MiB; this one has ",
-                           writes.size(), " of together ", bytes, " bytes: split it"));
+    return bad_request(cat("a transaction holds at most ", kCommitMutations,
+                           " writes of together 10 MiB; this one has ", writes.size(), " of together ", bytes,
+                           " bytes: split it"));
   }
   return absl::OkStatus();
 }
@@ -159,7 +162,11 @@ absl::Status Attempt::commit() {
   std::vector<Write> writes, outside;
   for (Write& write : state_.writes) (write.policy.datastore ? writes : outside).push_back(std::move(write));
   absl::Status status = check_limits(writes);
-  if (status.ok()) status = lock(writes);
+  if (!status.ok()) {
+    roll_back();
+    return status;
+  }
+  status = lock(writes);
   if (!status.ok()) {
     unlock(writes, memcache::Commit::kFailed, nullptr);
     roll_back();
@@ -208,6 +215,7 @@ absl::Status Attempt::write_without_datastore(const std::vector<Write>& writes) 
   for (const Write& write : writes) {
     absl::Status one;
     if (write.policy.memcache && impl().gateway() != nullptr) {
+      ++impl().counts->memcache_writes;
       one = write.kind == Write::Kind::kDelete
                 ? impl().gateway()->delete_cached(write.key)
                 : impl().gateway()->put_cached(write.key, write.entity, write.policy.timeout);
@@ -215,7 +223,8 @@ absl::Status Attempt::write_without_datastore(const std::vector<Write>& writes) 
     if (one.ok()) {
       remember_write(parent_.cache, write, write.key, 0);
     } else if (status.ok()) {
-      status = annotate(one, cat("the transaction was committed, but ", write.key.to_string(), " not stored in memcache"));
+      status =
+          annotate(one, cat("the transaction was committed, but ", write.key.to_string(), " not stored in memcache"));
     }
   }
   return status;
@@ -225,21 +234,22 @@ absl::Status Attempt::write_without_datastore(const std::vector<Write>& writes) 
 void Attempt::roll_back() {
   wire::RollbackRequest request;
   request.set_transaction(state_.id);
-  parent_.core->stub->rollback(std::move(request), {},
-                               parent_.on_loop<wire::RollbackResponse>([](const auto&) {}));
+  parent_.core->stub->rollback(std::move(request), {}, parent_.on_loop<wire::RollbackResponse>([](const auto&) {}));
 }
 
 }  // namespace
 
 bool detail::run_transaction(const std::function<void()>& body, const TransactionOptions& options) {
   const Call here;
-  if (options.retries < 0) throw BadArgumentError(cat("transaction: retries must not be negative, but is ", options.retries));
+  if (options.retries < 0)
+    throw BadArgumentError(cat("transaction: retries must not be negative, but is ", options.retries));
   if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > kLongestCommitDeadline)) {
     throw BadArgumentError("transaction: deadline must be more than 0 and at most 300 s");
   }
   if (here.impl.in_transaction() && options.propagation != Propagation::kIndependent) {
     if (options.propagation == Propagation::kNested) {
-      throw BadRequestError("a transaction is running already; pass .propagation = ndb::Propagation::kAllowed to join it");
+      throw BadRequestError(
+          "a transaction is running already; pass .propagation = ndb::Propagation::kAllowed to join it");
     }
     body();
     return true;
@@ -276,8 +286,8 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
     }
     if (!absl::IsAborted(status)) throw_error(status);
     if (number >= options.retries) {
-      throw_error(transaction_failed(cat("a transaction was aborted ", number + 1,
-                                         " times; the last answer was: ", from_absl(status.message()))));
+      throw_error(transaction_failed(
+          cat("a transaction was aborted ", number + 1, " times; the last answer was: ", from_absl(status.message()))));
     }
     previous = attempt.id();
     sleep(backoff(number));

@@ -96,6 +96,7 @@ void WriteBatch::send() {
 void WriteBatch::write_without_datastore(Write write) {
   absl::Status status;
   if (write.policy.memcache && context_.gateway() != nullptr) {
+    ++context_.counts->memcache_writes;
     status = write.kind == Write::Kind::kDelete
                  ? context_.gateway()->delete_cached(write.key)
                  : context_.gateway()->put_cached(write.key, write.entity, write.policy.timeout);
@@ -156,8 +157,10 @@ void WriteBatch::commit(CommitPtr commit) {
       [self = shared_from_this(), commit](absl::StatusOr<wire::CommitResponse> response) {
         self->answered(commit, std::move(response));
       });
-  // Resending is decided here and not in the stub: whether an earlier attempt may have been applied matters for the locks.
-  context_.core->stub->commit(std::move(request), {.deadline = deadline_of(commit->rpc), .retries = 0}, std::move(done));
+  // Resending is decided here and not in the stub: whether an earlier attempt may have been applied matters for the
+  // locks.
+  context_.core->stub->commit(std::move(request), {.deadline = deadline_of(commit->rpc), .retries = 0},
+                              std::move(done));
 }
 
 // A lock must outlive the Commit; one that might not is given back and taken anew. False: nothing is left to commit.
@@ -190,7 +193,8 @@ void WriteBatch::answered(const CommitPtr& commit, absl::StatusOr<wire::CommitRe
     if (commit->items.size() > 1) return split(*commit);
     return failed(*commit, status, commit->tainted ? memcache::Commit::kUnknown : memcache::Commit::kFailed);
   }
-  // A NON_TRANSACTIONAL Commit may have been applied in part, so that with several mutations every error is an unknown outcome.
+  // A NON_TRANSACTIONAL Commit may have been applied in part, so that with several mutations every error is an unknown
+  // outcome.
   const bool unknown = datastore::outcome_unknown(status) || commit->items.size() > 1;
   commit->tainted = commit->tainted || unknown;
   const bool resendable = std::all_of(commit->items.begin(), commit->items.end(),

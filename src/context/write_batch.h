@@ -29,9 +29,9 @@ struct Write {
   void fill_mutation(wire::Mutation& mutation) const;
 };
 
-// All writes of one context outside transactions. What is added while nothing is ready to run goes out as one batch, cut
-// into Commits by their limits. A second write of a key waits until the first has ended: the API allows a key once per
-// Commit, and two Commits of one key at once would have no order.
+// All writes of one context outside transactions. What is added while nothing is ready to run goes out as one batch,
+// cut into Commits by their limits. A second write of a key waits until the first has ended: the API allows a key once
+// per Commit, and two Commits of one key at once would have no order.
 class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
  public:
   explicit WriteBatch(Context::Impl& context) : context_(context) {}
@@ -44,8 +44,8 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
     Write write;
     memcache::LockPtr lock;  // null: not locked (incomplete key, or not a matter of memcache)
   };
-  // The writes of one Commit. Tainted: an attempt of it ended with an unknown outcome, after which no success is trusted
-  // to be the last word and the locks stay.
+  // The writes of one Commit. Tainted: an attempt of it ended with an unknown outcome, after which no success is
+  // trusted to be the last word and the locks stay.
   struct Commit {
     std::vector<Item> items;
     RpcOptions rpc;
@@ -72,7 +72,8 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
   absl::flat_hash_set<Key, KeyHash> keys_;  // open or in flight
 };
 
-// What a write that was applied as `version` (0: unknown to the Datastore) leaves in the context cache; and one of unknown outcome.
+// What a write that was applied as `version` (0: unknown to the Datastore) leaves in the context cache; and one of
+// unknown outcome.
 void remember_write(ContextCache& cache, const Write& write, const Key& key, std::uint64_t version);
 
 // How long a Commit may take by default, and the locks that cover it.

@@ -114,9 +114,9 @@ absl::Status run(Context::Impl& context, wire::RunQueryRequest request, std::siz
     query.set_offset(clamp(offset));
     if (limit != SIZE_MAX) query.mutable_limit()->set_value(clamp(limit));
     ++context.counts->queries;
-    NDB_ASSIGN_OR_RETURN(const wire::RunQueryResponse response,
-                         call_rpc(context, &datastore::Stub::run_query, wire::RunQueryRequest(request),
-                                  RpcOptions::of(options).call()));
+    NDB_ASSIGN_OR_RETURN(
+        const wire::RunQueryResponse response,
+        call_rpc(context, &datastore::Stub::run_query, wire::RunQueryRequest(request), RpcOptions::of(options).call()));
     const wire::QueryResultBatch& batch = response.batch();
     for (const wire::EntityResult& result : batch.entity_results()) {
       NDB_ASSIGN_OR_RETURN(const bool counts, take(result));
@@ -148,7 +148,9 @@ absl::StatusOr<Found> through_cache(Context::Impl& context, const wire::EntityRe
     }
   }
   NDB_ASSIGN_OR_RETURN(found.payload, decode_entity(info, found.key, result.entity()));
-  if (cache) context.cache.store_read(found.key, found.payload, static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0)));
+  if (cache)
+    context.cache.store_read(found.key, found.payload,
+                             static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0)));
   return found;
 }
 

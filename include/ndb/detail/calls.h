@@ -23,7 +23,8 @@ struct Found {
   PayloadPtr payload;
 };
 
-// One entity that is being read, as the class `info` describes. The context calls exactly one of finish() and refuse(), once.
+// One entity that is being read, as the class `info` describes. The context calls exactly one of finish() and refuse(),
+// once.
 class ReadOp {
  public:
   ReadOp(Key k, const ModelInfo& i) : key(std::move(k)), info(&i) {}
