@@ -4,7 +4,6 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -67,9 +66,11 @@ class FakeServer final : public grpc::CallbackGenericService {
   }
 
  private:
+  // gRPC runs its functions on threads of its own; the mutex also tells ThreadSanitizer of their order.
   class Reactor final : public grpc::ServerGenericBidiReactor {
    public:
     Reactor(FakeServer& server, grpc::GenericCallbackServerContext* context) : server_(server) {
+      const MutexLock lock(mutex_);
       received_.path = context->method();
       received_.peer = context->peer();
       for (const auto& [name, value] : context->client_metadata()) {
@@ -80,19 +81,25 @@ class FakeServer final : public grpc::CallbackGenericService {
 
    private:
     void OnReadDone(bool ok) override {
-      if (!ok) return;  // given up by the client: OnCancel() finishes
+      const MutexLock lock(mutex_);
+      if (!ok || finished_) return;  // given up by the client: OnCancel() finishes
       received_.request = bytes_of(buffer_);
       const Answer answer = server_.arrive(received_);
-      if (answer.never || finished_.exchange(true)) return;
+      if (answer.never) return;
+      finished_ = true;
       if (!answer.status.ok()) return Finish(answer.status);
       const grpc::Slice slice(answer.response);
       buffer_ = grpc::ByteBuffer(&slice, 1);
       StartWriteAndFinish(&buffer_, grpc::WriteOptions(), answer.status);
     }
     void OnCancel() override {
-      if (!finished_.exchange(true)) Finish(grpc::Status::CANCELLED);
+      const MutexLock lock(mutex_);
+      if (!std::exchange(finished_, true)) Finish(grpc::Status::CANCELLED);
     }
-    void OnDone() override { std::unique_ptr<Reactor>(this).reset(); }
+    void OnDone() override {
+      const std::unique_ptr<Reactor> self(this);
+      const MutexLock lock(mutex_);
+    }
 
     static std::string bytes_of(const grpc::ByteBuffer& buffer) {
       std::vector<grpc::Slice> slices;
@@ -103,9 +110,10 @@ class FakeServer final : public grpc::CallbackGenericService {
     }
 
     FakeServer& server_;
-    Received received_;
-    grpc::ByteBuffer buffer_;
-    std::atomic<bool> finished_ = false;
+    Mutex mutex_;
+    Received received_ NDB_GUARDED_BY(mutex_);
+    grpc::ByteBuffer buffer_ NDB_GUARDED_BY(mutex_);
+    bool finished_ NDB_GUARDED_BY(mutex_) = false;
   };
 
   Answer arrive(const Received& received) {
