@@ -18,7 +18,7 @@ std::size_t footprint(const Key& key, const detail::PayloadPtr& payload) {
 const ContextCache::Slot* ContextCache::find(const Key& key) {
   const auto found = slots_.find(key);
   if (found == slots_.end()) return nullptr;
-  if (limited()) order_.splice(order_.begin(), order_, found->second.used);
+  order_.touch(found->second);
   return &found->second;
 }
 
@@ -39,43 +39,30 @@ void ContextCache::assign(const Key& key, detail::PayloadPtr payload, std::uint6
   Node& node = entry->second;
   node.payload = std::move(payload);
   node.version = version;
-  if (!limited()) return;
   if (added) {
-    order_.push_front(key);
-    node.used = order_.begin();
+    node.key = &entry->first;
+    order_.add(node, footprint(key, node.payload));
   } else {
-    order_.splice(order_.begin(), order_, node.used);
+    order_.touch(node);
+    order_.resize(node, footprint(key, node.payload));
   }
-  bytes_ -= node.bytes;
-  node.bytes = footprint(key, node.payload);
-  bytes_ += node.bytes;
-  evict();
-}
-
-// The newest slot stays, however large it is: its caller is about to use it.
-void ContextCache::evict() {
-  while (order_.size() > 1 && (slots_.size() > max_entries_ || bytes_ > max_bytes_)) {
-    const auto victim = slots_.find(order_.back());
-    bytes_ -= victim->second.bytes;
-    slots_.erase(victim);
-    order_.pop_back();
+  // The slot that was just assigned stays, however large it is: its caller is about to use it.
+  while (Node* oldest = order_.size() > 1 ? order_.excess() : nullptr) {
+    order_.remove(*oldest);
+    slots_.erase(slots_.find(*oldest->key));
   }
 }
 
 void ContextCache::erase(const Key& key) {
   const auto found = slots_.find(key);
   if (found == slots_.end()) return;
-  if (limited()) {
-    bytes_ -= found->second.bytes;
-    order_.erase(found->second.used);
-  }
+  order_.remove(found->second);
   slots_.erase(found);
 }
 
 void ContextCache::clear() {
-  slots_.clear();
   order_.clear();
-  bytes_ = 0;
+  slots_.clear();
 }
 
 std::uint64_t ContextCache::floor(const Key& key) const {
@@ -104,16 +91,11 @@ bool ContextCache::distrusted(const Key& key) const { return !distrusted_.empty(
 void ContextCache::set_limit(std::size_t entries, std::size_t bytes) {
   max_entries_ = entries;
   max_bytes_ = bytes;
-  order_.clear();
-  bytes_ = 0;
-  if (!limited()) return;
-  for (auto& [key, node] : slots_) {
-    order_.push_front(key);
-    node.used = order_.begin();
-    node.bytes = footprint(key, node.payload);
-    bytes_ += node.bytes;
+  order_.set_limit(entries, bytes);
+  while (Node* oldest = order_.excess()) {
+    order_.remove(*oldest);
+    slots_.erase(slots_.find(*oldest->key));
   }
-  evict();
 }
 
 void ContextCache::for_each(const std::function<void(const Key&, const Slot&)>& visit) const {

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <list>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/container/node_hash_map.h"
+#include "base/lru.h"
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
 
@@ -57,25 +59,19 @@ class ContextCache {
   void for_each(const std::function<void(const Key&, const Slot&)>& visit) const;
 
  private:
-  using Order = std::list<Key>;
-  struct Node : Slot {
-    std::size_t bytes = 0;
-    Order::iterator used;  // only while there is a limit
+  struct Node : Slot, LruEntry {
+    const Key* key = nullptr;  // in the map
   };
-  bool limited() const { return max_entries_ != SIZE_MAX || max_bytes_ != SIZE_MAX; }
   void assign(const Key& key, detail::PayloadPtr payload, std::uint64_t version);
-  void evict();
 
-  absl::flat_hash_map<Key, Node, KeyHash> slots_;
-  // By hash of the key, so that a context that writes a million entities keeps a bounded table; a collision only costs
-  // a needless Lookup.
-  absl::flat_hash_map<std::size_t, std::uint64_t> written_;
-  absl::flat_hash_map<std::size_t, std::uint64_t> written_before_;
-  absl::flat_hash_set<Key, KeyHash> distrusted_;
-
-  Order order_;  // most recently used first
-  std::size_t bytes_ = 0;
+  absl::node_hash_map<Key, Node, KeyHash> slots_;  // nodes stay where they are, as the order needs
+  Lru<Node> order_;
   std::size_t max_entries_ = SIZE_MAX, max_bytes_ = SIZE_MAX;
+
+  // By hash of the key and in two generations, so that a context that writes a million entities keeps a bounded table;
+  // a collision only costs a needless Lookup.
+  absl::flat_hash_map<std::size_t, std::uint64_t> written_, written_before_;
+  absl::flat_hash_set<Key, KeyHash> distrusted_;
 };
 
 }  // namespace ndb
