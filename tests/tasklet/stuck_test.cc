@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -173,6 +174,54 @@ TEST_F(StuckTest, AJoinThatIsNoChainTellsWhoWaitedLongest) {
   });
   tasklet([&] { released.future().state()->join(); }).get();
   worker.get();
+}
+
+// Whatever waits for whatever: it ends, and every function has returned when the destructors have.
+TEST_F(StuckTest, AnyGraphOfWaitsEnds) {
+  const auto seed = std::random_device()();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const auto pick = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };
+  using Core = std::shared_ptr<detail::FutureCore>;
+  for (int round = 0; round < 300; ++round) {
+    const std::size_t count = 1 + pick(12);
+    std::vector<Core> cores;
+    std::size_t inside = 0;
+    std::size_t stuck = 0;
+    const auto any = [&] { return pick(4) == 0 ? Core(hopeless_.state()) : cores[pick(cores.size())]; };
+    const auto act = [&] {
+      switch (pick(5)) {
+        case 0:
+          return sleep(std::chrono::seconds(pick(3)));
+        case 1:
+          return void(wait_any({any(), any()}));
+        case 2: {
+          const auto child = tasklet([future = any()] { future->wait(); });
+          return any()->wait();
+        }
+        default:
+          return any()->wait();
+      }
+    };
+    const auto body = [&] {
+      ++inside;
+      for (std::size_t acts = pick(4); acts > 0; --acts) {
+        try {
+          act();
+        } catch (const StuckError&) {
+          ++stuck;
+        }
+      }
+      --inside;
+    };
+    {
+      std::vector<Tasklet<void>> tasklets;
+      for (std::size_t i = 0; i < count; ++i) cores.push_back(tasklets.emplace_back(tasklet(body)).state());
+      if (pick(2) == 0) wait_all(tasklets);
+    }
+    ASSERT_EQ(inside, 0u) << "round " << round;
+    for (const Core& core : cores) ASSERT_TRUE(core->done()) << "round " << round;
+  }
 }
 
 TEST_F(StuckTest, JoiningATaskletThatOwnsItselfIsFatal) {
