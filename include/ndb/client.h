@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,7 @@ struct ClientOptions {
   std::optional<std::vector<std::string>> memcached_hosts{};
   std::chrono::milliseconds memcache_connect_timeout{50};
   std::chrono::milliseconds memcache_io_timeout{50};
+  std::size_t memcache_max_item_size = 1024 * 1024;  // the servers' -I; larger entities are never sent
 
   // What is decided here where neither the call nor a policy has an opinion.
   std::optional<bool> use_cache{}, use_memcache{}, use_datastore{};

@@ -22,25 +22,24 @@ class Error : public std::runtime_error {
 };
 
 // Subclasses carry NDB's names, for callers that tell them apart. Each can be made from a message alone.
-#define NDB_ERROR_CLASS_(Name, code)                                   \
-  class Name : public Error {                                          \
-   public:                                                             \
-    explicit Name(std::string_view message);                           \
-    explicit Name(absl::Status status) : Error(std::move(status)) {}   \
+#define NDB_ERROR_CLASS_(Name, code)                                 \
+  class Name : public Error {                                        \
+   public:                                                           \
+    explicit Name(std::string_view message);                         \
+    explicit Name(absl::Status status) : Error(std::move(status)) {} \
   }
-NDB_ERROR_CLASS_(ContextError, kFailedPrecondition);      // no context, or one of another thread
-NDB_ERROR_CLASS_(BadArgumentError, kInvalidArgument);     // an option or argument that makes no sense
-NDB_ERROR_CLASS_(BadKeyError, kInvalidArgument);          // a key that is malformed, incomplete or over its limits
-NDB_ERROR_CLASS_(BadValueError, kInvalidArgument);        // a property value that is refused
-NDB_ERROR_CLASS_(BadFilterError, kInvalidArgument);       // a filter on what can't be filtered
-NDB_ERROR_CLASS_(BadQueryError, kInvalidArgument);        // a query that makes no sense
-NDB_ERROR_CLASS_(BadRequestError, kInvalidArgument);      // a call that is not allowed here, such as a nested transaction
-NDB_ERROR_CLASS_(KindError, kNotFound);                   // no model class, or more than one, for a kind
-NDB_ERROR_CLASS_(UnprojectedPropertyError, kFailedPrecondition);  // a read of what a projection left out
-NDB_ERROR_CLASS_(TransactionFailedError, kAborted);       // no attempt of a transaction could be committed
-NDB_ERROR_CLASS_(Rollback, kCancelled);                   // thrown by a transaction's function to roll back silently
-NDB_ERROR_CLASS_(Cancelled, kCancelled);                  // the future was cancelled
-NDB_ERROR_CLASS_(StuckError, kFailedPrecondition);        // waiting for a future that nothing can ever finish
+NDB_ERROR_CLASS_(ContextError, kFailedPrecondition);   // no context, or one of another thread
+NDB_ERROR_CLASS_(BadArgumentError, kInvalidArgument);  // an option or argument that makes no sense
+NDB_ERROR_CLASS_(BadKeyError, kInvalidArgument);       // a key that is malformed, incomplete or over its limits
+NDB_ERROR_CLASS_(BadValueError, kInvalidArgument);     // a property value that is refused
+NDB_ERROR_CLASS_(BadFilterError, kInvalidArgument);    // a filter on what can't be filtered
+NDB_ERROR_CLASS_(BadQueryError, kInvalidArgument);     // a query that makes no sense
+NDB_ERROR_CLASS_(BadRequestError, kInvalidArgument);   // a call that is not allowed here, such as a nested transaction
+NDB_ERROR_CLASS_(KindError, kNotFound);                // no model class, or more than one, for a kind
+NDB_ERROR_CLASS_(TransactionFailedError, kAborted);    // no attempt of a transaction could be committed
+NDB_ERROR_CLASS_(Rollback, kCancelled);                // thrown by a transaction's function to roll back silently
+NDB_ERROR_CLASS_(Cancelled, kCancelled);               // the future was cancelled
+NDB_ERROR_CLASS_(StuckError, kFailedPrecondition);     // waiting for a future that nothing can ever finish
 #undef NDB_ERROR_CLASS_
 
 // Throws `status` (which must not be OK) as the subclass that it was made for, else as Error.

@@ -18,8 +18,8 @@ struct Flag {
   bool value;
 };
 
-// A memcache time-out in seconds. 0 is unlimited (NDB manual). A negative or sub-second value is a BadValueError when the
-// call is made; it is kept here as it was given, so that the message can name it.
+// A memcache time-out in seconds. 0 is unlimited (NDB manual). A negative or sub-second value is a BadValueError when
+// the call is made; it is kept here as it was given, so that the message can name it.
 struct Timeout {
   template <std::integral I>
     requires(!std::same_as<I, bool>)
@@ -38,8 +38,10 @@ struct Options {
   std::optional<bool> use_memcache{};   // memcache: serving and filling; writes always invalidate
   std::optional<bool> use_datastore{};  // the Datastore
   std::optional<Timeout> memcache_timeout{};
+  std::optional<bool> write_through{};  // of a put: leave the new value in memcache instead of nothing; default false
   std::optional<std::chrono::milliseconds> deadline{};  // of each RPC; default 60 s (Datastore service config)
-  std::optional<int> retries{};  // RPC retries after the first attempt, where the API allows any; default: until the deadline
+  std::optional<int>
+      retries{};  // RPC retries after the first attempt, where the API allows any; default: until the deadline
   std::optional<ReadConsistency> read_consistency{};  // an EVENTUAL read never fills memcache
 };
 

@@ -60,7 +60,8 @@ void Context::Impl::check_thread() const {
         "this context belongs to another thread; call ndb::get_context() in each thread instead of keeping it");
   }
   if (over)
-    throw ContextError("the transaction of this context has ended; call ndb::get_context() for the current one");
+    throw ContextError(
+        "the scope or transaction of this context has ended; call ndb::get_context() for the current one");
 }
 
 std::shared_ptr<void> Context::Impl::outside() const { return outer != nullptr ? outer : current_hold(); }
@@ -104,7 +105,8 @@ absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& 
   policy.lock = class_memcache.value_or(true) && gateway() != nullptr;
   policy.datastore = first_answer(options.use_datastore, datastore_policy, key,
                                   of_class(&detail::ModelInfo::use_datastore), client.use_datastore);
-  policy.write_through = policy.memcache && of_class(&detail::ModelInfo::write_through).value_or(false);
+  policy.write_through =
+      policy.memcache && options.write_through.value_or(of_class(&detail::ModelInfo::write_through).value_or(false));
   if (!policy.cache && !policy.memcache && !policy.datastore) {
     return bad_argument(cat("no tier is left for ", key.to_string(), ": use_cache and use_datastore are false, and ",
                             gateway() == nullptr ? "the client has no memcached" : "so is use_memcache",

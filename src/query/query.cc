@@ -36,6 +36,21 @@ wire::PropertyFilter::Operator wire_operator(Op op) {
   return wire::PropertyFilter::OPERATOR_UNSPECIFIED;
 }
 
+// What can be said of a filter without the Datastore. Filters of model classes cannot be wrong in these ways.
+absl::Status check(const QuerySpec& spec, const Filter& filter) {
+  if (filter.property.empty()) return bad_filter("a filter names no property");
+  if (spec.kind.empty() && filter.property != "__key__") {
+    return bad_query(cat("without a kind only keys can be filtered, not ", quoted(filter.property)));
+  }
+  const bool list = filter.op == Op::kIn || filter.op == Op::kNotIn;
+  if (list != (filter.value.type() == ValueType::kArray) || (list && filter.value.as_array().empty())) {
+    return bad_filter(cat("the filter on ", quoted(filter.property),
+                          list ? " with IN or NOT_IN needs a list of values that is not empty"
+                               : " compares with a list; IN and NOT_IN do that"));
+  }
+  return absl::OkStatus();
+}
+
 // Keys in a filter may lack their partition, as keys anywhere may.
 absl::StatusOr<Value> qualify(const Context::Impl& context, const Value& value) {
   if (value.type() == ValueType::kKey) {
@@ -82,6 +97,7 @@ absl::StatusOr<wire::RunQueryRequest> make_request(const Context::Impl& context,
     NDB_RETURN_IF_ERROR(add_filter(all, "__key__", wire::PropertyFilter::HAS_ANCESTOR, Value(ancestor)));
   }
   for (const Filter& filter : spec.filters) {
+    NDB_RETURN_IF_ERROR(check(spec, filter));
     NDB_ASSIGN_OR_RETURN(const Value value, qualify(context, filter.value));
     NDB_RETURN_IF_ERROR(add_filter(all, filter.property, wire_operator(filter.op), value));
   }

@@ -35,7 +35,6 @@ const std::vector<ErrorClass>& error_classes() {
       row<BadQueryError>(kInvalidArgument),
       row<BadRequestError>(kInvalidArgument),
       row<KindError>(kNotFound),
-      row<UnprojectedPropertyError>(kFailedPrecondition),
       row<TransactionFailedError>(kAborted),
       row<Rollback>(kCancelled),
       row<Cancelled>(kCancelled),

@@ -254,6 +254,13 @@ TEST_F(ContextTest, WriteThroughLeavesTheNewValueInMemcache) {
   const auto counts = in_new_context(client_, [] { EXPECT_EQ(Through::get_by_id("t")->n, 1); });
   EXPECT_EQ(counts.memcache_hits, 1);
   EXPECT_EQ(counts.lookups, 0);
+  // The option of a call beats the class flag, and works without one.
+  in_new_context(client_, [] {
+    Through::make({.n = 2}, ndb::id("t")).put({.write_through = false});
+    Account::make({.name = "w"}, ndb::id("w")).put({.write_through = true});
+  });
+  EXPECT_EQ(in_new_context(client_, [] { Through::get_by_id("t"); }).memcache_hits, 0);
+  EXPECT_EQ(in_new_context(client_, [] { Account::get_by_id("w"); }).memcache_hits, 1);
 }
 
 TEST_F(ContextTest, AKindOutsideMemcacheMakesNoCallToIt) {

@@ -157,7 +157,14 @@ TEST_F(Queries, ErrorsNameTheKind) {
       EXPECT_THAT(error.what(), HasSubstr("Person"));
       EXPECT_THAT(error.what(), HasSubstr("age"));
     }
-    EXPECT_THROW(ndb::query("").filter(ndb::Filter("x", ndb::Op::kEqual, 1)).fetch(), ndb::Error);
+    EXPECT_THROW(ndb::query("").filter(ndb::Filter("x", ndb::Op::kEqual, 1)).fetch(), ndb::BadQueryError);
+    EXPECT_THROW(ndb::query("Person").filter(ndb::Filter("", ndb::Op::kEqual, 1)).fetch(), ndb::BadFilterError);
+    EXPECT_THROW(ndb::query("Person").filter(ndb::Filter("age", ndb::Op::kIn, 1)).fetch(), ndb::BadFilterError);
+    EXPECT_THROW(ndb::query("Person").filter(ndb::Filter("age", ndb::Op::kIn, ndb::Array())).fetch(),
+                 ndb::BadFilterError);
+    EXPECT_THROW(ndb::query("Person").filter(ndb::Filter("age", ndb::Op::kEqual, ndb::Array{1})).fetch(),
+                 ndb::BadFilterError);
+    EXPECT_EQ(ndb::query("Person").filter(ndb::Filter("age", ndb::Op::kIn, ndb::Array{30, 60})).keys().size(), 2u);
   });
 }
 

@@ -62,7 +62,8 @@ class Encoder {
  private:
   static constexpr std::uint32_t kElement = 10, kArray = 74;  // tags: ArrayValue.values, Value.array_value
 
-  char* claim(std::size_t size);  // room in front of what was written
+  char* claim(std::size_t room);  // in front of what was written
+  void grow(std::size_t room);
   void varint(std::uint64_t value);
   void raw(std::string_view bytes);
   void fixed64(double value);

@@ -5,12 +5,12 @@
 
 namespace ndb::detail {
 
-// "age" of &Account::Properties::age: the spelling is "... M = &Account::Properties::age ..." with both compilers, and
-// "... M = (std::string (Account::Properties::*)() const) ..." with the name behind it for member functions of g++.
+// "age" of &Account::Properties::age. Both compilers spell "... M = &Account::Properties::age" and then ";" or "]".
 template <auto M>
 consteval std::string_view member_name() {
   std::string_view s = __PRETTY_FUNCTION__;
-  s = s.substr(0, s.find_first_of(";])", s.find("M = ") + 5));
+  s = s.substr(s.find("M = ") + 4);
+  s = s.substr(0, s.find(';') != s.npos ? s.find(';') : s.rfind(']'));
   return s.substr(s.rfind(':') + 1);
 }
 
