@@ -103,9 +103,9 @@ std::size_t Cluster::home(std::string_view name) const {
   return size() == 1 ? 0 : memcached_generate_hash(ring_.get(), name.data(), name.size());
 }
 
-bool Cluster::fits(std::string_view name, std::string_view body) const {
+bool Cluster::fits(std::string_view name, std::size_t size) const {
   constexpr std::size_t kItemHeader = 128;  // memcached's own, generously
-  return name.size() + body.size() + kItemHeader <= config_.max_item_size;
+  return name.size() + size + kItemHeader <= config_.max_item_size;
 }
 
 }  // namespace ndb::memcache

@@ -57,8 +57,8 @@ class Cluster {
   // one.
   std::size_t home(std::string_view name) const;
 
-  // Whether memcached would take an item of this size.
-  bool fits(std::string_view name, std::string_view body) const;
+  // Whether memcached takes an item with such a value.
+  bool fits(std::string_view name, std::size_t size) const;
 
  private:
   explicit Cluster(Config config) : config_(std::move(config)) {}

@@ -84,12 +84,12 @@ Store MemcacheGateway::to_store(Step step, const Place& place, const Unique& uni
 }
 
 bool MemcacheGateway::fits(const Place& place, std::string_view payload) const {
-  if (cluster_->fits(place.name, payload) && payload.size() <= cluster_->config().compress_above) {
-    // The record's other fields are small, but the key may not be.
-    return cluster_->fits(place.name, cat(payload, place.key.bytes()));
-  }
-  const Record record{.state = State::kCached, .payload = std::string(payload)};  // the state with the most fields
-  return cluster_->fits(place.name, encode(record, place.key.bytes(), cluster_->config().compress_above).body);
+  const std::string& key = place.key.bytes();
+  constexpr std::size_t kOtherFields = 64;
+  if (cluster_->fits(place.name, key.size() + payload.size() + kOtherFields)) return true;
+  // Compressed it may; CACHED is the state with the most fields.
+  const Record record{.state = State::kCached, .payload = std::string(payload)};
+  return cluster_->fits(place.name, encode(record, key, cluster_->config().compress_above).body.size());
 }
 
 void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>& steps) {

@@ -50,7 +50,7 @@ std::vector<std::optional<Gateway::RawItem>> MemcacheGateway::raw_get(std::span<
 
 bool MemcacheGateway::raw_store(RawStore how, std::string_view key, std::string_view value, seconds timeout) {
   const std::string name = raw_name(key);
-  if (!cluster_->fits(name, value)) return false;
+  if (!cluster_->fits(name, value.size())) return false;
   const Verb verb = how == RawStore::kAdd ? Verb::kAdd : how == RawStore::kReplace ? Verb::kReplace : Verb::kSet;
   const Store store{.verb = verb, .body = std::string(value), .ttl = memcached_ttl(timeout, now())};
   return handles_.mine()
@@ -60,7 +60,7 @@ bool MemcacheGateway::raw_store(RawStore how, std::string_view key, std::string_
 
 bool MemcacheGateway::raw_cas(std::string_view key, std::string_view value, std::uint64_t token, seconds timeout) {
   const std::string name = raw_name(key);
-  if (!cluster_->fits(name, value)) return false;
+  if (!cluster_->fits(name, value.size())) return false;
   Store store{.verb = Verb::kCas, .body = std::string(value), .ttl = memcached_ttl(timeout, now())};
   const auto cas = [&](Connection& connection) {
     store.unique = {connection.epoch(), from_token(token, connection.epoch())};

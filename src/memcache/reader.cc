@@ -94,7 +94,8 @@ void MemcacheGateway::fill(std::span<const Fill> fills) {
     std::optional<Step> step = fill_step(min, fill.version, fill.read_time, fill.payload, fill.timeout, now());
     if (!step) continue;
     const Store store = to_store(*std::move(step), place, unique);
-    if (!cluster_->fits(place.name, store.body)) continue;  // stays EMPTY: a refused store could remove the record
+    if (!cluster_->fits(place.name, store.body.size()))
+      continue;  // stays EMPTY: a refused store could remove the record
     ++cluster_->counters().fills;
     handle.store_quietly(place.server, place.name, store);
   }

@@ -51,9 +51,8 @@ struct Seen {
     kForeign,  // of an unknown format, or corrupt: possibly somebody's lock
   };
   What what = kUnread;
-  bool corrupt = false;  // of kForeign
-  Record record{};       // of kRecord
-  Unique unique{};       // of kRecord and kForeign
+  Record record{};  // of kRecord
+  Unique unique{};  // of kRecord and kForeign
   bool is(State state) const { return what == kRecord && record.state == state; }
 };
 

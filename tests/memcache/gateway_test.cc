@@ -275,7 +275,7 @@ TEST_F(GatewayTest, CachedEntitiesAreServedToThoseWhoAskForThem) {
 TEST_F(GatewayTest, RoundTripsDoNotGrowWithTheBatch) {
   const auto gateway = make_gateway();
   std::vector<Key> keys;
-  for (int i = 0; i < 300; ++i) keys.push_back(make_key(cat("k", i)));
+  for (int i = 0; i < 1000; ++i) keys.push_back(make_key(cat("k", i)));
   std::vector<ReadRequest> requests;
   for (const Key& key : keys) requests.push_back({.key = key});
   auto trips = [&, last = std::uint64_t{0}]() mutable {
@@ -293,8 +293,8 @@ TEST_F(GatewayTest, RoundTripsDoNotGrowWithTheBatch) {
   const std::int64_t gets = server_.stat("cmd_get");
   for (const ReadResult& hit : gateway->read(requests)) EXPECT_EQ(hit.outcome, Outcome::kHit);
   EXPECT_EQ(trips(), 1u);
-  EXPECT_EQ(server_.stat("cmd_get") - gets, 300);
-  EXPECT_EQ(server_.stat("cmd_set"), 2 * 300);  // the leases and the fills
+  EXPECT_EQ(server_.stat("cmd_get") - gets, 1000);
+  EXPECT_EQ(server_.stat("cmd_set"), 2 * 1000);  // the leases and the fills
 
   const auto locks = gateway->lock(keys, seconds(60));
   EXPECT_EQ(trips(), 2u);
@@ -305,7 +305,7 @@ TEST_F(GatewayTest, RoundTripsDoNotGrowWithTheBatch) {
   gateway->unlock(unlocks);
   EXPECT_EQ(trips(), 1u);
   EXPECT_EQ(server_.stat("cas_badval"), 0);
-  EXPECT_EQ(record(keys[299]), "EMPTY 2");
+  EXPECT_EQ(record(keys[999]), "EMPTY 2");
   EXPECT_EQ(gateway->stats().errors, 0u);
 }
 
