@@ -21,7 +21,7 @@ check() {
     echo "mistake $number compiles"
     return 1
   fi
-  if ! grep -qE "$(sed 's/[][().*+?{}^$]/\\&/g' <<<"$words")" <<<"$output"; then
+  if ! grep -qF -- "$words" <<<"$output"; then
     printf 'mistake %s does not say: %s\n%s\n' "$number" "$words" "$(head -20 <<<"$output")"
     return 1
   fi
@@ -38,7 +38,8 @@ if ! compile 0; then
 fi
 failures=0
 pids=()
-for number in $(sed -n 's|^#elif MISTAKE == \([0-9]*\) .*|\1|p' "$source"); do
+mapfile -t numbers < <(sed -n 's|^#elif MISTAKE == \([0-9]*\) .*|\1|p' "$source")
+for number in "${numbers[@]}"; do
   check "$number" &
   pids+=($!)
   if ((${#pids[@]} >= 4)); then
