@@ -43,12 +43,12 @@ class FutureCore : public std::enable_shared_from_this<FutureCore> {
   // Throws StuckError when nothing under way can ever finish it.
   void wait();
 
-  // For destructors, which must not return before done(): like wait(), but where that would throw, the process is
-  // terminated. That takes tasklets that are in one another's destructors; elsewhere the StuckError goes to what this
-  // one waits for.
+  // For destructors, which must not return before done(): like wait(), but it never gives up. When everything is stuck,
+  // tasklets that wait are woken with StuckError, one after another, until this is done. If that does not help
+  // (tasklets are in one another's destructors, or nobody is there to finish this future) the process is terminated.
   void join() noexcept;
 
-  // Runs `callback` once done, on the loop's stack: in the next turn of the loop if it is already.
+  // Runs `callback` once done, on the loop's stack and in a turn of its own: never inside this call or finish().
   void on_done(std::function<void()> callback);
 
   // The fiber whose function finishes this future, while it runs.
