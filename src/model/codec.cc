@@ -148,21 +148,35 @@ bool parse_value(std::string_view bytes, WireValue& value) {
 
 // ---- Encoder
 
-char* Encoder::claim(std::size_t size) {
-  if (static_cast<std::size_t>(at_ - begin_) < size) {
-    const std::size_t used = this->size();
-    const std::size_t capacity = std::max(2 * static_cast<std::size_t>(end_ - begin_), used + size);
-    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
-    std::memcpy(larger.get() + capacity - used, at_, used);
-    large_ = std::move(larger);
-    begin_ = large_.get();
-    end_ = begin_ + capacity;
-    at_ = end_ - used;
-  }
-  return at_ -= size;
+void Encoder::grow(std::size_t room) {
+  const std::size_t used = size();
+  const std::size_t capacity = std::max(2 * static_cast<std::size_t>(end_ - begin_), used + room);
+  auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+  std::memcpy(larger.get() + capacity - used, at_, used);
+  large_ = std::move(larger);
+  begin_ = large_.get();
+  end_ = begin_ + capacity;
+  at_ = end_ - used;
 }
 
-void Encoder::varint(std::uint64_t value) { write_varint(claim(varint_size(value)), value); }
+inline char* Encoder::claim(std::size_t room) {
+  if (static_cast<std::size_t>(at_ - begin_) < room) [[unlikely]] {
+    grow(room);
+  }
+  return at_ -= room;
+}
+
+inline void Encoder::varint(std::uint64_t value) {
+  if (value < 0x80) {
+    *claim(1) = static_cast<char>(value);
+  } else if (value < 0x4000) {
+    char* out = claim(2);
+    out[0] = static_cast<char>(value | 0x80);
+    out[1] = static_cast<char>(value >> 7);
+  } else {
+    write_varint(claim(varint_size(value)), value);
+  }
+}
 
 void Encoder::raw(std::string_view bytes) {
   if (!bytes.empty()) std::memcpy(claim(bytes.size()), bytes.data(), bytes.size());
@@ -225,10 +239,13 @@ void Encoder::number(double value, bool indexed) {
 }
 
 void Encoder::timestamp(Timestamp value, bool indexed) {
+  const std::int64_t micros = value.time_since_epoch().count();
+  if (micros < kMinSeconds * kMicros || micros >= (kMaxSeconds + 1) * kMicros) {
+    return fail("is a time outside of the years 1 to 9999");
+  }
   const auto seconds = std::chrono::floor<std::chrono::seconds>(value);
   const auto nanos = std::chrono::nanoseconds(value - seconds).count();
   const std::int64_t count = seconds.time_since_epoch().count();
-  if (count < kMinSeconds || count > kMaxSeconds) fail("is a time outside of the years 1 to 9999");
   exclude(indexed);
   meaning();
   const std::size_t before = size();

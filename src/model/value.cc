@@ -73,7 +73,11 @@ std::string shown(double number) {
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, number).ptr};
 }
 
-std::string shown(Timestamp time) {  // RFC 3339
+std::string shown(Timestamp time) {                       // RFC 3339
+  constexpr auto kFarthest = std::chrono::days(3652059);  // about 10,000 years, beyond which floor() might overflow
+  if (time > Timestamp(kFarthest) || time < Timestamp(-kFarthest)) {
+    return cat(time.time_since_epoch().count(), "us since 1970");
+  }
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
   const std::time_t count = seconds.time_since_epoch().count();
   std::tm parts{};

@@ -43,7 +43,7 @@ TEST(KeyTest, AgreesWithGoldenKeys) {
     }
     const std::string bytes = from_base64(golden["key_proto_base64"]);
     EXPECT_EQ(key.bytes(), bytes) << line;
-    EXPECT_EQ(key.urlsafe(), golden["urlsafe"]) << line;
+    EXPECT_EQ(key.urlsafe(), golden["urlsafe"].get<std::string>()) << line;
     EXPECT_EQ(Key::from_urlsafe(golden["urlsafe"].get<std::string>()), key) << line;
     EXPECT_EQ(*Key::from_bytes(bytes), key) << line;
   }
