@@ -52,8 +52,9 @@ class Key {
   };
 
   Key() = default;  // no key at all: false
-  Key(std::string_view kind, Id id, const Partition& where = {});
-  Key(std::string_view kind, Id id, const Key& parent);  // `parent` must be complete; the partition is the parent's
+  Key(std::string_view kind, const Id& id, const Partition& where = {});
+  Key(std::string_view kind, const Id& id,
+      const Key& parent);  // `parent` must be complete; the partition is the parent's
 
   explicit operator bool() const { return rep_ != nullptr; }
 
@@ -70,7 +71,7 @@ class Key {
   bool is_complete() const;                      // has an id, and so do all its ancestors
   bool has_ancestor(const Key& ancestor) const;  // inclusive of the key itself
 
-  Key with_id(Id id) const;                        // the same key with another last id
+  Key with_id(const Id& id) const;                 // the same key with another last id
   Key in_partition(const Partition& where) const;  // fields that `where` sets replace the key's
 
   // NDB's url-safe text, the same in both directions as google-cloud-ndb's: unpadded base64url of the legacy Reference

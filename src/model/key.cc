@@ -286,12 +286,12 @@ struct Key::Rep {
   }
 };
 
-Key::Key(std::string_view kind, Id id, const Partition& where) {
+Key::Key(std::string_view kind, const Id& id, const Partition& where) {
   const Element element = last_element(kind, id);
   *this = value_or_throw(Rep::make(complete(where), {&element, 1}));
 }
 
-Key::Key(std::string_view kind, Id id, const Key& parent) {
+Key::Key(std::string_view kind, const Id& id, const Key& parent) {
   if (!parent.is_complete()) {
     throw BadKeyError(cat("the parent of a key of kind ", quoted(kind), " is ", parent.to_string(),
                           ", which has no id; put the parent first or give it one"));
@@ -343,7 +343,7 @@ bool Key::has_ancestor(const Key& ancestor) const {
   return bytes().starts_with(ancestor.bytes());
 }
 
-Key Key::with_id(Id id) const {
+Key Key::with_id(const Id& id) const {
   if (!*this) throw BadKeyError("there is no key to give an id to");
   Path path = rep_->path;
   path.back() = last_element(kind(), id);

@@ -7,7 +7,8 @@
 
 #include "tasklet/fiber.h"
 
-extern "C" void* __dso_handle;  // this library, to whoever registers something with the C++ runtime
+// This library, to whoever registers something with the C++ runtime.
+extern "C" void* __dso_handle;  // NOLINT(bugprone-reserved-identifier)
 
 namespace ndb {
 namespace {
@@ -37,7 +38,7 @@ EventLoop& EventLoop::current() {
           owner->end();
           loop_of_thread = nullptr;
         },
-        loop_of_thread, &__dso_handle);
+        loop_of_thread, static_cast<void*>(&__dso_handle));
   }
   return *loop_of_thread;
 }
