@@ -11,8 +11,8 @@ namespace {
 
 // gRPC 1.51 delivers all callbacks of a process through one completion queue, which goes with the last channel that
 // used it; its end races with the next channel that comes (seen: an abort in grpc_cq_internal_unref, under a client
-// destroyed and another made). A channel that is never destroyed, and has made a call, keeps the queue.
-void keep_callback_queue() {
+// destroyed and another made). A channel that is never destroyed, and has made a call, keeps the queue: this one.
+std::shared_ptr<grpc::Channel> queue_keeper() {
   static const std::shared_ptr<grpc::Channel>& kept = []() -> const std::shared_ptr<grpc::Channel>& {
     // Without credentials it is a channel on which every call fails at once.
     auto channel = std::make_unique<std::shared_ptr<grpc::Channel>>(grpc::CreateChannel("unused", nullptr));
@@ -26,7 +26,7 @@ void keep_callback_queue() {
     failed.get_future().wait();
     return *channel.release();
   }();
-  (void)kept;
+  return kept;
 }
 
 class GrpcStub final : public Stub {
@@ -61,14 +61,12 @@ class GrpcStub final : public Stub {
         ->start();
   }
 
+  const std::shared_ptr<grpc::Channel> queue_keeper_ = queue_keeper();
   const std::shared_ptr<Session> session_;
 };
 
 }  // namespace
 
-std::unique_ptr<Stub> make_stub(StubConfig config) {
-  keep_callback_queue();
-  return std::make_unique<GrpcStub>(std::move(config));
-}
+std::unique_ptr<Stub> make_stub(StubConfig config) { return std::make_unique<GrpcStub>(std::move(config)); }
 
 }  // namespace ndb::datastore
