@@ -1,5 +1,5 @@
 #!/bin/bash
-# check.sh COMPILER INCLUDE_DIR: each mistake in mistakes.cc must be refused with the words it names, in at most 80 lines of
+# check.sh COMPILER INCLUDE_DIR: each mistake in mistakes.cc must be refused with the words it names (`|` between those of different compilers), in at most 80 lines of
 # errors; the program without a mistake must compile.
 set -u
 export LC_ALL=C  # messages with plain quotes
@@ -21,7 +21,7 @@ check() {
     echo "mistake $number compiles"
     return 1
   fi
-  if ! grep -qF -- "$words" <<<"$output"; then
+  if ! grep -qF -- "${words//|/$'\n'}" <<<"$output"; then  # any of its alternatives
     printf 'mistake %s does not say: %s\n%s\n' "$number" "$words" "$(head -20 <<<"$output")"
     return 1
   fi
