@@ -1,6 +1,6 @@
 #!/bin/bash
-# check.sh COMPILER INCLUDE_DIR: each mistake in mistakes.cc must be refused with the words it names (`|` between those of different compilers), in at most 80 lines of
-# errors; the program without a mistake must compile.
+# check.sh COMPILER INCLUDE_DIR: each mistake in mistakes.cc must be refused with the words it names (`|` between those of
+# different compilers), in at most 80 lines of errors; the program without a mistake must compile.
 set -u
 export LC_ALL=C  # messages with plain quotes
 compiler=$1 include=$2
