@@ -147,7 +147,11 @@ class Future {
 
   // Waits, then gives the result or the error without throwing; an exception that is not ndb::Error becomes UNKNOWN.
   std::conditional_t<std::is_void_v<T>, absl::Status, absl::StatusOr<detail::NotVoid<T>>> try_get() const {
-    wait();
+    try {
+      wait();
+    } catch (const StuckError& error) {
+      return error.status();
+    }
     absl::Status status = state_->status();
     if constexpr (std::is_void_v<T>) {
       return status;
