@@ -11,7 +11,6 @@
 #include <iostream>
 #include <limits>
 #include <map>
-#include <optional>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -45,23 +44,19 @@ struct Arguments {
   std::size_t packages = std::numeric_limits<std::size_t>::max();
 };
 
-// Nothing if they make no sense.
-std::optional<Arguments> parse(std::span<const std::string> arguments) {
+// Throws std::invalid_argument if they make no sense.
+Arguments parse(std::span<const std::string> arguments) {
   Arguments parsed;
-  while (!arguments.empty()) {
-    std::string_view argument = arguments.front();
-    arguments = arguments.subspan(1);
-    if (argument == "--packages" && !arguments.empty()) {
-      argument = arguments.front();
-      arguments = arguments.subspan(1);
-    } else if (argument.starts_with("--packages=")) {
-      argument.remove_prefix(argument.find('=') + 1);
-    } else {
-      return std::nullopt;
+  for (const std::string& argument : arguments) {
+    constexpr std::string_view kPackages = "--packages=";
+    if (!argument.starts_with(kPackages)) throw std::invalid_argument("unknown argument " + argument);
+    const std::string_view number = std::string_view(argument).substr(kPackages.size());
+    const char* const end = number.data() + number.size();
+    const auto [stop, error] = std::from_chars(number.data(), end, parsed.packages);
+    if (error != std::errc() || stop != end || parsed.packages < kFewest) {
+      throw std::invalid_argument("--packages must be a number of at least " + std::to_string(kFewest) + ", but is '" +
+                                  std::string(number) + "'");
     }
-    const char* const end = argument.data() + argument.size();
-    const auto [stop, error] = std::from_chars(argument.data(), end, parsed.packages);
-    if (error != std::errc() || stop != end || parsed.packages < kFewest) return std::nullopt;
   }
   return parsed;
 }
@@ -82,8 +77,8 @@ void import(const ndb::Client& client, std::vector<Package::Properties>& all, Cl
   }
   const ndb::TierCounts& counts = scope->counts();
   claims.claim(counts.mutations == all.size(), "every package is written once");
-  std::cout << "  " << count_text(counts.commits) << " Commits of up to 500 entities, "
-            << count_text(counts.memcache_locks) << " batches of locks in memcache\n";
+  std::cout << "  Commits, each of up to 500 entities: " << count_text(counts.commits)
+            << "; batches of locks in memcache: " << count_text(counts.memcache_locks) << '\n';
 }
 
 std::string largest_section(const std::vector<Package::Properties>& all) {
@@ -108,6 +103,9 @@ std::vector<ndb::Key> shuffled_keys(const std::vector<Package::Properties>& all,
 
 int run(const Arguments& arguments) {
   const auto start = steady_clock::now();
+  ndb::set_log_sink([](ndb::Severity severity, std::string_view message) {
+    if (severity != ndb::Severity::kInfo) std::cerr << "ndb_demo: " << message << std::endl;
+  });
   Claims claims;
   print_title("ndb: entities of a Datastore, through two tiers of cache");
   const Memcached memcached;
@@ -127,7 +125,8 @@ int run(const Arguments& arguments) {
     throw std::runtime_error(index.source + " has only " + std::to_string(index.packages.size()) + " packages");
   }
   std::cout << "  " << count_text(index.packages.size()) << " packages in " << index.source;
-  if (index.repeated > 0) std::cout << " (" << count_text(index.repeated) << " more are older versions)";
+  if (index.repeated > 0)
+    std::cout << " (of the same name, the last one: " << count_text(index.repeated) << " were replaced)";
   std::cout << "\n";
   const std::string section = largest_section(index.packages);
   const std::vector<ndb::Key> shuffled = shuffled_keys(index.packages, client.project());
@@ -166,12 +165,10 @@ int main(int argc, char** argv) {
       std::cout << demo::kUsage;
       return 0;
     }
-    const std::optional<demo::Arguments> parsed = demo::parse(arguments);
-    if (!parsed) {
-      std::cerr << demo::kUsage;
-      return 2;
-    }
-    return demo::run(*parsed);
+    return demo::run(demo::parse(arguments));
+  } catch (const std::invalid_argument& error) {
+    std::cerr << "ndb_demo: " << error.what() << '\n' << demo::kUsage;
+    return 2;
   } catch (const std::exception& error) {
     std::cerr << "ndb_demo: " << error.what() << '\n';
     return 1;

@@ -23,6 +23,9 @@ class Walk {
   Walk(const Stage& stage, std::span<const ndb::Key> keys, Claims& claims)
       : stage_(stage), client_(stage.client), keys_(keys), rest_(keys.subspan(kKeysByName)), tour_(claims) {}
 
+  void run();
+
+ private:
   void both_caches();
   void call_options();
   void own_contexts();
@@ -44,7 +47,6 @@ class Walk {
   void batched_puts();
   void tasklets();
 
- private:
   std::string id(std::size_t i) const { return std::string(keys_[i].string_id().value_or("")); }
 
   const Stage& stage_;
@@ -467,35 +469,38 @@ void Walk::tasklets() {
   SHOW(tour_, batch, sizes = ndb::map(keys, size_of));
 }
 
+void Walk::run() {
+  tour_.chapter("The manual: two caches, and the context");
+  both_caches();
+  call_options();
+  own_contexts();
+  tour_.chapter("The manual: the in-context cache");
+  writes();
+  queries();
+  clear_cache();
+  long_tasks();
+  tour_.chapter("The manual: memcache");
+  second_thread();
+  second_process();
+  transactions();
+  behind_ndbs_back();
+  tour_.chapter("The manual: policy functions");
+  cache_policy();
+  memcache_policy();
+  datastore_policy();
+  timeout_policy();
+  class_variables();
+  fall_back();
+  tour_.chapter("The manual: auto-batching");
+  batched_gets();
+  batched_puts();
+  tasklets();
+}
+
 }  // namespace
 
 void walk_through_the_manual(const Stage& stage, std::span<const ndb::Key> keys, Claims& claims) {
-  Walk walk(stage, keys, claims);
-  print_title("The manual: two caches, and the context");
-  walk.both_caches();
-  walk.call_options();
-  walk.own_contexts();
-  print_title("The manual: the in-context cache");
-  walk.writes();
-  walk.queries();
-  walk.clear_cache();
-  walk.long_tasks();
-  print_title("The manual: memcache");
-  walk.second_thread();
-  walk.second_process();
-  walk.transactions();
-  walk.behind_ndbs_back();
-  print_title("The manual: policy functions");
-  walk.cache_policy();
-  walk.memcache_policy();
-  walk.datastore_policy();
-  walk.timeout_policy();
-  walk.class_variables();
-  walk.fall_back();
-  print_title("The manual: auto-batching");
-  walk.batched_gets();
-  walk.batched_puts();
-  walk.tasklets();
+  Walk(stage, keys, claims).run();
 }
 
 }  // namespace demo

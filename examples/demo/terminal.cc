@@ -55,15 +55,17 @@ std::string styled(Style style, std::string_view text) {
   return "\033[" + std::string(kCodes[static_cast<std::size_t>(style)]) + "m" + std::string(text) + "\033[0m";
 }
 
-void print_wrapped(std::string_view text, std::size_t indent, Style style) {
+void print_wrapped(std::string_view text, std::size_t indent, Style style, std::string_view lead) {
   std::istringstream words{std::string(text)};
+  std::string begin = spaces(indent) + std::string(lead);
   std::string line, word;
-  const auto end_line = [&] { std::cout << spaces(indent) << styled(style, line) << '\n'; };
+  const auto end_line = [&] {
+    std::cout << begin << styled(style, line) << '\n';
+    begin = spaces(columns(begin));
+    line.clear();
+  };
   while (words >> word) {
-    if (!line.empty() && indent + columns(line) + 1 + columns(word) > kWidth) {
-      end_line();
-      line.clear();
-    }
+    if (!line.empty() && columns(begin) + columns(line) + 1 + columns(word) > kWidth) end_line();
     line += (line.empty() ? "" : " ") + word;
   }
   end_line();
@@ -99,10 +101,14 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
     for (std::size_t i = 0; i < rows[r].size(); ++i) {
       const std::string& cell = rows[r][i];
       const std::string padding = spaces(widths[i] - columns(cell));
-      line += i == 0 ? cell + padding : "   " + padding + cell;
+      if (rows[r].size() == 1) {
+        line = cell;
+      } else {
+        line += i == 0 ? cell + padding : "  " + padding + cell;
+      }
     }
     if (rows[r].empty()) {
-      std::size_t width = 3 * (widths.size() - 1);
+      std::size_t width = 2 * (widths.size() - 1);
       for (const std::size_t w : widths) width += w;
       line = repeated("─", width);
     }

@@ -14,8 +14,8 @@ inline constexpr std::size_t kWidth = 96;
 enum class Style { kPlain, kBold, kDim, kGreen, kRed, kCyan };
 std::string styled(Style style, std::string_view text);
 
-// `text` broken at spaces into lines that begin with `indent` spaces, each line in `style`.
-void print_wrapped(std::string_view text, std::size_t indent, Style style = Style::kPlain);
+// `text` broken at spaces into lines that begin with `indent` spaces, the first one with `lead` after them.
+void print_wrapped(std::string_view text, std::size_t indent, Style style = Style::kPlain, std::string_view lead = {});
 void print_title(std::string_view text);
 
 std::string duration_text(std::chrono::nanoseconds duration);  // "61.2 µs"

@@ -3,13 +3,20 @@
 #include <cstdint>
 #include <iostream>
 #include <string>
+#include <utility>
 
 #include "counts.h"
 
 namespace demo {
+
+void Tour::chapter(std::string_view title) {
+  print_title(title);
+  at_title_ = true;
+}
+
 void Tour::step(std::string_view title, std::string_view manual) {
   ++steps_;
-  std::cout << '\n'
+  std::cout << (std::exchange(at_title_, false) ? "" : "\n")
             << styled(Style::kBold, (steps_ < 10 ? "  " : " ") + std::to_string(steps_) + ". " + std::string(title))
             << '\n';
   print_wrapped(manual, 5, Style::kDim);
@@ -28,7 +35,7 @@ void Tour::show(std::string_view code, const std::function<void()>& run, const n
     changes += (changes.empty() ? "" : ", ") + std::string(name) + " " + std::to_string(before.*field) + "→" +
                std::to_string(after.*field);
   }
-  print_wrapped(changes.empty() ? "└ nothing is sent" : "└ " + changes, 7);
+  print_wrapped(changes.empty() ? "nothing is sent" : changes, 7, Style::kPlain, "└ ");
   for (const auto& [name, field] : kCounts) {
     const std::uint64_t grown = after.*field - before.*field;
     claims_.claim(grown == expected.*field, std::string(name) + " grow by " + std::to_string(expected.*field) +
@@ -37,7 +44,7 @@ void Tour::show(std::string_view code, const std::function<void()>& run, const n
 }
 
 void Tour::claim(bool holds, std::string_view what) {
-  if (holds) print_wrapped("└ " + std::string(what), 7, Style::kGreen);
+  if (holds) print_wrapped(what, 7, Style::kGreen, "└ ");
   claims_.claim(holds, what);
 }
 

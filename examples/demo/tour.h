@@ -16,6 +16,7 @@ class Tour {
  public:
   explicit Tour(Claims& claims) : claims_(claims) {}
 
+  void chapter(std::string_view title);
   // A step of the walk: its title, and what the manual says about it, in our words.
   void step(std::string_view title, std::string_view manual);
   void note(std::string_view text);  // what happens besides
@@ -29,6 +30,7 @@ class Tour {
  private:
   Claims& claims_;
   std::size_t steps_ = 0;
+  bool at_title_ = false;  // nothing has been printed since the chapter's title
 };
 
 // Shows the statement exactly as it is compiled: SHOW(tour, kContextHit, package = key.get<Package>());
