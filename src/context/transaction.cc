@@ -94,7 +94,7 @@ void Attempt::run(const std::function<void()>& body) {
   } catch (...) {
     error = std::current_exception();
   }
-  hold.released.wait();
+  hold.released.state()->join();
   const absl::Status untold = impl().drain();
   if (error != nullptr) std::rethrow_exception(error);
   throw_if_error(untold);
