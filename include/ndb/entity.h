@@ -25,7 +25,7 @@ class Entity : public Handle {
 
   Entity() = default;  // empty: an entity that does not exist
   static Entity make(Key key, Properties properties = {});
-  static Entity make(std::string_view kind, Id id, Properties properties = {});
+  static Entity make(std::string_view kind, const Id& id, Properties properties = {});
   static Entity embedded(Properties properties = {});  // without a key, to be a value inside another one
 
   // The functions that read throw ndb::Error if the handle is empty.

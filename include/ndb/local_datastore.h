@@ -39,7 +39,7 @@ class LocalDatastore {
 
   // Throws ndb::Error that names the address or the folder that could not be used.
   static std::unique_ptr<LocalDatastore> start();
-  static std::unique_ptr<LocalDatastore> start(Options options);
+  static std::unique_ptr<LocalDatastore> start(const Options& options);
 
   ~LocalDatastore();  // shutdown()
   LocalDatastore(const LocalDatastore&) = delete;

@@ -75,12 +75,12 @@ class Model : public Base {
 
   // A new entity, not stored until put(). Without an id the Datastore assigns a number at put().
   template <class M = D>
-  static D make(Props<M> properties, Id id = {}) {
-    return make(std::move(properties), Key(_get_kind(), std::move(id)));
+  static D make(Props<M> properties, const Id& id = {}) {
+    return make(std::move(properties), Key(_get_kind(), id));
   }
   template <class M = D>
-  static D make(Props<M> properties, Id id, const Key& parent) {
-    return make(std::move(properties), Key(_get_kind(), std::move(id), parent));
+  static D make(Props<M> properties, const Id& id, const Key& parent) {
+    return make(std::move(properties), Key(_get_kind(), id, parent));
   }
   template <class M = D>
   static D make(Props<M> properties, Key key) {  // BadKeyError if the key is of another kind

@@ -81,14 +81,14 @@ class MultiRead final : public FutureCore {
 
 // A write that nobody can be told of any more is told to whoever flushes the context next.
 template <class T>
-void settle(Context::Impl& context, std::shared_ptr<FutureState<T>>& state, absl::StatusOr<Key> result) {
+void settle(Context::Impl& context, std::shared_ptr<FutureState<T>>& state, const absl::StatusOr<Key>& result) {
   if (!result.ok()) {
     if (state.use_count() == 1 && context.untold.ok()) context.untold = result.status();
     state->fail(result.status());
   } else if constexpr (std::is_void_v<T>) {
     state->set(Unit{});
   } else {
-    state->set(*std::move(result));
+    state->set(*result);
   }
 }
 
@@ -126,7 +126,7 @@ std::vector<Found> read_multi(std::span<const Key> keys, const ModelInfo& info, 
 
 void read_async(std::shared_ptr<ReadOp> op, const Options& options) {
   const Call call;
-  call.impl.read(std::move(op), options);
+  call.impl.read(op, options);
 }
 
 Future<Key> write_async(Handle& handle, const Options& options) {
@@ -163,13 +163,12 @@ Future<Key> write_async(Handle& handle, const Options& options) {
   write.rpc = RpcOptions::of(options);
   write.done = [state, &context, info = &info, payload = write.payload,
                 hold = info.post_put != nullptr ? current_hold() : nullptr,
-                key = write.key](absl::StatusOr<Key> result) mutable {
-    const absl::Status outcome = result.status();
+                key = write.key](const absl::StatusOr<Key>& result) mutable {
     if (result.ok()) key = *result;
-    settle(context, state, std::move(result));
+    settle(context, state, result);
     if (info->post_put == nullptr) return;
     const CurrentContext current(std::move(hold));
-    info->post_put(HandleAccess::wrap<Entity>(key, std::move(payload)), outcome);
+    info->post_put(HandleAccess::wrap<Entity>(key, std::move(payload)), result.status());
   };
   Future<Key> future(state);
   state.reset();
@@ -207,12 +206,11 @@ Future<void> erase_async(const Key& key, const Options& options) {
   auto* post_delete = hooks != nullptr ? hooks->post_delete : nullptr;
   write.rpc = RpcOptions::of(options);
   write.done = [state = future.state(), &context, post_delete,
-                hold = post_delete != nullptr ? current_hold() : nullptr](absl::StatusOr<Key> result) mutable {
-    const absl::StatusOr<Key> outcome = result;
-    settle(context, state, std::move(result));
+                hold = post_delete != nullptr ? current_hold() : nullptr](const absl::StatusOr<Key>& result) mutable {
+    settle(context, state, result);
     if (post_delete == nullptr) return;
     const CurrentContext current(std::move(hold));
-    post_delete(outcome.ok() ? *outcome : Key(), outcome.status());
+    post_delete(result.ok() ? *result : Key(), result.status());
   };
   if (status.ok()) {
     context.write(std::move(write));
@@ -236,6 +234,7 @@ std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& o
                        [state = futures.back().state()](absl::StatusOr<Key> result) { state->set(std::move(result)); });
   }
   std::vector<Key> keys;
+  keys.reserve(futures.size());
   for (const Future<Key>& future : futures) keys.push_back(future.get());
   return keys;
 }

@@ -138,7 +138,7 @@ std::optional<absl::StatusOr<detail::PayloadPtr>> Context::Impl::cached(const Ke
   return detail::decode_entity(info, key, *entity);
 }
 
-void Context::Impl::read(std::shared_ptr<detail::ReadOp> op, const Options& options) {
+void Context::Impl::read(const std::shared_ptr<detail::ReadOp>& op, const Options& options) {
   const absl::StatusOr<Key> key = qualify(op->key);
   if (!key.ok()) return op->refuse(key.status());
   op->key = *key;
@@ -236,7 +236,7 @@ RawBatch& Context::Impl::raw() {
 absl::Status Context::Impl::drain() {
   while (under_way > 0) {
     auto idle = std::make_shared<detail::FutureState<void>>();
-    on_quiet.push_back([idle] { idle->set(detail::Unit{}); });
+    on_quiet.emplace_back([idle] { idle->set(detail::Unit{}); });
     Future<void>(idle).wait();
   }
   return std::exchange(untold, absl::OkStatus());

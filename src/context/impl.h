@@ -73,7 +73,7 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   // The slot of a key, converted to the class asked for; nullopt if there is none.
   std::optional<absl::StatusOr<detail::PayloadPtr>> cached(const Key& key, const detail::ModelInfo& info);
 
-  void read(std::shared_ptr<detail::ReadOp> op, const Options& options);
+  void read(const std::shared_ptr<detail::ReadOp>& op, const Options& options);
   void write(Write write);
   void allocate(const Key& incomplete, const RpcOptions& rpc, std::function<void(absl::StatusOr<Key>)> done);
   RawBatch& raw();  // the open one

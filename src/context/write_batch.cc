@@ -89,7 +89,7 @@ void WriteBatch::send() {
     commits[i]->items.push_back(std::move(item));
     bytes[i] += size;
   }
-  for (CommitPtr& one : commits) commit(std::move(one));
+  for (const CommitPtr& one : commits) commit(one);
 }
 
 // Entities that live in memcache, the context cache, or both.
@@ -145,7 +145,7 @@ std::vector<WriteBatch::Item> WriteBatch::lock(std::vector<Write> writes) {
   return items;
 }
 
-void WriteBatch::commit(CommitPtr commit) {
+void WriteBatch::commit(const CommitPtr& commit) {
   if (!renew_locks(*commit)) return;
   wire::CommitRequest request;
   request.set_mode(wire::CommitRequest::NON_TRANSACTIONAL);
@@ -270,7 +270,7 @@ void WriteBatch::split(Commit& commit) {
     half->tainted = commit.tainted;
     half->items.assign(std::make_move_iterator(first ? commit.items.begin() : commit.items.begin() + middle),
                        std::make_move_iterator(first ? commit.items.begin() + middle : commit.items.end()));
-    this->commit(std::move(half));
+    this->commit(half);
   }
 }
 

@@ -57,7 +57,7 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
   void send();
   std::vector<Item> lock(std::vector<Write> writes);
   void write_without_datastore(Write write);
-  void commit(CommitPtr commit);
+  void commit(const CommitPtr& commit);
   bool renew_locks(Commit& commit);
   void answered(const CommitPtr& commit, absl::StatusOr<wire::CommitResponse> response);
   void succeeded(Commit& commit, const wire::CommitResponse& response);

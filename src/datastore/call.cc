@@ -104,7 +104,7 @@ bool Session::add(std::shared_ptr<Call> call) {
   return true;
 }
 
-void Session::remove(std::shared_ptr<Call> call) {
+void Session::remove(const std::shared_ptr<Call>& call) {
   const MutexLock lock(mutex_);
   calls_.erase(call);
   if (calls_.empty()) ended_.notify_all();

@@ -39,7 +39,7 @@ class Session {
   void add_headers(grpc::ClientContext& context) const;
 
   bool add(std::shared_ptr<Call> call);  // false: shut down
-  void remove(std::shared_ptr<Call> call);
+  void remove(const std::shared_ptr<Call>& call);
   void cancel_all();  // and everything that comes
   void wait_for_all();
 

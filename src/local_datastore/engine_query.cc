@@ -33,7 +33,7 @@ class BatchBuilder {
   // How many rows this batch can take, and one to see whether there are more.
   std::size_t needed() const {
     const int rows = std::min(plan_.limit.value_or(kMaxBatchRows), kMaxBatchRows);
-    return static_cast<std::size_t>(std::min(plan_.offset, kMaxBatchSkips) + rows + 1);
+    return static_cast<std::size_t>(std::min(plan_.offset, kMaxBatchSkips)) + static_cast<std::size_t>(rows) + 1;
   }
 
   // False when the batch is done.
@@ -108,7 +108,7 @@ class BatchBuilder {
 };
 
 // Wide enough that no number of rows can overflow it.
-__extension__ typedef __int128 Wide;
+__extension__ typedef __int128 Wide;  // NOLINT(modernize-use-using): an alias of it would be pedantic
 
 // The values of one property, added up as they come.
 class Sum {

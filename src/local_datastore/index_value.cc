@@ -141,7 +141,7 @@ Interval above(const std::string& encoded, bool inclusive) {
 
 Interval everything() { return {"", std::string(1, kAfterAll)}; }
 
-Intervals all_but(std::set<std::string> encoded) {
+Intervals all_but(const std::set<std::string>& encoded) {
   Intervals out;
   Interval rest = everything();
   for (const std::string& value : encoded) {

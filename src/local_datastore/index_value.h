@@ -33,7 +33,7 @@ using Intervals = std::vector<Interval>;  // in order, without overlaps
 Interval below(const std::string& encoded, bool inclusive);
 Interval above(const std::string& encoded, bool inclusive);
 Interval everything();
-Intervals all_but(std::set<std::string> encoded);
+Intervals all_but(const std::set<std::string>& encoded);
 Intervals intersect(const Intervals& a, const Intervals& b);
 bool contains(const Intervals& intervals, std::string_view encoded);
 

@@ -25,7 +25,7 @@ struct LocalDatastore::Impl {
 
 std::unique_ptr<LocalDatastore> LocalDatastore::start() { return start(Options{}); }
 
-std::unique_ptr<LocalDatastore> LocalDatastore::start(Options options) {
+std::unique_ptr<LocalDatastore> LocalDatastore::start(const Options& options) {
   local::Engine::Options engine_options;
   engine_options.store = {.data_dir = options.data_dir, .fsync_always = options.fsync == Fsync::kAlways};
   engine_options.transactions = {.total = options.transaction_timeout, .idle = options.transaction_idle_timeout};

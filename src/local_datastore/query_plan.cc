@@ -362,7 +362,7 @@ std::string encode_cursor(const QueryPlan& plan, const std::vector<std::string>&
 }
 
 absl::StatusOr<QueryPosition> decode_cursor(const QueryPlan& plan, std::string_view cursor) {
-  const absl::Status mismatch = invalid("cursor does not match query");
+  absl::Status mismatch = invalid("cursor does not match query");
   constexpr std::size_t kHeader = 9;
   if (cursor.size() < kHeader || cursor[0] != '\1') return invalid("The cursor is damaged.");
   if (load_le<std::uint64_t>(cursor, 1) != plan.signature) return mismatch;

@@ -14,7 +14,7 @@
 #include "memcache/breaker.h"
 #include "memcache/gateway.h"
 
-struct memcached_st;
+struct memcached_st;  // NOLINT(readability-identifier-naming): libmemcached's
 
 namespace ndb::memcache {
 

@@ -13,7 +13,7 @@
 #include "memcache/cluster.h"
 #include "memcache/transitions.h"
 
-struct memcached_result_st;
+struct memcached_result_st;  // NOLINT(readability-identifier-naming): libmemcached's
 
 namespace ndb::memcache {
 

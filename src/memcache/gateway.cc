@@ -1,8 +1,7 @@
 #include "memcache/gateway.h"
 
-#include <stdlib.h>
-
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <utility>
 

@@ -64,8 +64,8 @@ Entity Entity::make(Key key, Properties properties) {
   return Entity(std::move(key), make_payload(std::move(properties)));
 }
 
-Entity Entity::make(std::string_view kind, Id id, Properties properties) {
-  return make(Key(kind, std::move(id)), std::move(properties));
+Entity Entity::make(std::string_view kind, const Id& id, Properties properties) {
+  return make(Key(kind, id), std::move(properties));
 }
 
 Entity Entity::embedded(Properties properties) { return Entity(Key(), make_payload(std::move(properties))); }

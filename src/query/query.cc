@@ -85,7 +85,7 @@ absl::StatusOr<wire::RunQueryRequest> make_request(const Context::Impl& context,
     request.mutable_read_options()->set_read_consistency(wire::ReadOptions::EVENTUAL);
   }
   const Partition& here = context.core->partition;
-  std::string namespace_ = spec.namespace_.value_or(*here.namespace_);
+  std::string where = spec.namespace_.value_or(*here.namespace_);
 
   wire::Query& query = *request.mutable_query();
   query.add_kind()->set_name(spec.kind);
@@ -93,7 +93,7 @@ absl::StatusOr<wire::RunQueryRequest> make_request(const Context::Impl& context,
   all.set_op(wire::CompositeFilter::AND);
   if (spec.ancestor) {
     NDB_ASSIGN_OR_RETURN(const Key ancestor, context.qualify(spec.ancestor));
-    if (!spec.namespace_) namespace_ = std::string(ancestor.namespace_());
+    if (!spec.namespace_) where = std::string(ancestor.namespace_());
     NDB_RETURN_IF_ERROR(add_filter(all, "__key__", wire::PropertyFilter::HAS_ANCESTOR, Value(ancestor)));
   }
   for (const Filter& filter : spec.filters) {
@@ -113,7 +113,7 @@ absl::StatusOr<wire::RunQueryRequest> make_request(const Context::Impl& context,
   }
   request.mutable_partition_id()->set_project_id(*here.project);
   request.mutable_partition_id()->set_database_id(*here.database);
-  request.mutable_partition_id()->set_namespace_id(std::move(namespace_));
+  request.mutable_partition_id()->set_namespace_id(std::move(where));
   return request;
 }
 

@@ -117,7 +117,8 @@ Fibers::~Fibers() {
   for (auto& fiber : all_) {
     if (!fiber->busy()) continue;
     if (fiber.get() != Fiber::current()) ++left;
-    (void)fiber.release();  // its stack is never touched again, and neither is what that refers to
+    [[maybe_unused]] const Fiber* const abandoned =
+        fiber.release();  // its stack is never touched again, and neither is what that refers to
   }
   if (left > 0) {
     log(Severity::kError, cat(left,

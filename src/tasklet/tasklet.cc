@@ -18,7 +18,7 @@ void report_unseen(const absl::Status& error) noexcept {
   if (error.ok() || absl::IsCancelled(error)) return;  // whoever cancels or rolls back knows
   try {
     log(Severity::kWarning, cat("a tasklet failed and nobody asked for its result: ", from_absl(error.message())));
-  } catch (...) {  // the sink's own trouble, which must not leave a destructor
+  } catch (...) {  // NOLINT(bugprone-empty-catch): the sink's own trouble, which must not leave a destructor
   }
 }
 

@@ -259,6 +259,42 @@ TEST_F(Transactions, LimitsAndReadOnly) {
   EXPECT_EQ(counts.memcache_locks, 0);
 }
 
+TEST_F(Transactions, AContextInheritsPoliciesAndLimits) {
+  set("a", 1);
+  in_new_context(client_, [] {
+    ndb::Context& context = ndb::get_context();
+    context.set_cache_policy([](const ndb::Key& key) { return key.string_id() != "a"; });
+    context.set_cache_limit(1);
+    ndb::transaction([] {
+      Counter::get_by_id("a");
+      EXPECT_EQ(ndb::get_context().cache_size(), 0);
+      Counter::get_by_id("b");
+      Counter::get_by_id("c");
+      EXPECT_EQ(ndb::get_context().cache_size(), 1);
+    });
+  });
+}
+
+TEST_F(Transactions, TheMergeNeverReplacesWhatIsNewer) {
+  set("read", 1);
+  set("written", 1);
+  in_new_context(client_, [] {
+    ndb::transaction([] {
+      EXPECT_EQ(Counter::get_by_id("read")->n, 1);
+      ndb::non_transactional([] { Counter::make({.n = 2}, ndb::id("written")).put(); });
+    });
+    EXPECT_EQ(Counter::get_by_id("written")->n, 2);
+    // A read-only transaction reads its snapshot, whatever this context writes meanwhile.
+    ndb::transaction(
+        [] {
+          ndb::non_transactional([] { Counter::make({.n = 2}, ndb::id("read")).put(); });
+          EXPECT_EQ(Counter::get_by_id("read")->n, 1);
+        },
+        {.read_only = true});
+    EXPECT_EQ(Counter::get_by_id("read")->n, 2);
+  });
+}
+
 // Parallel transactions in one thread never see each other, and each waits for the tasklets it spawned.
 TEST_F(Transactions, ParallelTransactionsInTasklets) {
   set("a", 0);
