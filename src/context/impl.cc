@@ -105,6 +105,17 @@ absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& 
   policy.lock = class_memcache.value_or(true) && gateway() != nullptr;
   policy.datastore = first_answer(options.use_datastore, datastore_policy, key,
                                   of_class(&detail::ModelInfo::use_datastore), client.use_datastore);
+  // A class that keeps its kind out of memcache promises that its writes need not invalidate there, in any process. So
+  // nothing that the Datastore owns may be read from there either, whatever this call or context says.
+  if (policy.memcache && !policy.lock && policy.datastore) {
+    if (options.use_memcache.value_or(false)) {
+      return bad_argument(cat("use_memcache = true for ", key.to_string(), ": the class of kind ",
+                              ndb::quoted(key.kind()),
+                              " says _use_memcache = false, so that its writes leave memcache as "
+                              "it is; drop the option, or the flag in every program"));
+    }
+    policy.memcache = false;
+  }
   policy.write_through =
       policy.memcache && options.write_through.value_or(of_class(&detail::ModelInfo::write_through).value_or(false));
   if (!policy.cache && !policy.memcache && !policy.datastore) {

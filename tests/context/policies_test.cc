@@ -64,7 +64,7 @@ class Policies : public Tiers {
   }
   static ndb::Options option(Tier tier, std::optional<bool> value) {
     // The tiers that are not looked at stay on: a call without any tier is an error.
-    ndb::Options options{.use_cache = true, .use_memcache = true, .use_datastore = true};
+    ndb::Options options{.use_cache = true, .use_datastore = true};
     (tier == Tier::kCache      ? options.use_cache
      : tier == Tier::kMemcache ? options.use_memcache
                                : options.use_datastore) = value;
@@ -122,9 +122,22 @@ TEST_F(Policies, TheFirstAnswerWins) {
       const auto scope = client.context();
       set_policy(tier, make(row.policy));
       const ndb::Key key = row.class_refuses ? ndb::key<Refusing>("x") : ndb::key<Plain>("x");
+      // Memcache is special: a class that keeps its kind out of it cannot be overruled, see the next test.
+      if (tier == Tier::kMemcache && row.class_refuses) continue;
       EXPECT_EQ(decide(key, option(tier, row.option), tier), row.expected);
     }
   }
+}
+
+// Writes of such a kind do not invalidate memcache, so nothing that the Datastore owns may be read from there.
+TEST_F(Policies, AClassKeepsItsKindOutOfMemcache) {
+  const ndb::Client client = this->client();
+  const auto scope = client.context();
+  const ndb::Key key = ndb::key<Refusing>("x");
+  ndb::get_context().set_memcache_policy(true);
+  EXPECT_FALSE(decide(key, {.use_datastore = true}, Tier::kMemcache));
+  EXPECT_TRUE(decide(key, {.use_datastore = false}, Tier::kMemcache));  // what lives in memcache alone may
+  EXPECT_THROW(key.get<Refusing>({.use_memcache = true, .use_datastore = true}), ndb::BadArgumentError);
 }
 
 TEST_F(Policies, PoliciesAreAskedWithTheKey) {
@@ -185,7 +198,7 @@ TEST_F(Policies, TimeoutsResolveInTheSameOrder) {
     if (rows[i].policy) ndb::get_context().set_memcache_timeout_policy(*rows[i].policy);
     const ndb::Context::Impl& impl = ndb::get_context().impl();
     const auto policy = impl.decide(impl.qualify(rows[i].key).value(),
-                                    {.use_memcache = true, .use_datastore = true, .memcache_timeout = rows[i].option});
+                                    {.use_memcache = true, .use_datastore = false, .memcache_timeout = rows[i].option});
     ASSERT_TRUE(policy.ok()) << policy.status();
     EXPECT_EQ(policy->timeout, rows[i].expected);
   }
