@@ -124,7 +124,7 @@ std::vector<Found> read_multi(std::span<const Key> keys, const ModelInfo& info, 
   return reads->take();
 }
 
-void read_async(std::shared_ptr<ReadOp> op, const Options& options) {
+void read_async(const std::shared_ptr<ReadOp>& op, const Options& options) {
   const Call call;
   call.impl.read(op, options);
 }

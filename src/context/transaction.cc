@@ -4,7 +4,6 @@
 #include <chrono>
 #include <exception>
 #include <memory>
-#include <random>
 #include <utility>
 #include <vector>
 
@@ -32,13 +31,6 @@ absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptio
   NDB_ASSIGN_OR_RETURN(wire::BeginTransactionResponse response,
                        call_rpc(context, &datastore::Stub::begin_transaction, std::move(request)));
   return std::move(*response.mutable_transaction());
-}
-
-// Full jitter below 0.1 s, 0.2 s, 0.4 s, ... 30 s.
-std::chrono::milliseconds backoff(int attempt) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  const auto longest = std::min<std::int64_t>(100LL << std::min(attempt, 10), 30'000);
-  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(1, longest)(random));
 }
 
 // One attempt: a context of its own, and at its end a commit or a rollback.
@@ -213,13 +205,7 @@ void Attempt::merge(const std::vector<Write>& writes, const wire::CommitResponse
 absl::Status Attempt::write_without_datastore(const std::vector<Write>& writes) {
   absl::Status status;
   for (const Write& write : writes) {
-    absl::Status one;
-    if (write.policy.memcache && impl().gateway() != nullptr) {
-      ++impl().counts->memcache_writes;
-      one = write.kind == Write::Kind::kDelete
-                ? impl().gateway()->delete_cached(write.key)
-                : impl().gateway()->put_cached(write.key, write.entity, write.policy.timeout);
-    }
+    const absl::Status one = write_cached(impl(), write);
     if (one.ok()) {
       remember_write(parent_.cache, write, write.key, 0);
     } else if (status.ok()) {

@@ -20,13 +20,6 @@ absl::Status describe(const absl::Status& status, const Write& write) {
 
 std::chrono::milliseconds deadline_of(const RpcOptions& rpc) { return rpc.deadline.value_or(kCommitDeadline); }
 
-// Full jitter: 0 to 100 ms, 200 ms, 400 ms, ... 10 s.
-std::chrono::milliseconds backoff(int attempt) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  const auto longest = std::min<std::int64_t>(100LL << std::min(attempt, 10), 10'000);
-  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, longest)(random));
-}
-
 }  // namespace
 
 void Write::fill_mutation(wire::Mutation& mutation) const {
@@ -49,6 +42,20 @@ void remember_write(ContextCache& cache, const Write& write, const Key& key, std
     cache.erase(key);
     cache.raise_floor(key, version);
   }
+}
+
+absl::Status write_cached(Context::Impl& context, const Write& write) {
+  if (!write.policy.memcache || context.gateway() == nullptr) return absl::OkStatus();
+  ++context.counts->memcache_writes;
+  return write.kind == Write::Kind::kDelete
+             ? context.gateway()->delete_cached(write.key)
+             : context.gateway()->put_cached(write.key, write.entity, write.policy.timeout);
+}
+
+std::chrono::milliseconds backoff(int attempt) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  const auto longest = std::min<std::int64_t>(100LL << std::min(attempt, 10), 30'000);
+  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(1, longest)(random));
 }
 
 void WriteBatch::add(Write write) {
@@ -94,13 +101,7 @@ void WriteBatch::send() {
 
 // Entities that live in memcache, the context cache, or both.
 void WriteBatch::write_without_datastore(Write write) {
-  absl::Status status;
-  if (write.policy.memcache && context_.gateway() != nullptr) {
-    ++context_.counts->memcache_writes;
-    status = write.kind == Write::Kind::kDelete
-                 ? context_.gateway()->delete_cached(write.key)
-                 : context_.gateway()->put_cached(write.key, write.entity, write.policy.timeout);
-  }
+  const absl::Status status = write_cached(context_, write);
   Item item{std::move(write), nullptr};
   if (status.ok()) {
     remember_write(context_.cache, item.write, item.write.key, 0);

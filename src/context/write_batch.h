@@ -76,6 +76,13 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
 // unknown outcome.
 void remember_write(ContextCache& cache, const Write& write, const Key& key, std::uint64_t version);
 
+// Writes what never reaches the Datastore into memcache, if its policy says so.
+absl::Status write_cached(Context::Impl& context, const Write& write);
+
+// How long to wait before attempt number `attempt` + 1: at random below 0.1 s, 0.2 s, 0.4 s, ... 30 s, so that those
+// who failed together do not come back together.
+std::chrono::milliseconds backoff(int attempt);
+
 // How long a Commit may take by default, and the locks that cover it.
 inline constexpr std::chrono::milliseconds kCommitDeadline = std::chrono::seconds(30);
 inline constexpr std::chrono::milliseconds kLockMargin = std::chrono::seconds(2);

@@ -148,7 +148,7 @@ class FilterNormalizer {
       }
       ++not_ins_;
       inequalities_.insert(property);
-      out.emplace_back().conditions[property].within = all_but(std::move(encoded));
+      out.emplace_back().conditions[property].within = all_but(encoded);
     }
     return out;
   }

@@ -66,7 +66,7 @@ class AsyncRead final : public FutureState<M>, public ReadOp {
 // Reads. `key` may lack a partition, which the context then fills in; the keys that come back are whole.
 Found read(const Key& key, const ModelInfo& info, const Options& options);  // throws
 std::vector<Found> read_multi(std::span<const Key> keys, const ModelInfo& info, const Options& options);
-void read_async(std::shared_ptr<ReadOp> op, const Options& options);
+void read_async(const std::shared_ptr<ReadOp>& op, const Options& options);
 
 // Writes the entity, which is stamped (auto_now) for it and encoded before the call returns. The future gives the whole
 // key, with the id that the Datastore assigned to an incomplete one.
