@@ -174,6 +174,9 @@ absl::StatusOr<std::shared_ptr<Transaction>> Engine::transaction_of(const v1::Co
 absl::Status Engine::commit(v1::CommitRequest& request, v1::CommitResponse& response) {
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   NDB_RETURN_IF_ERROR(check_commit(request, scope));
+  // Before the transaction is closed: from then on its snapshot no longer keeps the log of commits that it is checked
+  // against, and another commit would forget them.
+  MutexLock lock(commit_mutex_);
   NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, transaction_of(request, scope));
   if (transaction != nullptr && transaction->read_only) {
     if (!request.mutations().empty()) {
@@ -182,7 +185,6 @@ absl::Status Engine::commit(v1::CommitRequest& request, v1::CommitResponse& resp
     set_timestamp(*response.mutable_commit_time(), transaction->snapshot);
     return absl::OkStatus();
   }
-  MutexLock lock(commit_mutex_);
   return apply_and_write(request, transaction.get(), response);
 }
 

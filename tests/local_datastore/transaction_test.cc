@@ -162,15 +162,15 @@ TEST_F(TransactionTest, TransfersKeepTheTotal) {
       }
     });
   }
-  for (int i = 0; i < 60; ++i) {
-    std::int64_t total = 0;
+  const auto total = [&] {
+    std::int64_t sum = 0;
     const auto read = client_.lookup(accounts);
-    for (const v1::EntityResult& found : read->found()) {
-      total += found.entity().properties().at("n").integer_value();
-    }
-    EXPECT_EQ(total, kAccounts * kEach);
-  }
+    for (const v1::EntityResult& found : read->found()) sum += found.entity().properties().at("n").integer_value();
+    return sum;
+  };
+  for (int i = 0; i < 60; ++i) EXPECT_EQ(total(), kAccounts * kEach);
   for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(total(), kAccounts * kEach);
   EXPECT_GT(committed, 0);
 }
 
