@@ -11,6 +11,7 @@
 #include "ndb/model.h"
 #include "ndb/options.h"
 #include "ndb/policy.h"
+#include "ndb/projection.h"
 #include "ndb/query.h"
 #include "ndb/tasklet.h"
 #include "ndb/transaction.h"

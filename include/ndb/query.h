@@ -4,6 +4,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "ndb/handle.h"
 #include "ndb/key.h"
 #include "ndb/options.h"
+#include "ndb/projection.h"
 
 namespace ndb {
 
@@ -36,7 +38,35 @@ struct QuerySpec {
 std::vector<Found> fetch(const QuerySpec& spec, const ModelInfo& info, std::size_t limit, const Options& options);
 std::vector<Key> fetch_keys(const QuerySpec& spec, std::size_t limit, const Options& options);
 
+// The values of some properties, by their paths: for every result `into` gives the object that `table` describes.
+void fetch_projection(const QuerySpec& spec, const Table& table, std::size_t limit, const Options& options,
+                      const std::function<void*(Key)>& into);
+
 }  // namespace detail
+
+// A query for some properties of the entities instead of all; see Query::project().
+template <class M, detail::IsProperty... P>
+class Projection {
+ public:
+  // The context cache has no part in it: it neither changes nor keeps what the Datastore answers. Errors as of
+  // Query::fetch().
+  std::vector<Projected<P...>> fetch(std::size_t limit = SIZE_MAX, const Options& options = {}) const {
+    std::vector<Projected<P...>> results;
+    detail::fetch_projection(spec_, Projected<P...>::table(), limit, options, [&results](Key key) -> void* {
+      Projected<P...>& result = results.emplace_back();
+      result.key_ = std::move(key);
+      return &result.values_;
+    });
+    return results;
+  }
+
+ private:
+  template <class>
+  friend class Query;
+  explicit Projection(detail::QuerySpec spec) : spec_(std::move(spec)) {}
+
+  detail::QuerySpec spec_;
+};
 
 // A query over the entities of one kind, as objects of class M. Immutable: every function that changes it gives a new
 // one. Not thread-safe to assign, safe to use from many threads.
@@ -98,6 +128,14 @@ class Query {
   // The keys alone, which costs the Datastore less. The cache has no part in it.
   std::vector<Key> keys(std::size_t limit = SIZE_MAX, const Options& options = {}) const {
     return detail::fetch_keys(spec_, limit, options);
+  }
+
+  // The same query for these indexed properties alone, which is answered from an index; entities that lack one of them
+  // or have it unindexed are left out. Results are Projected rows: `row.key()`, `row[Account::name]`.
+  template <detail::IsProperty... P>
+    requires(sizeof...(P) > 0)
+  Projection<M, P...> project(P...) const {
+    return Projection<M, P...>(spec_);
   }
 
   const detail::QuerySpec& spec() const { return spec_; }

@@ -127,7 +127,7 @@ class Value {
 
   // By type and content; `indexed` and `meaning` do not count. The order is the Datastore's: null, integers and
   // timestamps, booleans, blobs, strings, doubles, points, keys; then entities and arrays, element by element. NaN
-  // precedes all doubles.
+  // follows all other doubles.
   friend bool operator==(const Value& a, const Value& b) { return (a <=> b) == 0; }
   friend std::weak_ordering operator<=>(const Value& a, const Value& b);
   friend std::ostream& operator<<(std::ostream& out, const Value& value);  // to_string()

@@ -59,9 +59,10 @@ void Context::Impl::check_thread() const {
     throw ContextError(
         "this context belongs to another thread; call ndb::get_context() in each thread instead of keeping it");
   }
-  if (over)
+  if (over) {
     throw ContextError(
         "the scope or transaction of this context has ended; call ndb::get_context() for the current one");
+  }
 }
 
 std::shared_ptr<void> Context::Impl::outside() const { return outer != nullptr ? outer : current_hold(); }
@@ -132,8 +133,11 @@ absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& 
 absl::StatusOr<std::chrono::seconds> Context::Impl::decide_timeout(const Key& key, const Options& options,
                                                                    const detail::ModelInfo* info) const {
   std::optional<Timeout> timeout = options.memcache_timeout;
-  if (!timeout)
-    timeout = timeout_policy.is_default() ? (info ? info->memcache_timeout(key) : std::nullopt) : timeout_policy(key);
+  if (!timeout && timeout_policy.is_default()) {
+    if (info != nullptr) timeout = info->memcache_timeout(key);
+  } else if (!timeout) {
+    timeout = timeout_policy(key);
+  }
   if (!timeout) timeout = core->options.memcache_timeout;
   if (!timeout) return std::chrono::seconds(0);
   return whole_seconds(*timeout, key);
@@ -213,9 +217,13 @@ void Context::Impl::write(Write write) {
     });
     return;
   }
-  // A transaction reads its own writes through its cache only, whatever the policy says for later: the slot is needed
-  // to merge.
-  if (write.policy.cache) cache.assign_uncommitted(write.key, write.payload);
+  // A transaction reads its own writes through its cache only. Where policy keeps the entity out, the slot of an earlier
+  // read goes: it would show this transaction a value that it has replaced.
+  if (write.policy.cache) {
+    cache.assign_uncommitted(write.key, write.payload);
+  } else {
+    cache.erase(write.key);
+  }
   auto done = std::exchange(write.done, nullptr);
   const Key key = write.key;
   transaction->add(std::move(write));

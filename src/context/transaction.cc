@@ -227,8 +227,9 @@ void Attempt::roll_back() {
 
 bool detail::run_transaction(const std::function<void()>& body, const TransactionOptions& options) {
   const Call here;
-  if (options.retries < 0)
+  if (options.retries < 0) {
     throw BadArgumentError(cat("transaction: retries must not be negative, but is ", options.retries));
+  }
   if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > kLongestCommitDeadline)) {
     throw BadArgumentError("transaction: deadline must be more than 0 and at most 300 s");
   }

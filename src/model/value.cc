@@ -47,7 +47,7 @@ std::int64_t whole(const Value& v) {
 }
 
 std::weak_ordering order(double a, double b) {
-  if (std::isnan(a) || std::isnan(b)) return std::isnan(b) <=> std::isnan(a);
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) <=> std::isnan(b);
   return a < b ? std::weak_ordering::less : a > b ? std::weak_ordering::greater : std::weak_ordering::equivalent;
 }
 

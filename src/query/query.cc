@@ -10,6 +10,7 @@
 #include "context/impl.h"
 #include "context/rpc.h"
 #include "context/transaction_state.h"
+#include "ndb/detail/codec.h"
 
 namespace ndb::detail {
 namespace {
@@ -164,9 +165,10 @@ absl::StatusOr<Found> through_cache(Context::Impl& context, const wire::EntityRe
     }
   }
   NDB_ASSIGN_OR_RETURN(found.payload, decode_entity(info, found.key, result.entity()));
-  if (cache)
+  if (cache) {
     context.cache.store_read(found.key, found.payload,
                              static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0)));
+  }
   return found;
 }
 
@@ -191,6 +193,25 @@ std::vector<Found> fetch(const QuerySpec& spec, const ModelInfo& info, std::size
   };
   throw_if_error(describe(fetch_all(), spec));
   return results;
+}
+
+void fetch_projection(const QuerySpec& spec, const Table& table, std::size_t limit, const Options& options,
+                      const std::function<void*(Key)>& into) {
+  const Call call;
+  const auto fetch_all = [&]() -> absl::Status {
+    NDB_ASSIGN_OR_RETURN(wire::RunQueryRequest request, make_request(call.impl, spec, options));
+    for (const Row& row : table.rows()) {
+      request.mutable_query()->add_projection()->mutable_property()->set_name(std::string(row.name));
+    }
+    return run(call.impl, std::move(request), spec.offset, limit, options,
+               [&](const wire::EntityResult& result) -> absl::StatusOr<bool> {
+                 NDB_ASSIGN_OR_RETURN(const Key key, entity_key(result.entity()));
+                 Decoder decoder;
+                 if (!decoder.properties(table, result.entity(), into(key))) return decoder.status(key.kind(), key);
+                 return true;
+               });
+  };
+  throw_if_error(describe(fetch_all(), spec));
 }
 
 std::vector<Key> fetch_keys(const QuerySpec& spec, std::size_t limit, const Options& options) {

@@ -601,6 +601,9 @@ TEST_F(GuideInContext, Queries) {
   auto family = Account::query().ancestor(ndb::key<Account>("ada"));
   auto later = elders.filter(Account::age < 60).offset(10);              // elders is as it was
   auto loose = ndb::query("Account", {{"age", ndb::Op::kGreater, 30}});  // of ndb::Entity
+  for (const auto& row : elders.project(Account::name, Account::age).fetch()) {
+    std::cout << row.key() << " " << row[Account::name] << " " << row[Account::age] << '\n';
+  }
   // [/queries]
   EXPECT_EQ(first.size(), 1u);
   EXPECT_EQ(one->name, "Ada");

@@ -25,6 +25,23 @@ class Person : public ndb::Model<Person> {
   NDB_MODEL(name, age, tags, employer)
 };
 
+struct Address {
+  std::string city{};
+  NDB_PROPERTIES(Address, city)
+};
+
+class Firm : public ndb::Model<Firm> {
+ public:
+  struct Properties {
+    Address seat{};
+    std::optional<double> revenue{};
+    ndb::Timestamp founded{};
+    std::vector<std::int64_t> sizes{};
+    std::string label() const { return seat.city + "!"; }
+  };
+  NDB_MODEL(seat, revenue, founded, sizes, label)
+};
+
 class Queries : public Tiers {
  protected:
   void SetUp() override {
@@ -130,6 +147,62 @@ TEST_F(Queries, ResultsGoThroughTheContextCache) {
     EXPECT_EQ(context.cache_size(), 1);
   });
   EXPECT_EQ(counts.memcache_reads + counts.memcache_fills, 0);
+}
+
+// A projection is what the Datastore says, whatever the context cache knows, and leaves no trace there.
+TEST_F(Queries, ProjectionsPassTheContextCacheUntouched) {
+  const auto counts = in_new_context(client_, [] {
+    ndb::Context& context = ndb::get_context();
+    Person ann = Person::get_by_id("ann", {.use_memcache = false});
+    context.set_datastore_policy([](const ndb::Key& key) { return key.string_id() == "dan"; });
+    ann.edit().age = 31;
+    ann.put();  // to the caches alone
+    ndb::key<Person>("bob").delete_();
+    const auto slots = context.cache_size();
+    const auto rows = Person::query(Person::age < 60).order(Person::age).project(Person::name, Person::age).fetch();
+    ASSERT_EQ(rows.size(), 3u);
+    EXPECT_EQ(rows[0].key(), ann.key());
+    EXPECT_EQ(rows[0][Person::name], "ann");
+    EXPECT_EQ(rows[0][Person::age], 30);
+    EXPECT_EQ(rows[1][Person::name], "bob");
+    EXPECT_EQ(context.cache_size(), slots);
+    EXPECT_EQ(Person::get_by_id("ann")->age, 31);
+    EXPECT_EQ(Person::query().order(Person::name).offset(1).project(Person::name).fetch(2).back()[Person::name], "cid");
+  });
+  EXPECT_EQ(counts.memcache_fills, 0);
+}
+
+TEST_F(Queries, ProjectionsHaveTheTypesOfTheirProperties) {
+  in_new_context(client_, [] {
+    const ndb::Timestamp founded{std::chrono::microseconds(1'700'000'000'123'456)};
+    const ndb::Key key =
+        Firm::make({.seat = {.city = "Rome"}, .revenue = 1.5, .founded = founded, .sizes = {3, 1, 2}}, ndb::id(7))
+            .put();
+    Firm::make({}, ndb::id(8)).put();  // has no size, so that no index of sizes has it
+    const auto rows = Firm::query()
+                          .order(Firm::sizes)
+                          .project(Firm::seat.city, Firm::revenue, Firm::founded, Firm::sizes, Firm::label)
+                          .fetch();
+    ASSERT_EQ(rows.size(), 3u);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      EXPECT_EQ(rows[i].key(), key);
+      EXPECT_EQ(rows[i][Firm::seat.city], "Rome");
+      EXPECT_EQ(rows[i][Firm::revenue], std::optional<double>(1.5));
+      EXPECT_EQ(rows[i][Firm::founded], founded);
+      EXPECT_EQ(rows[i][Firm::sizes], static_cast<std::int64_t>(i + 1));
+      EXPECT_EQ(rows[i][Firm::label], "Rome!");
+    }
+    EXPECT_EQ(Firm::query().order(Firm::_key).project(Firm::revenue).fetch().back()[Firm::revenue], std::nullopt);
+
+    ndb::Entity::make("Firm", ndb::id(9), {{"revenue", "much"}}).put();
+    try {
+      Firm::query().project(Firm::revenue).fetch();
+      ADD_FAILURE();
+    } catch (const ndb::BadValueError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("revenue"));
+      EXPECT_THAT(error.what(), HasSubstr("Firm"));
+    }
+  });
 }
 
 TEST_F(Queries, TransactionsSeeTheirSnapshotAndTheirCache) {

@@ -2,6 +2,7 @@
 // the words behind `says:`. MISTAKE 0 is a program without any.
 #include "ndb/entity.h"
 #include "ndb/model.h"
+#include "ndb/projection.h"
 
 namespace ndb {
 template <class M>
@@ -32,10 +33,15 @@ class Account : public ndb::Model<Account> {
   NDB_MODEL(name, age, tags, bio, (note, .indexed = false), home)
 };
 struct Opaque {};
+template <class... P>
+ndb::Projected<P...> projected(P...) {  // stands for a query's project()
+  return {};
+}
 
 // clang-format off
 #if MISTAKE == 0
 auto f = Account::query(Account::age > 3, Account::home.city == "London").order(-Account::age, Account::name);
+auto g = projected(Account::name, Account::tags)[Account::tags];
 #elif MISTAKE == 1  // a field left out of NDB_MODEL; says: NDB_MODEL must list every field of Properties
 class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0, y = 0; }; NDB_MODEL(x) };
 #elif MISTAKE == 2  // a misspelt field in NDB_MODEL; says: z
@@ -113,4 +119,10 @@ class Bad : public ndb::Model<Bad> { public: struct Properties { Properties() {}
 #elif MISTAKE == 36  // a template without a kind; says: a model that is a template must declare _kind
 template <class T> class Bad : public ndb::Model<Bad<T>> { public: struct Properties { T x{}; }; NDB_MODEL(x) };
 auto f = Bad<int>::make({});
+#elif MISTAKE == 37  // a projection of an unindexed property; says: only indexed properties can be projected
+auto f = projected(Account::name, Account::bio);
+#elif MISTAKE == 38  // a read of what was not projected; says: this property is not in the list that project() was called with
+auto f = projected(Account::name)[Account::age];
+#elif MISTAKE == 39  // the key in a projection; says: a result always has its key()
+auto f = projected(Account::_key);
 #endif

@@ -1,0 +1,285 @@
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "model/entity_wire.h"
+#include "model/wire.h"
+#include "ndb/detail/codec.h"
+#include "ndb/entity.h"
+
+namespace ndb::detail {
+namespace {
+
+bool parse_timestamp(std::string_view bytes, std::int64_t& micros) {
+  WireReader in(bytes);
+  std::uint64_t seconds = 0, nanos = 0;
+  while (!in.done()) {
+    std::uint32_t tag;
+    if (!in.tag(tag)) return false;
+    if (!(tag == kSeconds ? in.varint(seconds) : tag == kNanos ? in.varint(nanos) : in.skip(tag))) return false;
+  }
+  const auto signed_seconds = static_cast<std::int64_t>(seconds);
+  if (signed_seconds < kMinSeconds || signed_seconds > kMaxSeconds || nanos > 999999999) return false;
+  micros = signed_seconds * kMicros + static_cast<std::int64_t>(nanos) / 1000;
+  return true;
+}
+
+bool parse_point(std::string_view bytes, GeoPoint& point) {
+  point = {};
+  WireReader in(bytes);
+  while (!in.done()) {
+    std::uint32_t tag;
+    if (!in.tag(tag)) return false;
+    const bool good = tag == kLatitude    ? in.number(point.latitude)
+                      : tag == kLongitude ? in.number(point.longitude)
+                                          : in.skip(tag);
+    if (!good) return false;
+  }
+  return true;
+}
+
+bool parse_entry(std::string_view entry, std::string_view& name, std::string_view& value) {
+  WireReader in(entry);
+  while (!in.done()) {
+    std::uint32_t tag;
+    if (!in.tag(tag)) return false;
+    const bool good = tag == kEntryName ? in.bytes(name) : tag == kEntryValue ? in.bytes(value) : in.skip(tag);
+    if (!good) return false;
+  }
+  return true;
+}
+
+bool parse_value(std::string_view bytes, WireValue& value) {
+  WireReader in(bytes);
+  const auto take = [&](ValueType type) {
+    value.type = type;
+    return in.bytes(value.bytes);
+  };
+  while (!in.done()) {
+    std::uint32_t tag;
+    std::uint64_t number;
+    if (!in.tag(tag)) return false;
+    bool good;
+    switch (tag) {
+      case kBoolean:
+        good = in.varint(number);
+        value.type = ValueType::kBool;
+        value.integer = number != 0;
+        break;
+      case kInteger:
+        good = in.varint(number);
+        value.type = ValueType::kInt64;
+        value.integer = static_cast<std::int64_t>(number);
+        break;
+      case kDouble:
+        good = in.number(value.point.latitude);
+        value.type = ValueType::kDouble;
+        break;
+      case kNull:
+        good = in.varint(number);
+        value.type = ValueType::kNull;
+        break;
+      case kTimestamp:
+        good = take(ValueType::kTimestamp) && parse_timestamp(value.bytes, value.integer);
+        break;
+      case kGeoPoint:
+        good = take(ValueType::kGeoPoint) && parse_point(value.bytes, value.point);
+        break;
+      case kKey:
+        good = take(ValueType::kKey);
+        break;
+      case kEntity:
+        good = take(ValueType::kEntity);
+        break;
+      case kArrayValue:
+        good = take(ValueType::kArray);
+        break;
+      case kString:
+        good = take(ValueType::kString);
+        break;
+      case kBlob:
+        good = take(ValueType::kBlob);
+        break;
+      case kMeaning:
+        good = in.varint(number);
+        value.meaning = static_cast<int>(static_cast<std::uint32_t>(number));
+        break;
+      case kExclude:
+        good = in.varint(number);
+        value.indexed = number == 0;
+        break;
+      default:
+        good = in.skip(tag);
+    }
+    if (!good) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool Decoder::fail(std::string message) {
+  if (error_.empty()) error_ = std::move(message);
+  return false;
+}
+
+bool Decoder::malformed() {
+  malformed_ = true;
+  return fail("is malformed");
+}
+
+bool Decoder::wrong_type(std::string_view wanted, const WireValue& got) {
+  return fail(cat("is declared as ", wanted, ", but the stored value is of type ", type_name(got.type),
+                  got.meaning != 0 ? cat(" with meaning ", got.meaning) : ""));
+}
+
+void Decoder::within(std::string_view name) { prepend_name(path_, name); }
+
+bool Decoder::parse(std::string_view bytes, WireValue& value) { return parse_value(bytes, value) || malformed(); }
+
+bool Decoder::structure(const Table& table, const WireValue& wire, void* object) {
+  if (depth_ == kMaxDepth) return malformed();
+  ++depth_;
+  const bool good = properties(table, wire.bytes, object);
+  --depth_;
+  return good;
+}
+
+bool Decoder::properties(const Table& table, std::string_view entity, void* object) {
+  const std::span<const Row> rows = table.rows();
+  std::size_t expected = 0;  // writers keep an order, so the next row is most often the right one
+  WireReader in(entity);
+  while (!in.done()) {
+    std::uint32_t tag;
+    std::string_view entry, name, value;
+    if (!in.tag(tag)) return malformed();
+    if (tag != kEntityProperty) {
+      if (!in.skip(tag)) return malformed();
+      continue;
+    }
+    if (!in.bytes(entry) || !parse_entry(entry, name, value)) return malformed();
+    const Row* row = expected < rows.size() && rows[expected].name == name ? &rows[expected] : table.find(name);
+    if (row == nullptr) continue;
+    expected = static_cast<std::size_t>(row - rows.data()) + 1;
+    if (row->ops == nullptr) continue;
+    WireValue wire;
+    if (!parse(value, wire) || !row->ops->decode(*this, wire, static_cast<char*>(object) + row->offset)) {
+      within(row->name);
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Decoder::properties(std::string_view entity, std::map<std::string, Value, std::less<>>& properties) {
+  WireReader in(entity);
+  while (!in.done()) {
+    std::uint32_t tag;
+    std::string_view entry, name, bytes;
+    if (!in.tag(tag)) return malformed();
+    if (tag != kEntityProperty) {
+      if (!in.skip(tag)) return malformed();
+      continue;
+    }
+    if (!in.bytes(entry) || !parse_entry(entry, name, bytes)) return malformed();
+    WireValue wire;
+    Value decoded;
+    if (!parse(bytes, wire) || !value(wire, decoded)) {
+      within(name);
+      return false;
+    }
+    properties.insert_or_assign(properties.end(), std::string(name), std::move(decoded));
+  }
+  return true;
+}
+
+bool Decoder::value(const WireValue& wire, Value& value) {
+  switch (wire.type) {
+    case ValueType::kNull:
+      value = nullptr;
+      break;
+    case ValueType::kBool:
+      value = wire.integer != 0;
+      break;
+    case ValueType::kInt64:
+      value = wire.integer;
+      break;
+    case ValueType::kDouble:
+      value = wire.point.latitude;
+      break;
+    case ValueType::kTimestamp:
+      value = Timestamp(std::chrono::microseconds(wire.integer));
+      break;
+    case ValueType::kKey: {
+      auto key = Key::from_bytes(wire.bytes);
+      if (!key.ok()) return malformed();
+      value = *std::move(key);
+      break;
+    }
+    case ValueType::kString:
+      value = wire.bytes;
+      break;
+    case ValueType::kBlob:
+      value = Blob(std::string(wire.bytes));
+      break;
+    case ValueType::kGeoPoint:
+      value = wire.point;
+      break;
+    case ValueType::kEntity: {
+      if (depth_ == kMaxDepth) return malformed();
+      Entity::Properties inner;
+      ++depth_;
+      const bool good = properties(wire.bytes, inner);
+      --depth_;
+      if (!good) return false;
+      const auto key = detail::entity_key(wire.bytes);
+      if (!key.ok() && !absl::IsNotFound(key.status())) return malformed();
+      value = key.ok() ? Entity::make(*key, std::move(inner)) : Entity::embedded(std::move(inner));
+      break;
+    }
+    case ValueType::kArray: {
+      if (depth_ == kMaxDepth) return malformed();
+      ++depth_;
+      Array elements;
+      ArrayReader reader(*this, wire);
+      bool good = true;
+      for (WireValue element; good && reader.next(element);) good = this->value(element, elements.emplace_back());
+      --depth_;
+      if (!good || !reader.ok()) return false;
+      value = std::move(elements);
+      break;
+    }
+  }
+  value.set_indexed(wire.indexed).set_meaning(wire.meaning);
+  return true;
+}
+
+absl::Status Decoder::status(std::string_view kind, const Key& key) const {
+  const std::string where = key ? cat(" (", key.to_string(), ")") : "";
+  if (malformed_) {
+    return absl::DataLossError(
+        to_absl(cat("the stored bytes of an entity of kind ", kind, " are not a valid entity",
+                    path_.empty() ? "" : cat(": property ", quoted(path_), " is malformed"), where)));
+  }
+  return bad_value(cat("property ", quoted(path_), " of ", kind, " ", error_, where));
+}
+
+bool ArrayReader::next(WireValue& element) {
+  WireReader in(rest_);
+  const char* const end = rest_.data() + rest_.size();
+  while (!in.done()) {
+    std::uint32_t tag;
+    std::string_view bytes;
+    ok_ = in.tag(tag) && (tag == kArrayElement ? in.bytes(bytes) : in.skip(tag));
+    if (!ok_) return decoder_.malformed();
+    if (tag != kArrayElement) continue;
+    const char* const at = bytes.data() + bytes.size();
+    rest_ = {at, static_cast<std::size_t>(end - at)};
+    element = WireValue();
+    ok_ = decoder_.parse(bytes, element);
+    return ok_;
+  }
+  return false;
+}
+
+}  // namespace ndb::detail
