@@ -12,6 +12,10 @@ if(NDB_SANITIZE)
   add_compile_options(-fsanitize=${NDB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${NDB_SANITIZE})
 endif()
+if(NDB_SANITIZE MATCHES "address")
+  target_sources(ndb_settings INTERFACE
+    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${PROJECT_SOURCE_DIR}/tests/support/lsan_openssl.cc>)
+endif()
 if(NDB_SANITIZE STREQUAL "thread")
   target_sources(ndb_settings INTERFACE
     $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${PROJECT_SOURCE_DIR}/tests/support/tsan_grpc.cc>)

@@ -18,6 +18,15 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
+// Of a function that changes the fiber: what it entered on one call stack it would leave on the other.
+#if defined(NDB_TSAN) && defined(__clang__)
+#define NDB_NO_TSAN_FRAME __attribute__((disable_sanitizer_instrumentation))
+#elif defined(NDB_TSAN)
+#define NDB_NO_TSAN_FRAME __attribute__((no_sanitize_thread))
+#else
+#define NDB_NO_TSAN_FRAME
+#endif
+
 namespace ndb::detail {
 
 // Memory of one stack, above a guard area which no access survives. Both are address space until they are touched. The
@@ -47,8 +56,8 @@ class StackSwitch {
   StackSwitch& operator=(const StackSwitch&) = delete;
 
   // On the main stack.
-  void before_entering();
-  void after_return();
+  NDB_NO_TSAN_FRAME void before_entering();
+  NDB_NO_TSAN_FRAME void after_return();
 
   // On the fiber's stack.
   void after_entering();
