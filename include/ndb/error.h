@@ -36,6 +36,7 @@ NDB_ERROR_CLASS_(BadFilterError, kInvalidArgument);    // a filter on what can't
 NDB_ERROR_CLASS_(BadQueryError, kInvalidArgument);     // a query that makes no sense
 NDB_ERROR_CLASS_(BadRequestError, kInvalidArgument);   // a call that is not allowed here, such as a nested transaction
 NDB_ERROR_CLASS_(KindError, kNotFound);                // no model class, or more than one, for a kind
+NDB_ERROR_CLASS_(ConflictError, kFailedPrecondition);  // put_if() found another version than it was told
 NDB_ERROR_CLASS_(TransactionFailedError, kAborted);    // no attempt of a transaction could be committed
 NDB_ERROR_CLASS_(Rollback, kCancelled);                // thrown by a transaction's function to roll back silently
 NDB_ERROR_CLASS_(Cancelled, kCancelled);               // the future was cancelled

@@ -1,6 +1,9 @@
 // What all entities are, typed or not: a key, and properties that are shared until they are edited.
 #pragma once
 
+#include <cstdint>
+#include <utility>
+
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
 #include "ndb/options.h"
@@ -29,14 +32,19 @@ class Handle {
   Key put(const Options& options);
   Future<Key> put_async();
   Future<Key> put_async(const Options& options);
+  // Writes the entity only if the Datastore has it at `version` (see version_of(); 0: only if it has none). Otherwise
+  // nothing is written, no cache serves what it held, and ConflictError is thrown. Not in a transaction, which finds
+  // conflicts by itself.
+  Key put_if(std::uint64_t version);
+  Key put_if(std::uint64_t version, const Options& options);
 
   // Same class, same key, same values (as they are stored).
   friend bool operator==(const Handle& a, const Handle& b);
 
   // What a model class may declare anew. They stand here so that a private one is an error instead of being ignored.
   static constexpr detail::Unset _kind{}, _use_cache{}, _use_memcache{}, _use_datastore{}, _memcache_timeout{},
-      _write_through{}, _pre_get_hook{}, _post_get_hook{}, _pre_put_hook{}, _post_put_hook{}, _pre_delete_hook{},
-      _post_delete_hook{};
+      _write_through{}, _best_effort{}, _pre_get_hook{}, _post_get_hook{}, _pre_put_hook{}, _post_put_hook{},
+      _pre_delete_hook{}, _post_delete_hook{};
 
  protected:
   Handle() = default;
@@ -63,7 +71,7 @@ class Handle {
 
 namespace detail {
 
-// The insides of handles, for the verbs.
+// The insides of handles, for the verbs and version_of().
 struct HandleAccess {
   static Key& key(Handle& handle) { return handle.key_; }
   static PayloadPtr& payload(Handle& handle) { return handle.payload_; }
@@ -80,4 +88,12 @@ struct HandleAccess {
 };
 
 }  // namespace detail
+
+// The version that the Datastore gave to what was read as this entity, or to what put() wrote; it grows with every
+// change. Stays while the entity is edited. 0: never stored, an empty handle, or an entity without Datastore.
+inline std::uint64_t version_of(const Handle& entity) {
+  const detail::PayloadPtr& payload = detail::HandleAccess::payload(entity);
+  return payload ? payload->version() : 0;
+}
+
 }  // namespace ndb

@@ -47,14 +47,16 @@ struct SomeId {
 // The base of model classes. A model class has no data of its own beside what Handle has.
 //
 // What D may declare, as public static members unless said otherwise (a private one is an error):
-//   _kind                                  a string: the kind; default: the class name without its namespaces
-//   _use_cache, _use_memcache, _use_datastore, _write_through    a bool, or a callable: const Key& -> bool or
-//   optional<bool> _memcache_timeout                      seconds (0 = unlimited), or a callable likewise void
-//   _pre_get_hook(const Key&)         when get is called, also if a cache answers void _post_get_hook(const Key&, const
-//   absl::Status&)      when the result is there; not for query results void _pre_put_hook()                   not
-//   static: on the entity, before auto_now is set and anything is encoded void _post_put_hook(const absl::Status&)
-//   const            not static: on the entity, when the result is there void _pre_delete_hook(const Key&), void
-//   _post_delete_hook(const Key&, const absl::Status&)     like get
+//
+// - `_kind`: a string, the kind; default: the class name without its namespaces.
+// - `_use_cache`, `_use_memcache`, `_use_datastore`, `_write_through`, `_best_effort`: a bool, or a callable from
+//   const Key& to bool or optional<bool>.
+// - `_memcache_timeout`: seconds, 0 = unlimited; or a callable likewise.
+// - `void _pre_get_hook(const Key&)`: when get is called, also if a cache answers.
+// - `void _post_get_hook(const Key&, const absl::Status&)`: when the result is there; not for results of queries.
+// - `void _pre_put_hook()`, not static: on the entity, before auto_now is set and anything is encoded.
+// - `void _post_put_hook(const absl::Status&) const`, not static: on the entity, when the result is there.
+// - `void _pre_delete_hook(const Key&)`, `void _post_delete_hook(const Key&, const absl::Status&)`: as for get.
 //
 // Base is another model class for plain inheritance: `class Employee : public ndb::Model<Employee, Person>`, whose
 // Properties derive from Person::Properties, has Person's properties, flags and hooks, and a kind of its own.

@@ -39,6 +39,9 @@ struct Options {
   std::optional<bool> use_datastore{};  // the Datastore
   std::optional<Timeout> memcache_timeout{};
   std::optional<bool> write_through{};  // of a put: leave the new value in memcache instead of nothing; default false
+  // Of a get: a cached answer must have been the Datastore's not longer than this ago; 0 asks the Datastore. It bounds
+  // what faults beyond the promise of the caches could do, and is ignored in a transaction.
+  std::optional<std::chrono::milliseconds> max_staleness{};
   std::optional<std::chrono::milliseconds> deadline{};  // of each RPC; default 60 s (Datastore service config)
   std::optional<int>
       retries{};  // RPC retries after the first attempt, where the API allows any; default: until the deadline

@@ -82,7 +82,7 @@ std::vector<Key> put_multi(Range&& entities, const Options& options = {}) {
   std::vector<Key> keys;
   auto entity = std::ranges::begin(entities);
   for (const Future<Key>& future : futures) {
-    detail::complete_key(*entity++, future);
+    detail::complete(*entity++, future);
     keys.push_back(future.get());
   }
   return keys;

@@ -33,6 +33,7 @@ Error::Error(absl::Status status) : std::runtime_error(std::string(status.messag
   X(BadQueryError, kInvalidArgument)    \
   X(BadRequestError, kInvalidArgument)  \
   X(KindError, kNotFound)               \
+  X(ConflictError, kFailedPrecondition) \
   X(TransactionFailedError, kAborted)   \
   X(Rollback, kCancelled)               \
   X(Cancelled, kCancelled)              \
@@ -77,6 +78,7 @@ absl::Status context_error(std::string_view m) {
   return make(absl::StatusCode::kFailedPrecondition, "ContextError", m);
 }
 absl::Status kind_error(std::string_view m) { return make(absl::StatusCode::kNotFound, "KindError", m); }
+absl::Status conflict(std::string_view m) { return make(absl::StatusCode::kFailedPrecondition, "ConflictError", m); }
 absl::Status transaction_failed(std::string_view m) {
   return make(absl::StatusCode::kAborted, "TransactionFailedError", m);
 }

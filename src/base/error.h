@@ -17,6 +17,7 @@ absl::Status bad_query(std::string_view message);
 absl::Status bad_request(std::string_view message);
 absl::Status context_error(std::string_view message);
 absl::Status kind_error(std::string_view message);
+absl::Status conflict(std::string_view message);
 absl::Status transaction_failed(std::string_view message);
 absl::Status stuck_error(std::string_view message);
 

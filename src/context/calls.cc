@@ -79,17 +79,36 @@ class MultiRead final : public FutureCore {
   std::size_t left_;
 };
 
+// The future of a put.
+struct PutState final : FutureState<Key> {
+  std::uint64_t version = 0;  // that the entity was written as
+};
+
 // A write that nobody can be told of any more is told to whoever flushes the context next.
-template <class T>
-void settle(Context::Impl& context, std::shared_ptr<FutureState<T>>& state, const absl::StatusOr<Key>& result) {
+template <class State>
+void settle(Context::Impl& context, std::shared_ptr<State>& state, const absl::StatusOr<Key>& result) {
   if (!result.ok()) {
     if (state.use_count() == 1 && context.untold.ok()) context.untold = result.status();
     state->fail(result.status());
-  } else if constexpr (std::is_void_v<T>) {
+  } else if constexpr (std::same_as<State, FutureState<void>>) {
     state->set(Unit{});
   } else {
     state->set(*result);
   }
+}
+
+absl::Status check_put_if(const Context::Impl& context, const Write& write) {
+  if (context.in_transaction()) {
+    return bad_request(cat("put_if of ", write.key.to_string(), ": a transaction finds conflicts by itself; use put"));
+  }
+  if (!write.key.is_complete()) {
+    return bad_key(cat("put_if of ", write.key.to_string(), ": the key is incomplete, so there is nothing to compare"));
+  }
+  if (!write.policy.datastore) {
+    return bad_argument(cat("put_if of ", write.key.to_string(),
+                            ": only the Datastore can compare versions, but use_datastore is false"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -102,7 +121,8 @@ void ReadOp::run_post_hook(const absl::Status& status) {
 Found read(const Key& key, const ModelInfo& info, const Options& options) {
   const Call call;
   // A hit is a plain function call: no search for the class, no allocation, no loop.
-  if (key && !key.project().empty() && !info.any_kind && info.pre_get == nullptr && info.post_get == nullptr) {
+  const bool plain = !info.any_kind && info.pre_get == nullptr && info.post_get == nullptr && !options.max_staleness;
+  if (plain && key && !key.project().empty()) {
     const ContextCache::Slot* slot = call.impl.decides_cache(key, options, &info) ? call.impl.cache.find(key) : nullptr;
     if (slot != nullptr && slot->payload && &slot->payload->info() == &info) {
       ++call.impl.counts->cache_hits;
@@ -129,10 +149,10 @@ void read_async(const std::shared_ptr<ReadOp>& op, const Options& options) {
   call.impl.read(op, options);
 }
 
-Future<Key> write_async(Handle& handle, const Options& options) {
+Future<Key> write_async(Handle& handle, const Options& options, std::optional<std::uint64_t> base_version) {
   const Call call;
   Context::Impl& context = call.impl;
-  auto state = std::make_shared<FutureState<Key>>();
+  auto state = std::make_shared<PutState>();
   PayloadPtr& payload = HandleAccess::payload(handle);
   if (!payload) {
     state->fail(bad_value("put of an empty handle: there is no entity in it"));
@@ -150,6 +170,7 @@ Future<Key> write_async(Handle& handle, const Options& options) {
     NDB_ASSIGN_OR_RETURN(write.key, context.qualify(handle.key()));
     NDB_RETURN_IF_ERROR(check_kind(write.key, info));
     NDB_ASSIGN_OR_RETURN(write.policy, context.decide(write.key, options));
+    if (base_version) NDB_RETURN_IF_ERROR(check_put_if(context, write));
     if (!write.policy.datastore && !write.key.is_complete()) {
       return bad_key(
           cat("put of ", write.key.to_string(),
@@ -160,11 +181,13 @@ Future<Key> write_async(Handle& handle, const Options& options) {
     return absl::OkStatus();
   };
   const absl::Status status = prepare();
+  write.base_version = base_version;
   write.rpc = RpcOptions::of(options);
   write.done = [state, &context, info = &info, payload = write.payload,
                 hold = info.post_put != nullptr ? current_hold() : nullptr,
                 key = write.key](const absl::StatusOr<Key>& result) mutable {
     if (result.ok()) key = *result;
+    if (payload) state->version = payload->version();
     settle(context, state, result);
     if (info->post_put == nullptr) return;
     const CurrentContext current(std::move(hold));
@@ -181,9 +204,11 @@ Future<Key> write_async(Handle& handle, const Options& options) {
   return future;
 }
 
-void complete_key(Handle& handle, const Future<Key>& put) {
+void complete(Handle& handle, const Future<Key>& put) {
   const absl::StatusOr<Key> key = put.try_get();
-  if (key.ok()) HandleAccess::key(handle) = *key;
+  if (!key.ok()) return;
+  HandleAccess::key(handle) = *key;
+  HandleAccess::payload(handle)->set_version(static_cast<const PutState&>(*put.state()).version);
 }
 
 Future<void> erase_async(const Key& key, const Options& options) {
@@ -247,10 +272,18 @@ Key Handle::put(const Options& options) {
   const Call call;
   const Future<Key> written = put_async(options);
   Key key = written.get();
-  key_ = key;
+  detail::complete(*this, written);
   return key;
 }
 Key Handle::put() { return put(Options()); }
+Key Handle::put_if(std::uint64_t version, const Options& options) {
+  const Call call;
+  const Future<Key> written = detail::write_async(*this, options, version);
+  Key key = written.get();
+  detail::complete(*this, written);
+  return key;
+}
+Key Handle::put_if(std::uint64_t version) { return put_if(version, Options()); }
 Future<Key> Handle::put_async(const Options& options) { return detail::write_async(*this, options); }
 Future<Key> Handle::put_async() { return put_async(Options()); }
 

@@ -22,23 +22,26 @@ const ContextCache::Slot* ContextCache::find(const Key& key) {
   return &found->second;
 }
 
-const ContextCache::Slot* ContextCache::store_read(const Key& key, detail::PayloadPtr payload, std::uint64_t version) {
-  if (const auto slot = slots_.find(key); slot != slots_.end() && slot->second.version >= version) return &slot->second;
-  if (version < floor(key)) return nullptr;
-  assign(key, std::move(payload), version);
-  return find(key);
+const ContextCache::Slot* ContextCache::store_read(const Key& key, Slot read) {
+  if (const auto found = slots_.find(key); found != slots_.end() && found->second.version >= read.version) {
+    Node& slot = found->second;
+    if (slot.version == read.version) slot.read_time = std::max(slot.read_time, read.read_time);
+    return &slot;
+  }
+  if (read.version < floor(key)) return nullptr;
+  return &assign(key, std::move(read));
 }
 
-void ContextCache::store_written(const Key& key, detail::PayloadPtr payload, std::uint64_t version) {
-  assign(key, std::move(payload), version);
+void ContextCache::store_written(const Key& key, Slot written) {
+  const std::uint64_t version = written.version;
+  assign(key, std::move(written));
   raise_floor(key, version);
 }
 
-void ContextCache::assign(const Key& key, detail::PayloadPtr payload, std::uint64_t version) {
+ContextCache::Node& ContextCache::assign(const Key& key, Slot slot) {
   auto [entry, added] = slots_.try_emplace(key);
   Node& node = entry->second;
-  node.payload = std::move(payload);
-  node.version = version;
+  static_cast<Slot&>(node) = std::move(slot);
   if (added) {
     node.key = &entry->first;
     order_.add(node, footprint(key, node.payload));
@@ -51,6 +54,7 @@ void ContextCache::assign(const Key& key, detail::PayloadPtr payload, std::uint6
     order_.remove(*oldest);
     slots_.erase(slots_.find(*oldest->key));
   }
+  return node;
 }
 
 void ContextCache::erase(const Key& key) {

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
+#include "base/clock.h"
 #include "base/lru.h"
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
@@ -33,6 +34,7 @@ class ContextCache {
   struct Slot {
     detail::PayloadPtr payload;
     std::uint64_t version = 0;
+    WallTime read_time{};  // when the Datastore last said so
   };
 
   // The slot of `key`, or null. Counts as a use for the limit. The pointer lives until the next call that is not const.
@@ -40,9 +42,11 @@ class ContextCache {
 
   // What a read brought: kept unless the slot, or a write of this context, is newer.
   // Gives the slot that stands afterwards, or null if what was read is older than what this context wrote.
-  const Slot* store_read(const Key& key, detail::PayloadPtr payload, std::uint64_t version);
-  void store_written(const Key& key, detail::PayloadPtr payload, std::uint64_t version);
-  void assign_uncommitted(const Key& key, detail::PayloadPtr payload) { assign(key, std::move(payload), kUncommitted); }
+  const Slot* store_read(const Key& key, Slot read);
+  void store_written(const Key& key, Slot written);
+  void assign_uncommitted(const Key& key, detail::PayloadPtr payload) {
+    assign(key, {std::move(payload), kUncommitted, WallTime::max()});
+  }
   void erase(const Key& key);
   void clear();
 
@@ -62,7 +66,7 @@ class ContextCache {
   struct Node : Slot, LruEntry {
     const Key* key = nullptr;  // in the map
   };
-  void assign(const Key& key, detail::PayloadPtr payload, std::uint64_t version);
+  Node& assign(const Key& key, Slot slot);
 
   absl::node_hash_map<Key, Node, KeyHash> slots_;  // nodes stay where they are, as the order needs
   Lru<Node> order_;

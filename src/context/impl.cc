@@ -15,6 +15,9 @@
 namespace ndb {
 namespace {
 
+// The longest that memcache keeps an entity whose writers do not insist on their locks.
+constexpr std::chrono::seconds kBestEffortTimeout{60};
+
 // The first opinion: the call's, the policy's (the default one asks the class), the client's.
 bool first_answer(const std::optional<bool>& option, const FlagPolicy& policy, const Key& key,
                   const std::optional<bool>& of_class, const std::optional<bool>& of_client) {
@@ -34,6 +37,9 @@ absl::Status check_options(const Options& options) {
   }
   if (options.retries && *options.retries < 0) {
     return bad_argument(cat("retries must be 0 or more, but is ", *options.retries));
+  }
+  if (options.max_staleness && options.max_staleness->count() < 0) {
+    return bad_argument(cat("max_staleness must be 0 or more, but is ", options.max_staleness->count(), " ms"));
   }
   return absl::OkStatus();
 }
@@ -124,9 +130,16 @@ absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& 
                             gateway() == nullptr ? "the client has no memcached" : "so is use_memcache",
                             "; allow one of them"));
   }
+  policy.best_effort = policy.lock && of_class(&detail::ModelInfo::best_effort).value_or(false);
   if (policy.memcache) {
     NDB_ASSIGN_OR_RETURN(policy.timeout, decide_timeout(key, options, info));
+    // What a writer could not lock may be served until it expires: soon.
+    if (policy.best_effort && (policy.timeout.count() == 0 || policy.timeout > kBestEffortTimeout)) {
+      policy.timeout = kBestEffortTimeout;
+    }
   }
+  // Within a transaction all reads are of one snapshot, which is as old as it is.
+  if (options.max_staleness && !in_transaction()) policy.oldest = core->clock->now() - *options.max_staleness;
   return policy;
 }
 
@@ -143,14 +156,17 @@ absl::StatusOr<std::chrono::seconds> Context::Impl::decide_timeout(const Key& ke
   return whole_seconds(*timeout, key);
 }
 
-std::optional<absl::StatusOr<detail::PayloadPtr>> Context::Impl::cached(const Key& key, const detail::ModelInfo& info) {
+std::optional<absl::StatusOr<detail::PayloadPtr>> Context::Impl::cached(const Key& key, const detail::ModelInfo& info,
+                                                                        WallTime oldest) {
   const ContextCache::Slot* slot = cache.find(key);
-  if (slot == nullptr) return std::nullopt;
+  if (slot == nullptr || slot->read_time < oldest) return std::nullopt;
   if (!slot->payload || &slot->payload->info() == &info) return slot->payload;
   // Read or put as another class of the kind, or as ndb::Entity: the caller gets the same values in its own class.
   const absl::StatusOr<std::string> entity = detail::encode_entity(key, *slot->payload.get());
   if (!entity.ok()) return entity.status();
-  return detail::decode_entity(info, key, *entity);
+  absl::StatusOr<detail::PayloadPtr> converted = detail::decode_entity(info, key, *entity);
+  if (converted.ok()) (*converted)->set_version(slot->payload->version());
+  return converted;
 }
 
 void Context::Impl::read(const std::shared_ptr<detail::ReadOp>& op, const Options& options) {
@@ -171,7 +187,7 @@ void Context::Impl::read(const std::shared_ptr<detail::ReadOp>& op, const Option
     }
   }
   if (policy->cache) {
-    if (auto hit = cached(*key, *op->info)) {
+    if (auto hit = cached(*key, *op->info, policy->oldest)) {
       if (!hit->ok()) return op->refuse(hit->status());
       ++counts->cache_hits;
       return op->finish(**std::move(hit));
@@ -217,8 +233,8 @@ void Context::Impl::write(Write write) {
     });
     return;
   }
-  // A transaction reads its own writes through its cache only. Where policy keeps the entity out, the slot of an earlier
-  // read goes: it would show this transaction a value that it has replaced.
+  // A transaction reads its own writes through its cache only. Where policy keeps the entity out, the slot of an
+  // earlier read goes: it would show this transaction a value that it has replaced.
   if (write.policy.cache) {
     cache.assign_uncommitted(write.key, write.payload);
   } else {

@@ -37,7 +37,9 @@ struct CallPolicy {
   bool datastore = true;
   bool lock = true;  // protect a write: the kind may be in memcache, whatever this call or context says
   bool write_through = false;
+  bool best_effort = false;         // write although memcache could not be locked
   std::chrono::seconds timeout{0};  // 0 = unlimited
+  WallTime oldest{};                // of a read: what was read before is not served
 };
 
 // The options that make RPCs different: calls that agree in them share a batch.
@@ -70,8 +72,9 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   absl::StatusOr<std::chrono::seconds> decide_timeout(const Key& key, const Options& options,
                                                       const detail::ModelInfo* info) const;
 
-  // The slot of a key, converted to the class asked for; nullopt if there is none.
-  std::optional<absl::StatusOr<detail::PayloadPtr>> cached(const Key& key, const detail::ModelInfo& info);
+  // The slot of a key, converted to the class asked for; nullopt if there is none that was read at `oldest` or later.
+  std::optional<absl::StatusOr<detail::PayloadPtr>> cached(const Key& key, const detail::ModelInfo& info,
+                                                           WallTime oldest = {});
 
   void read(const std::shared_ptr<detail::ReadOp>& op, const Options& options);
   void write(Write write);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "context/rpc.h"
 #include "context/transaction_state.h"
 
 namespace ndb {
@@ -16,10 +17,6 @@ namespace {
 // Limits of one Lookup (Datastore API): 1000 keys; and well below the 10 MiB of a request.
 constexpr std::size_t kLookupKeys = 1000;
 constexpr std::size_t kLookupBytes = 8 * 1024 * 1024;
-
-WallTime to_wall_time(const wire::Timestamp& t) {
-  return WallTime(std::chrono::seconds(t.seconds()) + std::chrono::microseconds(t.nanos() / 1000));
-}
 
 // The keys of a Lookup that have not been answered, found by the entities of the answer. Servers answer in the order of
 // the request but for the missing, so that the next key is nearly always the right one and no map is needed.
@@ -58,7 +55,7 @@ bool ReadBatch::add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy&
   if (!added) {
     Entry& entry = entries_[position->second];
     const bool same_way = entry.policy.memcache == policy.memcache && entry.policy.datastore == policy.datastore &&
-                          entry.policy.timeout == policy.timeout;
+                          entry.policy.timeout == policy.timeout && entry.policy.oldest == policy.oldest;
     if (same_way) entry.waiters.push_back({op, policy.cache});
     return same_way;
   }
@@ -85,6 +82,7 @@ std::vector<std::size_t> ReadBatch::read_memcache() {
       asked.push_back(i);
       requests.push_back({.key = entry.key(),
                           .floor = context_->cache.floor(entry.key()),
+                          .oldest = entry.policy.oldest,
                           .lease = entry.policy.datastore && !rpc_.eventual,
                           .cached_only = !entry.policy.datastore});
     } else {
@@ -100,7 +98,8 @@ std::vector<std::size_t> ReadBatch::read_memcache() {
     memcache::ReadResult& result = results[i];
     if (result.outcome == memcache::Outcome::kHit || result.outcome == memcache::Outcome::kAbsent) {
       ++context_->counts->memcache_hits;
-      resolve(entry, {result.outcome == memcache::Outcome::kHit ? &result.payload : nullptr, result.version});
+      resolve(entry, {result.outcome == memcache::Outcome::kHit ? &result.payload : nullptr, result.version,
+                      result.read_time});
     } else {
       entry.lease = std::move(result.lease);
       rest.push_back(asked[i]);
@@ -170,7 +169,7 @@ void ReadBatch::answered(const Chunk& chunk, absl::StatusOr<wire::LookupResponse
                        .payload = exists ? std::optional<std::string_view>(found.entity()) : std::nullopt,
                        .timeout = entry.policy.timeout});
     }
-    resolve(entry, {exists ? &found.entity() : nullptr, version});
+    resolve(entry, {exists ? &found.entity() : nullptr, version, read_time});
   };
   for (const wire::EntityResult& found : response->found()) take(found, true);
   for (const wire::EntityResult& missing : response->missing()) take(missing, false);
@@ -198,10 +197,12 @@ void ReadBatch::resolve(const Entry& entry, const Result& result) {
     for (const auto& [known, payload] : decoded) {
       if (known == &info) return payload;
     }
-    return decoded
-        .emplace_back(&info, result.entity == nullptr ? absl::StatusOr<detail::PayloadPtr>(detail::PayloadPtr())
-                                                      : detail::decode_entity(info, entry.key(), *result.entity))
-        .second;
+    auto& [_, payload] = decoded.emplace_back(&info, detail::PayloadPtr());
+    if (result.entity != nullptr) {
+      payload = detail::decode_entity(info, entry.key(), *result.entity);
+      if (payload.ok()) (*payload)->set_version(result.version);
+    }
+    return payload;
   };
   for (const Waiter& waiter : entry.waiters) {
     detail::ReadOp& op = *waiter.op;
@@ -210,7 +211,7 @@ void ReadBatch::resolve(const Entry& entry, const Result& result) {
       op.refuse(payload.status());
       continue;
     }
-    if (waiter.cache && context_->cache.store_read(op.key, *payload, result.version) != nullptr) {
+    if (waiter.cache && context_->cache.store_read(op.key, {*payload, result.version, result.read_time}) != nullptr) {
       // What stands in the slot may be newer than what was read, or the same in the payload of an earlier read.
       const auto cached = context_->cached(op.key, *op.info);
       if (cached->ok()) {

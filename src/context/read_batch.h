@@ -36,6 +36,7 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
   struct Result {
     const std::string* entity;  // null: there is none
     std::uint64_t version;
+    WallTime read_time;
   };
   using Chunk = std::vector<std::size_t>;  // indexes into entries_
 

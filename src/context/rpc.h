@@ -1,6 +1,7 @@
-// One RPC that its caller waits for.
+// One RPC that its caller waits for, and how its times are read.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -21,6 +22,10 @@ absl::StatusOr<Response> call_rpc(Context::Impl& context,
   answer->wait();
   if (absl::Status status = answer->status(); !status.ok()) return status;
   return std::move(answer->value());
+}
+
+inline WallTime to_wall_time(const wire::Timestamp& t) {
+  return WallTime(std::chrono::seconds(t.seconds()) + std::chrono::microseconds(t.nanos() / 1000));
 }
 
 }  // namespace ndb

@@ -122,7 +122,7 @@ absl::Status Attempt::lock(const std::vector<Write>& writes) {
   for (std::size_t i = 0; i < locks.size(); ++i) {
     if (locks[i].ok()) {
       locks_[of[i]] = *std::move(locks[i]);
-    } else if (status.ok()) {
+    } else if (status.ok() && !(writes[of[i]].policy.best_effort && absl::IsUnavailable(locks[i].status()))) {
       status = annotate(locks[i].status(), cat("transaction not committed: put of ", keys[i].to_string()));
     }
   }
@@ -137,7 +137,7 @@ absl::Status Attempt::lock(const std::vector<Write>& writes) {
 void Attempt::unlock(const std::vector<Write>& writes, memcache::Commit outcome, const wire::CommitResponse* response) {
   std::vector<memcache::Unlock> unlocks;
   for (std::size_t i = 0; i < writes.size(); ++i) {
-    if (locks_[i] == nullptr) continue;
+    if (!writes[i].policy.lock || (locks_[i] == nullptr && outcome != memcache::Commit::kApplied)) continue;
     memcache::Unlock& one = unlocks.emplace_back();
     one.lock = locks_[i];
     one.key = writes[i].key;
@@ -191,12 +191,12 @@ absl::Status Attempt::commit() {
 // What the transaction read and wrote becomes the parent's, where the parent knows nothing newer.
 void Attempt::merge(const std::vector<Write>& writes, const wire::CommitResponse& response) {
   impl().cache.for_each([&](const Key& key, const ContextCache::Slot& slot) {
-    if (slot.version != kUncommitted) parent_.cache.store_read(key, slot.payload, slot.version);
+    if (slot.version != kUncommitted) parent_.cache.store_read(key, slot);
   });
   for (std::size_t i = 0; i < writes.size(); ++i) {
     const auto version = static_cast<std::uint64_t>(response.mutation_results(static_cast<int>(i)).version());
     if (parent_.cache.floor(writes[i].key) <= version) {
-      remember_write(parent_.cache, writes[i], writes[i].key, version);
+      remember_write(parent_, writes[i], writes[i].key, version);
     }
   }
 }
@@ -207,7 +207,7 @@ absl::Status Attempt::write_without_datastore(const std::vector<Write>& writes) 
   for (const Write& write : writes) {
     const absl::Status one = write_cached(impl(), write);
     if (one.ok()) {
-      remember_write(parent_.cache, write, write.key, 0);
+      remember_write(parent_, write, write.key, 0);
     } else if (status.ok()) {
       status =
           annotate(one, cat("the transaction was committed, but ", write.key.to_string(), " not stored in memcache"));

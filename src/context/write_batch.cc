@@ -27,6 +27,7 @@ void Write::fill_mutation(wire::Mutation& mutation) const {
     mutation.set_delete_(key.bytes());
   } else {
     mutation.set_upsert(entity);
+    if (base_version) mutation.set_base_version(static_cast<std::int64_t>(*base_version));
   }
 }
 
@@ -34,9 +35,11 @@ std::chrono::seconds lock_hold(std::chrono::milliseconds deadline) {
   return std::max(std::chrono::seconds(64), std::chrono::ceil<std::chrono::seconds>(deadline + 2 * kLockMargin));
 }
 
-void remember_write(ContextCache& cache, const Write& write, const Key& key, std::uint64_t version) {
+void remember_write(Context::Impl& context, const Write& write, const Key& key, std::uint64_t version) {
+  ContextCache& cache = context.cache;
+  if (write.payload) write.payload->set_version(version);
   if (write.policy.cache) {
-    cache.store_written(key, write.payload, version);
+    cache.store_written(key, {write.payload, version, context.core->clock->now()});
   } else {
     // The slot of an earlier read would now be older than what this context wrote.
     cache.erase(key);
@@ -104,7 +107,7 @@ void WriteBatch::write_without_datastore(Write write) {
   const absl::Status status = write_cached(context_, write);
   Item item{std::move(write), nullptr};
   if (status.ok()) {
-    remember_write(context_.cache, item.write, item.write.key, 0);
+    remember_write(context_, item.write, item.write.key, 0);
     const Key key = item.write.key;
     finish(item, key);
   } else {
@@ -134,12 +137,13 @@ std::vector<WriteBatch::Item> WriteBatch::lock(std::vector<Write> writes) {
     Item item{std::move(write), nullptr};
     if (wanted) {
       absl::StatusOr<memcache::LockPtr>& one = locks[next++];
-      if (!one.ok()) {
+      if (one.ok()) {
+        item.lock = *std::move(one);
+      } else if (!item.write.policy.best_effort || !absl::IsUnavailable(one.status())) {
         const absl::Status status = annotate(one.status(), "not written");
         finish(item, describe(status, item.write));
         continue;
       }
-      item.lock = *std::move(one);
     }
     items.push_back(std::move(item));
   }
@@ -198,8 +202,10 @@ void WriteBatch::answered(const CommitPtr& commit, absl::StatusOr<wire::CommitRe
   // outcome.
   const bool unknown = datastore::outcome_unknown(status) || commit->items.size() > 1;
   commit->tainted = commit->tainted || unknown;
-  const bool resendable = std::all_of(commit->items.begin(), commit->items.end(),
-                                      [](const Item& item) { return item.write.key.is_complete(); });
+  // Sent twice, an insert would make two entities, and a put_if that was applied would find a conflict with itself.
+  const bool resendable = std::all_of(commit->items.begin(), commit->items.end(), [](const Item& item) {
+    return item.write.key.is_complete() && !item.write.base_version;
+  });
   if (datastore::outcome_unknown(status) && resendable && commit->attempts <= commit->rpc.retries.value_or(0)) {
     return retry_later(commit);
   }
@@ -208,44 +214,53 @@ void WriteBatch::answered(const CommitPtr& commit, absl::StatusOr<wire::CommitRe
 
 void WriteBatch::succeeded(Commit& commit, const wire::CommitResponse& response) {
   std::vector<memcache::Unlock> unlocks;
-  std::vector<Key> keys;
+  std::vector<absl::StatusOr<Key>> results;
   for (std::size_t i = 0; i < commit.items.size(); ++i) {
-    Item& item = commit.items[i];
     const wire::MutationResult& result = response.mutation_results(static_cast<int>(i));
-    Key key = item.write.key;
-    if (!result.key().empty()) {
-      if (absl::StatusOr<Key> assigned = Key::from_bytes(result.key()); assigned.ok() && assigned->is_complete()) {
-        key = *std::move(assigned);
-      }
-    }
-    const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
-    if (item.write.policy.lock && key.is_complete()) {
-      const bool through = item.write.policy.write_through && item.write.kind == Write::Kind::kUpsert &&
-                           item.write.key.is_complete() && !commit.tainted;
-      unlocks.push_back({.lock = item.lock,
-                         .key = key,
-                         .outcome = commit.tainted ? memcache::Commit::kUnknown : memcache::Commit::kApplied,
-                         .version = version,
-                         .payload = through ? std::optional<std::string_view>(item.write.entity) : std::nullopt,
-                         .timeout = item.write.policy.timeout});
-    }
-    if (commit.tainted) {
-      context_.cache.distrust(key);
-    } else {
-      remember_write(context_.cache, item.write, key, version);
-    }
-    keys.push_back(std::move(key));
+    results.push_back(settle(commit.items[i], result, commit.tainted, unlocks));
   }
   // Released before the caller is told: nobody may read the old value from memcache after the acknowledgement.
   if (!unlocks.empty()) context_.gateway()->unlock(unlocks);
-  for (std::size_t i = 0; i < commit.items.size(); ++i) {
-    Item& item = commit.items[i];
-    if (keys[i].is_complete()) {
-      finish(item, keys[i]);
-    } else {
-      finish(item, describe(absl::InternalError("the Datastore assigned no id"), item.write));
+  for (std::size_t i = 0; i < commit.items.size(); ++i) finish(commit.items[i], std::move(results[i]));
+}
+
+// What one mutation of a Commit that succeeded means for its lock, the context cache and its caller.
+absl::StatusOr<Key> WriteBatch::settle(const Item& item, const wire::MutationResult& result, bool tainted,
+                                       std::vector<memcache::Unlock>& unlocks) {
+  const Write& write = item.write;
+  const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
+  if (result.conflict_detected()) {
+    // The version is that of what the Datastore has: memcache and this context may not show anything older.
+    if (item.lock != nullptr) {
+      const memcache::Commit outcome = version > 0 ? memcache::Commit::kApplied : memcache::Commit::kFailed;
+      unlocks.push_back({.lock = item.lock, .key = write.key, .outcome = outcome, .version = version});
     }
+    context_.cache.erase(write.key);
+    context_.cache.raise_floor(write.key, version);
+    return conflict(cat("put_if of ", write.key.to_string(), ": the Datastore has version ", version, ", not ",
+                        *write.base_version, "; not written: read the entity again"));
   }
+  Key key = write.key;
+  if (!result.key().empty()) {
+    if (absl::StatusOr<Key> assigned = Key::from_bytes(result.key()); assigned.ok()) key = *std::move(assigned);
+  }
+  if (!key.is_complete()) return describe(absl::InternalError("the Datastore assigned no id"), write);
+  if (write.policy.lock) {
+    const bool through =
+        write.policy.write_through && write.kind == Write::Kind::kUpsert && write.key.is_complete() && !tainted;
+    unlocks.push_back({.lock = item.lock,
+                       .key = key,
+                       .outcome = tainted ? memcache::Commit::kUnknown : memcache::Commit::kApplied,
+                       .version = version,
+                       .payload = through ? std::optional<std::string_view>(write.entity) : std::nullopt,
+                       .timeout = write.policy.timeout});
+  }
+  if (tainted) {
+    context_.cache.distrust(key);
+  } else {
+    remember_write(context_, write, key, version);
+  }
+  return key;
 }
 
 void WriteBatch::failed(Commit& commit, const absl::Status& status, memcache::Commit outcome) {

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ struct Write {
   enum class Kind { kUpsert, kDelete };
   Kind kind = Kind::kUpsert;
   Key key;
-  detail::PayloadPtr payload;  // of an upsert
-  std::string entity;          // of an upsert, encoded
+  detail::PayloadPtr payload;                   // of an upsert
+  std::string entity;                           // of an upsert, encoded
+  std::optional<std::uint64_t> base_version{};  // of put_if(): of the entity that is replaced; 0 = none
   CallPolicy policy;
   RpcOptions rpc;
   std::function<void(absl::StatusOr<Key>)> done;
@@ -42,7 +44,7 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
  private:
   struct Item {
     Write write;
-    memcache::LockPtr lock;  // null: not locked (incomplete key, or not a matter of memcache)
+    memcache::LockPtr lock;  // null: not locked (incomplete key, best effort, or not a matter of memcache)
   };
   // The writes of one Commit. Tainted: an attempt of it ended with an unknown outcome, after which no success is
   // trusted to be the last word and the locks stay.
@@ -61,6 +63,8 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
   bool renew_locks(Commit& commit);
   void answered(const CommitPtr& commit, absl::StatusOr<wire::CommitResponse> response);
   void succeeded(Commit& commit, const wire::CommitResponse& response);
+  absl::StatusOr<Key> settle(const Item& item, const wire::MutationResult& result, bool tainted,
+                             std::vector<memcache::Unlock>& unlocks);
   void failed(Commit& commit, const absl::Status& status, memcache::Commit outcome);
   void split(Commit& commit);
   void retry_later(const CommitPtr& commit);
@@ -72,9 +76,8 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
   absl::flat_hash_set<Key, KeyHash> keys_;  // open or in flight
 };
 
-// What a write that was applied as `version` (0: unknown to the Datastore) leaves in the context cache; and one of
-// unknown outcome.
-void remember_write(ContextCache& cache, const Write& write, const Key& key, std::uint64_t version);
+// What a write that was applied as `version` (0: unknown to the Datastore) leaves in the context cache.
+void remember_write(Context::Impl& context, const Write& write, const Key& key, std::uint64_t version);
 
 // Writes what never reaches the Datastore into memcache, if its policy says so.
 absl::Status write_cached(Context::Impl& context, const Write& write);

@@ -47,6 +47,7 @@ struct ReadResult {
 struct ReadRequest {
   Key key{};
   std::uint64_t floor = 0;   // a record with a lower version is stale: it is taken down and reported as kMiss
+  WallTime oldest{};         // a record read from the Datastore before is as good as expired
   bool lease = true;         // ask for the right to fill
   bool cached_only = false;  // use_datastore = false: CACHED records are hits, all others are misses without a lease
 };

@@ -11,11 +11,11 @@ namespace {
 constexpr int kReadRounds = 2;
 
 Reading reading_of(const ReadRequest& request) {
-  return {.floor = request.floor, .lease = request.lease, .cached_only = request.cached_only};
+  return {.floor = request.floor, .oldest = request.oldest, .lease = request.lease, .cached_only = request.cached_only};
 }
 
 bool is_served(const Record& record, const ReadRequest& request, WallTime now) {
-  if (is_expired(record, now)) return false;
+  if (is_expired(record, now) || record.read_time < request.oldest) return false;
   if (request.cached_only) return record.state == State::kCached;
   return (record.state == State::kValue || record.state == State::kNeg) && record.version >= request.floor;
 }

@@ -124,7 +124,8 @@ Step read_step(const Seen& seen, const Reading& reading, WallTime now) {
   }
   if (!seen.is(State::kValue) && !seen.is(State::kNeg)) return {};
   const bool stale = seen.record.version < reading.floor;
-  if (!stale && !(is_expired(seen.record, now) && reading.lease)) return {};
+  const bool over = is_expired(seen.record, now) || seen.record.read_time < reading.oldest;
+  if (!stale && !(over && reading.lease)) return {};
   return cas(seen, empty(std::max(reading.floor, seen.record.version)), kBeyondTemporary);
 }
 

@@ -78,10 +78,11 @@ std::uint32_t deadline_after(WallTime now, seconds duration);
 std::uint32_t expiry_after(WallTime now, seconds timeout);
 bool is_expired(const Record& record, WallTime now);
 
-// A reader's rights, and its next step after the record was read once: an absent record is made EMPTY, a stale or
-// expired one taken down to EMPTY.
+// What a reader takes and may do, and its next step after the record was read once: an absent record is made EMPTY; a
+// stale, expired or too old one is taken down to EMPTY.
 struct Reading {
   std::uint64_t floor = 0;
+  WallTime oldest{};
   bool lease = true;
   bool cached_only = false;
 };

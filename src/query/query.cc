@@ -122,10 +122,12 @@ std::int32_t clamp(std::size_t n) {
   return static_cast<std::int32_t>(std::min<std::size_t>(n, std::numeric_limits<std::int32_t>::max()));
 }
 
-// Runs the query batch by batch. `take` gets each result and says whether it counts; the query goes on until `limit` of
-// them did, or there are no more.
+// Gets a result and the time it was read at, and says whether it counts.
+using Take = std::function<absl::StatusOr<bool>(const wire::EntityResult& result, WallTime read_time)>;
+
+// Runs the query batch by batch until `limit` results count, or there are no more.
 absl::Status run(Context::Impl& context, wire::RunQueryRequest request, std::size_t offset, std::size_t limit,
-                 const Options& options, const std::function<absl::StatusOr<bool>(const wire::EntityResult&)>& take) {
+                 const Options& options, const Take& take) {
   while (limit > 0) {
     wire::Query& query = *request.mutable_query();
     query.set_offset(clamp(offset));
@@ -136,7 +138,7 @@ absl::Status run(Context::Impl& context, wire::RunQueryRequest request, std::siz
         call_rpc(context, &datastore::Stub::run_query, wire::RunQueryRequest(request), RpcOptions::of(options).call()));
     const wire::QueryResultBatch& batch = response.batch();
     for (const wire::EntityResult& result : batch.entity_results()) {
-      NDB_ASSIGN_OR_RETURN(const bool counts, take(result));
+      NDB_ASSIGN_OR_RETURN(const bool counts, take(result, to_wall_time(batch.read_time())));
       if (counts && limit != SIZE_MAX) --limit;
     }
     offset -= std::min<std::size_t>(offset, static_cast<std::size_t>(std::max(batch.skipped_results(), 0)));
@@ -152,8 +154,8 @@ absl::Status run(Context::Impl& context, wire::RunQueryRequest request, std::siz
 }
 
 // A full result, as the context cache lets it be seen. Empty payload: dropped.
-absl::StatusOr<Found> through_cache(Context::Impl& context, const wire::EntityResult& result, const ModelInfo& info,
-                                    const Options& options) {
+absl::StatusOr<Found> through_cache(Context::Impl& context, const wire::EntityResult& result, WallTime read_time,
+                                    const ModelInfo& info, const Options& options) {
   Found found;
   NDB_ASSIGN_OR_RETURN(found.key, entity_key(result.entity()));
   NDB_ASSIGN_OR_RETURN(const ModelInfo* const of_kind, find_model(found.key.kind()));
@@ -165,10 +167,9 @@ absl::StatusOr<Found> through_cache(Context::Impl& context, const wire::EntityRe
     }
   }
   NDB_ASSIGN_OR_RETURN(found.payload, decode_entity(info, found.key, result.entity()));
-  if (cache) {
-    context.cache.store_read(found.key, found.payload,
-                             static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0)));
-  }
+  const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
+  found.payload->set_version(version);
+  if (cache) context.cache.store_read(found.key, {found.payload, version, read_time});
   return found;
 }
 
@@ -184,8 +185,8 @@ std::vector<Found> fetch(const QuerySpec& spec, const ModelInfo& info, std::size
   const auto fetch_all = [&]() -> absl::Status {
     NDB_ASSIGN_OR_RETURN(wire::RunQueryRequest request, make_request(call.impl, spec, options));
     return run(call.impl, std::move(request), spec.offset, limit, options,
-               [&](const wire::EntityResult& result) -> absl::StatusOr<bool> {
-                 NDB_ASSIGN_OR_RETURN(Found found, through_cache(call.impl, result, info, options));
+               [&](const wire::EntityResult& result, WallTime read_time) -> absl::StatusOr<bool> {
+                 NDB_ASSIGN_OR_RETURN(Found found, through_cache(call.impl, result, read_time, info, options));
                  if (!found.payload) return false;
                  results.push_back(std::move(found));
                  return true;
@@ -204,7 +205,7 @@ void fetch_projection(const QuerySpec& spec, const Table& table, std::size_t lim
       request.mutable_query()->add_projection()->mutable_property()->set_name(std::string(row.name));
     }
     return run(call.impl, std::move(request), spec.offset, limit, options,
-               [&](const wire::EntityResult& result) -> absl::StatusOr<bool> {
+               [&](const wire::EntityResult& result, WallTime) -> absl::StatusOr<bool> {
                  NDB_ASSIGN_OR_RETURN(const Key key, entity_key(result.entity()));
                  Decoder decoder;
                  if (!decoder.properties(table, result.entity(), into(key))) return decoder.status(key.kind(), key);
@@ -221,7 +222,7 @@ std::vector<Key> fetch_keys(const QuerySpec& spec, std::size_t limit, const Opti
     NDB_ASSIGN_OR_RETURN(wire::RunQueryRequest request, make_request(call.impl, spec, options));
     request.mutable_query()->add_projection()->mutable_property()->set_name("__key__");
     return run(call.impl, std::move(request), spec.offset, limit, options,
-               [&](const wire::EntityResult& result) -> absl::StatusOr<bool> {
+               [&](const wire::EntityResult& result, WallTime) -> absl::StatusOr<bool> {
                  NDB_ASSIGN_OR_RETURN(Key key, entity_key(result.entity()));
                  keys.push_back(std::move(key));
                  return true;

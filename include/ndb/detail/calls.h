@@ -69,10 +69,11 @@ std::vector<Found> read_multi(std::span<const Key> keys, const ModelInfo& info, 
 void read_async(const std::shared_ptr<ReadOp>& op, const Options& options);
 
 // Writes the entity, which is stamped (auto_now) for it and encoded before the call returns. The future gives the whole
-// key, with the id that the Datastore assigned to an incomplete one.
-Future<Key> write_async(Handle& handle, const Options& options);
-// After a put: gives the handle the key that the future brought, if it brought one.
-void complete_key(Handle& handle, const Future<Key>& put);
+// key, with the id that the Datastore assigned to an incomplete one. With a base version as put_if() does.
+Future<Key> write_async(Handle& handle, const Options& options, std::optional<std::uint64_t> base_version = {});
+// After a put that succeeded: gives the handle the key and the version that it was written as. `put` is of
+// write_async().
+void complete(Handle& handle, const Future<Key>& put);
 Future<void> erase_async(const Key& key, const Options& options);
 
 std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& options);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,12 +33,18 @@ class Payload {
   virtual void* properties() = 0;
   virtual std::size_t footprint() const = 0;  // bytes in memory, about: what a cache limit counts
 
+  // The Datastore's version of these properties, or of those that they were edited from; 0: not known. Another thread
+  // may look while a put is acknowledged.
+  std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+  void set_version(std::uint64_t version) { version_.store(version, std::memory_order_relaxed); }
+
  protected:
-  Payload(const Payload& other) : info_(other.info_) {}
+  Payload(const Payload& other) : info_(other.info_), version_(other.version()) {}
 
  private:
   friend class PayloadPtr;
   const ModelInfo* info_;
+  std::atomic<std::uint64_t> version_{0};
   mutable std::atomic<int> owners_{0};
   bool edited_ = false;  // edit() gave out a reference, so from now on this payload is copied instead of shared
 };
