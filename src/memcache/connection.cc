@@ -67,7 +67,7 @@ int Connection::send(std::string_view name, const Store& s) {
 }
 
 bool Connection::store_quietly(std::string_view name, const Store& s) {
-  if (s.verb == Verb::kCas && (s.unique.epoch != epoch_ || s.unique.cas == 0)) return true;
+  if (s.verb == Verb::kCas && !s.unique.is_good_in(epoch_)) return true;
   memcached_behavior_set(open(), MEMCACHED_BEHAVIOR_NOREPLY, 1);
   const int code = send(name, s);
   memcached_behavior_set(client_.get(), MEMCACHED_BEHAVIOR_NOREPLY, 0);
@@ -127,7 +127,7 @@ std::optional<bool> Connection::stored(int code) {
 }
 
 std::optional<bool> Connection::store(std::string_view name, const Store& s) {
-  if (s.verb == Verb::kCas && (s.unique.epoch != epoch_ || s.unique.cas == 0)) return false;
+  if (s.verb == Verb::kCas && !s.unique.is_good_in(epoch_)) return false;
   return stored(send(name, s));
 }
 

@@ -9,11 +9,12 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "memcache/memcache_gateway.h"
+#include "memcache/sequences.h"
 
 namespace ndb::memcache {
 namespace {
 
-// Races that an operation loses before it resorts to a contended LOCK (invalidate) or gives up (CACHED).
+// Races that an operation on a CACHED record loses before it gives up.
 constexpr int kTries = 4;
 
 absl::Status unavailable(std::string_view what, const Place& place, const Address& server) {
@@ -132,12 +133,8 @@ absl::Status MemcacheGateway::invalidate(std::span<const Key> keys) {
   std::vector<Entry> invalidated = entries(keys);
   std::vector<std::uint64_t> tokens(keys.size());
   std::ranges::generate(tokens, new_token);
-  converge(invalidated, kTries + 1, [&](Entry& entry, int round) {
-    const bool lost = round >= kTries && entry.seen.what != Seen::kFailed;
-    Step step = invalidate_step(entry.seen, tokens[entry.index], now());
-    if (step.what == Step::kDone || !lost) return step;
-    return contend_step(entry.seen, {}, entry.seen.record.version, now());
-  });
+  converge(invalidated, kWriteRounds,
+           [&](Entry& entry, int round) { return invalidate_next(entry.seen, tokens[entry.index], round, now()); });
   for (const Entry& entry : invalidated) {
     if (!entry.done) return unavailable("invalidate", entry.place, cluster_->address(entry.place.server));
   }

@@ -3,38 +3,13 @@
 #include <utility>
 
 #include "memcache/memcache_gateway.h"
+#include "memcache/sequences.h"
 
 namespace ndb::memcache {
 namespace {
 
-// One round trip to read; one more to make EMPTY what is absent, stale or expired.
-constexpr int kReadRounds = 2;
-
 Reading reading_of(const ReadRequest& request) {
   return {.floor = request.floor, .oldest = request.oldest, .lease = request.lease, .cached_only = request.cached_only};
-}
-
-bool is_served(const Record& record, const ReadRequest& request, WallTime now) {
-  if (is_expired(record, now) || record.read_time < request.oldest) return false;
-  if (request.cached_only) return record.state == State::kCached;
-  return (record.state == State::kValue || record.state == State::kNeg) && record.version >= request.floor;
-}
-
-Outcome outcome_of(const Seen& seen, const ReadRequest& request, WallTime now) {
-  switch (seen.what) {
-    case Seen::kUnread:
-    case Seen::kFailed:
-    case Seen::kForeign:
-      return Outcome::kBypass;
-    case Seen::kAbsent:
-      return Outcome::kMiss;
-    case Seen::kRecord:
-      break;
-  }
-  if (is_served(seen.record, request, now)) {
-    return seen.record.state == State::kNeg ? Outcome::kAbsent : Outcome::kHit;
-  }
-  return seen.record.state == State::kLock && !request.cached_only ? Outcome::kBypass : Outcome::kMiss;
 }
 
 }  // namespace
@@ -47,14 +22,12 @@ std::vector<ReadResult> MemcacheGateway::read(std::span<const ReadRequest> reque
   }
   const WallTime time = now();
   converge(entries, kReadRounds, [&](Entry& entry, int round) {
-    if (round == 0) return Step{.what = Step::kRead};
-    if (round == kReadRounds) return Step{};
     const Reading reading = reading_of(requests[entry.index]);
-    if (!reading.cached_only && (entry.seen.is(State::kValue) || entry.seen.is(State::kNeg)) &&
+    if (round == 1 && !reading.cached_only && (entry.seen.is(State::kValue) || entry.seen.is(State::kNeg)) &&
         entry.seen.record.version < reading.floor) {
       ++cluster_->counters().stale;
     }
-    return read_step(entry.seen, reading, time);
+    return read_next(entry.seen, reading, round, time);
   });
   std::vector<ReadResult> results(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) finish_read(requests[i], entries[i], results[i]);
@@ -64,7 +37,8 @@ std::vector<ReadResult> MemcacheGateway::read(std::span<const ReadRequest> reque
 void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, ReadResult& result) {
   Counters& counters = cluster_->counters();
   Seen& seen = entry.seen;
-  result.outcome = outcome_of(seen, request, now());
+  const Reading reading = reading_of(request);
+  result.outcome = outcome_of(seen, reading, now());
   switch (result.outcome) {
     case Outcome::kHit:
     case Outcome::kAbsent:
@@ -80,10 +54,10 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
       ++counters.bypassed;
       return;
   }
-  const bool open = seen.is(State::kEmpty) || seen.is(State::kCached);
-  if (!open || !request.lease || request.cached_only || seen.unique.cas == 0) return;
-  result.lease = std::make_shared<const Lease>(Lease{
-      .place = std::move(entry.place), .unique = seen.unique, .min = std::max(seen.record.version, request.floor)});
+  if (const std::optional<std::uint64_t> min = lease_min(seen, reading)) {
+    result.lease =
+        std::make_shared<const Lease>(Lease{.place = std::move(entry.place), .unique = seen.unique, .min = *min});
+  }
 }
 
 void MemcacheGateway::fill(std::span<const Fill> fills) {

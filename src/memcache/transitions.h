@@ -39,6 +39,7 @@ inline constexpr std::size_t kMostHolders = 32;
 struct Unique {
   std::uint64_t epoch = 0;
   std::uint64_t cas = 0;
+  bool is_good_in(std::uint64_t current_epoch) const { return cas != 0 && epoch == current_epoch; }
 };
 
 // What is known of a record before a step.

@@ -5,13 +5,10 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "memcache/memcache_gateway.h"
+#include "memcache/sequences.h"
 
 namespace ndb::memcache {
 namespace {
-
-// The first round trip adds the LOCK or reads what is there; then three races may be lost; the last one is blind.
-constexpr int kRaces = 4;
-constexpr int kRounds = kRaces + 1;
 
 // memcached counts in whole seconds, and lock_step() rounds up.
 static_assert(Gateway::kLongestHold + seconds(3) <= kLongestLock);
@@ -21,20 +18,9 @@ absl::Status not_locked(const Place& place, const Address& server) {
                                     ": not written; retry, or see to the server"));
 }
 
-// One attempt of a writer to join: a new token for every round, because a command that timed out may still be executed.
-struct Joining {
-  Holder me;
-  Monotonic sent{};
-  bool blind = false;
-
-  Step next(const Seen& seen, int round, seconds hold, const Clock& clock) {
-    const WallTime now = clock.now();
-    if (round > 0 && (blind ? contend_step(seen, me, 0, now) : lock_step(seen, me, now)).what == Step::kDone) return {};
-    sent = clock.monotonic();
-    me = {.token = new_token(), .deadline = deadline_after(now, hold)};
-    blind = round >= kRaces && seen.what != Seen::kFailed;
-    return blind ? contend_step({}, me, seen.record.version, now) : lock_step(seen, me, now);
-  }
+struct Attempt {
+  Joining joining;
+  Monotonic sent{};  // the last round of it
 };
 
 }  // namespace
@@ -46,9 +32,13 @@ std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const Key> 
                                       "; use another deadline")));
   }
   std::vector<Entry> locked = entries(keys);
-  std::vector<Joining> joining(keys.size());
-  converge(locked, kRounds, [&](Entry& entry, int round) {
-    return joining[entry.index].next(entry.seen, round, hold, cluster_->clock());
+  std::vector<Attempt> attempts(keys.size());
+  converge(locked, kWriteRounds, [&](Entry& entry, int round) {
+    Attempt& attempt = attempts[entry.index];
+    const Monotonic sent = cluster_->clock().monotonic();
+    Step step = attempt.joining.next(entry.seen, round, hold, now(), new_token);
+    if (step.what != Step::kDone) attempt.sent = sent;
+    return step;
   });
 
   std::vector<absl::StatusOr<LockPtr>> locks;
@@ -59,9 +49,9 @@ std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const Key> 
       continue;
     }
     ++cluster_->counters().locks;
-    const Joining& joined = joining[entry.index];
+    const Attempt& joined = attempts[entry.index];
     locks.emplace_back(std::make_shared<const Lock>(Lock{.place = std::move(entry.place),
-                                                         .me = joined.me,
+                                                         .me = joined.joining.me,
                                                          .seen = std::move(entry.seen),
                                                          .protected_until = joined.sent + hold}));
   }
@@ -94,15 +84,8 @@ void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
     if (unlock.payload && fits(entry.place, *unlock.payload)) leaving[i].payload = unlock.payload;
   }
 
-  converge(left, kRounds, [&](Entry& entry, int round) {
-    const Leaving& how = leaving[entry.index];
-    // A success without a version can't be told from older states: it is as good as unknown.
-    const bool known = unlocks[entry.index].outcome == Commit::kFailed || how.version != 0;
-    const Holder stays{.token = known ? 0 : how.token, .deadline = deadline_after(start, kUnknownHold)};
-    Step step = known ? release_step(entry.seen, how, now()) : lock_step(entry.seen, stays, now());
-    const bool protects = !known || how.version != 0;
-    if (step.what == Step::kDone || round < kRaces || !protects || entry.seen.what == Seen::kFailed) return step;
-    return contend_step(entry.seen, stays, std::max(how.version, entry.seen.record.version), now());
+  converge(left, kWriteRounds, [&](Entry& entry, int round) {
+    return leave_next(entry.seen, leaving[entry.index], unlocks[entry.index].outcome, round, start, now());
   });
   for (const Entry& entry : left) entry.done ? ++cluster_->counters().unlocks : ++cluster_->counters().errors;
 }
