@@ -36,6 +36,7 @@ struct ClientOptions {
   std::chrono::milliseconds memcache_connect_timeout{50};
   std::chrono::milliseconds memcache_io_timeout{50};
   std::size_t memcache_max_item_size = 1024 * 1024;  // the servers' -I; larger entities are never sent
+  RingCheck memcache_ring_check = RingCheck::kWarn;
 
   // What is decided here where neither the call nor a policy has an opinion.
   std::optional<bool> use_cache{}, use_memcache{}, use_datastore{};

@@ -30,6 +30,10 @@ struct Timeout {
   std::chrono::milliseconds milliseconds;
 };
 
+// Programs that name different memcached servers write and read an entity in different places. What a client does that
+// finds this out: nothing; log and count it; or also serve nothing from memcache and fail writes (FAILED_PRECONDITION).
+enum class RingCheck { kOff, kWarn, kEnforce };
+
 enum class ReadConsistency { kStrong, kEventual };
 
 // Options of get, put and delete. What is not set is decided by the context's policies (see ndb/context.h).

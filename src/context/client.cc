@@ -59,6 +59,7 @@ absl::StatusOr<std::unique_ptr<memcache::Gateway>> make_gateway(const ClientOpti
   config.connect_timeout = options.memcache_connect_timeout;
   config.io_timeout = options.memcache_io_timeout;
   config.max_item_size = options.memcache_max_item_size;
+  config.ring_check = options.memcache_ring_check;
   return memcache::Gateway::make(std::move(config));
 }
 

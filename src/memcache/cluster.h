@@ -37,7 +37,7 @@ MemcachedPtr make_client(const Address& address, const Config& config);
 
 struct Counters {
   std::atomic<std::uint64_t> round_trips{0}, commands{0}, hits{0}, misses{0}, bypassed{0}, fills{0}, locks{0},
-      unlocks{0}, errors{0}, corrupt{0}, stale{0};
+      unlocks{0}, errors{0}, corrupt{0}, stale{0}, ring_mismatches{0}, repaired{0};
 };
 
 // Thread-safe: only breakers and counters change.

@@ -24,6 +24,13 @@ absl::Status unavailable(std::string_view what, const Place& place, const Addres
 
 }  // namespace
 
+absl::Status ring_error() {
+  return absl::FailedPreconditionError(
+      "memcache: other programs use another list of servers (see the log), and ring_check is enforced: give all of "
+      "them "
+      "the same MEMCACHED_HOSTS");
+}
+
 std::uint64_t new_token() {
   std::uint64_t token = 0;
   while (token == 0) arc4random_buf(&token, sizeof token);
@@ -41,6 +48,16 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::make(Config config) {
   probe(*cluster);
   return std::make_unique<MemcacheGateway>(std::move(cluster));
 }
+
+MemcacheGateway::MemcacheGateway(std::unique_ptr<Cluster> cluster)
+    : cluster_(std::move(cluster)),
+      handles_(*cluster_),
+      ring_(*cluster_),
+      repairs_(cluster_->clock(), [this](std::vector<Departure>& departures) {
+        const std::size_t before = departures.size();
+        leave(departures);
+        cluster_->counters().repaired += before - departures.size();
+      }) {}
 
 Place MemcacheGateway::place(const Key& key) const {
   Place place{.key = key, .name = record_name(key.bytes())};
@@ -130,6 +147,7 @@ void MemcacheGateway::converge(std::vector<Entry>& entries, int rounds, Decide d
 }
 
 absl::Status MemcacheGateway::invalidate(std::span<const Key> keys) {
+  if (fenced()) return ring_error();
   std::vector<Entry> invalidated = entries(keys);
   std::vector<std::uint64_t> tokens(keys.size());
   std::ranges::generate(tokens, new_token);
@@ -142,6 +160,7 @@ absl::Status MemcacheGateway::invalidate(std::span<const Key> keys) {
 }
 
 absl::Status MemcacheGateway::put_cached(const Key& key, std::string_view payload, seconds timeout) {
+  if (fenced()) return ring_error();
   std::vector<Entry> one = entries({&key, 1});
   const Place& place = one[0].place;
   if (!fits(place, payload)) {
@@ -158,6 +177,7 @@ absl::Status MemcacheGateway::put_cached(const Key& key, std::string_view payloa
 }
 
 absl::Status MemcacheGateway::delete_cached(const Key& key) {
+  if (fenced()) return ring_error();
   std::vector<Entry> one = entries({&key, 1});
   converge(one, kTries, [&](Entry& entry, int) { return delete_cached_step(entry.seen); });
   if (one[0].done) return absl::OkStatus();
@@ -176,7 +196,11 @@ Stats MemcacheGateway::stats() const {
           .unlocks = c.unlocks,
           .errors = c.errors,
           .corrupt = c.corrupt,
-          .stale = c.stale};
+          .stale = c.stale,
+          .ring_mismatches = c.ring_mismatches,
+          .repairs_waiting = repairs_.waiting(),
+          .repaired = c.repaired,
+          .repairs_given_up = repairs_.given_up()};
 }
 
 }  // namespace ndb::memcache

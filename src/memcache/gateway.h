@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "ndb/key.h"
+#include "ndb/options.h"
 
 namespace ndb::memcache {
 
@@ -24,6 +25,7 @@ struct Config {
   std::chrono::milliseconds io_timeout{50};
   std::size_t compress_above = 4096;        // bytes of payload; zstd
   std::size_t max_item_size = 1024 * 1024;  // the server's -I
+  RingCheck ring_check = RingCheck::kWarn;
   const Clock* clock = &Clock::system();
 };
 
@@ -65,7 +67,7 @@ using LockPtr = std::shared_ptr<const Lock>;
 enum class Commit { kApplied, kFailed, kUnknown };
 struct Unlock {
   LockPtr
-      lock{};  // null with kApplied and a version: a key that could not be locked before because its id was not known
+      lock{};  // null with kApplied: a key that was not locked, as its id was not known or its class does not insist
   Key key{};
   Commit outcome = Commit::kUnknown;
   std::uint64_t version = 0;                  // of the commit, with kApplied; 0 is as good as kUnknown
@@ -75,7 +77,10 @@ struct Unlock {
 
 struct Stats {  // counted since the gateway was made
   std::uint64_t round_trips = 0, commands = 0, hits = 0, misses = 0, bypassed = 0, fills = 0, locks = 0, unlocks = 0,
-                errors = 0, corrupt = 0, stale = 0;
+                errors = 0, corrupt = 0, stale = 0, ring_mismatches = 0;
+  std::uint64_t repairs_waiting = 0;  // releases that memcache has not taken yet
+  std::uint64_t repaired = 0;         // of those that had to wait
+  std::uint64_t repairs_given_up = 0;
 };
 
 // Thread-safe; one per client. Functions block, at most for a few of the configured time-outs, and never throw.
@@ -90,11 +95,13 @@ class Gateway {
   virtual void fill(std::span<const Fill> fills) = 0;  // does not wait for answers
 
   // Locks each key just before its commit. UNAVAILABLE for a key whose lock could not be stored: it must not be
-  // written. A lock protects for at least `hold` from now: 1 to kLongestHold seconds, or INVALID_ARGUMENT.
+  // written. FAILED_PRECONDITION if programs disagree on the servers and that is enforced. A lock protects for at least
+  // `hold` from now: 1 to kLongestHold seconds, or INVALID_ARGUMENT.
   static constexpr std::chrono::seconds kLongestHold{387};
   virtual std::vector<absl::StatusOr<LockPtr>> lock(std::span<const Key> keys, std::chrono::seconds hold) = 0;
   // Whether the lock still protects for `margin` from now on the clock that counts through suspension.
   virtual bool still_held(const Lock& lock, std::chrono::milliseconds margin) const = 0;
+  // What memcache does not take now is tried again in the background, for as long as locks can last.
   virtual void unlock(std::span<const Unlock> unlocks) = 0;
 
   // What memcache holds of the keys is no longer served: VALUE, NEG, EMPTY, CACHED become EMPTY, LOCK becomes

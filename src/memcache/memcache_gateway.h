@@ -12,6 +12,8 @@
 #include "memcache/cluster.h"
 #include "memcache/gateway.h"
 #include "memcache/handle.h"
+#include "memcache/repair_queue.h"
+#include "memcache/ring_guard.h"
 #include "memcache/transitions.h"
 
 namespace ndb::memcache {
@@ -44,9 +46,20 @@ struct Entry {
   bool done = false;
 };
 
+// A writer's leave of one record.
+struct Departure {
+  Place place;
+  Seen seen{};
+  Leaving leaving{};
+  Commit outcome = Commit::kUnknown;
+  WallTime start{};
+  Monotonic useless_after{};  // no LOCK of it can be left
+  bool done = false;
+};
+
 class MemcacheGateway final : public Gateway {
  public:
-  explicit MemcacheGateway(std::unique_ptr<Cluster> cluster) : cluster_(std::move(cluster)), handles_(*cluster_) {}
+  explicit MemcacheGateway(std::unique_ptr<Cluster> cluster);
 
   std::vector<ReadResult> read(std::span<const ReadRequest> requests) override;
   void fill(std::span<const Fill> fills) override;
@@ -77,6 +90,8 @@ class MemcacheGateway final : public Gateway {
   std::vector<Entry> entries(std::span<const Key> keys) const;
   Seen see(const Place& place, const Item& item);
   Store to_store(Step step, const Place& place, const Unique& unique) const;
+  bool fenced() { return !ring_.agrees() && cluster_->config().ring_check == RingCheck::kEnforce; }
+  void leave(std::vector<Departure>& departures);  // takes out those that are done
   void finish_read(const ReadRequest& request, Entry& entry, ReadResult& result);
   bool fits(const Place& place, std::string_view payload) const;
 
@@ -84,8 +99,11 @@ class MemcacheGateway final : public Gateway {
 
   std::unique_ptr<Cluster> cluster_;
   HandlePool handles_;
+  RingGuard ring_;
+  RepairQueue repairs_;  // last: its thread uses the others
 };
 
+absl::Status ring_error();  // of operations that a fenced gateway refuses
 // Random, never 0.
 std::uint64_t new_token();
 // `duration` as memcached reads it: more than 30 days would be taken for a date.

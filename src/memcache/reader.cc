@@ -15,6 +15,7 @@ Reading reading_of(const ReadRequest& request) {
 }  // namespace
 
 std::vector<ReadResult> MemcacheGateway::read(std::span<const ReadRequest> requests) {
+  if (fenced()) return std::vector<ReadResult>(requests.size());  // kBypass
   std::vector<Entry> entries(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     entries[i].index = i;

@@ -31,6 +31,7 @@ std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const Key> 
         keys.size(), bad_argument(cat("a lock is held for 1 to ", kLongestHold.count(), " s, not ", hold.count(),
                                       "; use another deadline")));
   }
+  if (fenced()) return std::vector<absl::StatusOr<LockPtr>>(keys.size(), ring_error());
   std::vector<Entry> locked = entries(keys);
   std::vector<Attempt> attempts(keys.size());
   converge(locked, kWriteRounds, [&](Entry& entry, int round) {
@@ -64,30 +65,47 @@ bool MemcacheGateway::still_held(const Lock& lock, std::chrono::milliseconds mar
 
 void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
   const WallTime start = now();
-  std::vector<Entry> left;
-  std::vector<Leaving> leaving(unlocks.size());
-  for (std::size_t i = 0; i < unlocks.size(); ++i) {
-    const Unlock& unlock = unlocks[i];
+  const Monotonic useless_after = cluster_->clock().monotonic() + kUnknownHold;
+  std::vector<Departure> departures;
+  for (const Unlock& unlock : unlocks) {
     if (unlock.lock == nullptr && (unlock.outcome != Commit::kApplied || unlock.version == 0)) continue;
-    Entry& entry = left.emplace_back();
-    entry.index = i;
+    Departure& one = departures.emplace_back();
+    one.outcome = unlock.outcome;
+    one.start = start;
+    one.useless_after = useless_after;
     if (unlock.lock != nullptr) {
-      entry.place = unlock.lock->place;
-      entry.seen = unlock.lock->seen;
-      leaving[i].token = unlock.lock->me.token;
+      one.place = unlock.lock->place;
+      one.seen = unlock.lock->seen;
+      one.leaving.token = unlock.lock->me.token;
     } else {
-      entry.place = place(unlock.key);
+      one.place = place(unlock.key);
     }
     if (unlock.outcome != Commit::kApplied) continue;
-    leaving[i].version = unlock.version;
-    leaving[i].timeout = unlock.timeout;
-    if (unlock.payload && fits(entry.place, *unlock.payload)) leaving[i].payload = unlock.payload;
+    one.leaving.version = unlock.version;
+    one.leaving.timeout = unlock.timeout;
+    if (unlock.payload && fits(one.place, *unlock.payload)) one.leaving.payload = unlock.payload;
   }
+  leave(departures);
+  // Whoever repairs later has no payload to leave any more, and knows nothing of the record.
+  for (Departure& one : departures) one.leaving.payload.reset();
+  repairs_.add(std::move(departures));
+}
 
-  converge(left, kWriteRounds, [&](Entry& entry, int round) {
-    return leave_next(entry.seen, leaving[entry.index], unlocks[entry.index].outcome, round, start, now());
+void MemcacheGateway::leave(std::vector<Departure>& departures) {
+  std::vector<Entry> entries(departures.size());
+  for (std::size_t i = 0; i < departures.size(); ++i) {
+    entries[i] = {.index = i, .place = departures[i].place, .seen = std::move(departures[i].seen)};
+    departures[i].seen = {};
+  }
+  converge(entries, kWriteRounds, [&](Entry& entry, int round) {
+    const Departure& one = departures[entry.index];
+    return leave_next(entry.seen, one.leaving, one.outcome, round, one.start, now());
   });
-  for (const Entry& entry : left) entry.done ? ++cluster_->counters().unlocks : ++cluster_->counters().errors;
+  for (const Entry& entry : entries) {
+    departures[entry.index].done = entry.done;
+    entry.done ? ++cluster_->counters().unlocks : ++cluster_->counters().errors;
+  }
+  std::erase_if(departures, [](const Departure& one) { return one.done; });
 }
 
 }  // namespace ndb::memcache

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "support/fake_clock.h"
 #include "support/tiers.h"
 
 namespace {
@@ -648,6 +649,103 @@ TEST_F(ContextTest, ManyTaskletsMakeOneBatchPerTurn) {
   });
   EXPECT_EQ(counts.lookups, 2);
   EXPECT_EQ(counts.memcache_reads, 2);
+}
+
+TEST_F(ContextTest, PutIfWritesOnlyOverTheVersionItIsTold) {
+  const ndb::Client here = client();
+  in_new_context(here, [&] {
+    Account ada = Account::make({.name = "Ada"}, ndb::id("v"));
+    EXPECT_EQ(ndb::version_of(ada), 0u);
+    ada.put_if(0);  // there must be none
+    const std::uint64_t first = ndb::version_of(ada);
+    EXPECT_GT(first, 0u);
+    EXPECT_THROW(Account::make({.name = "other"}, ndb::id("v")).put_if(0), ndb::ConflictError);
+
+    // Read anew by whatever tier: the version comes along; editing keeps it.
+    for (const bool cache : {true, false}) {
+      for (const bool memcache : {true, true, false}) {
+        EXPECT_EQ(ndb::version_of(Account::get_by_id("v", {.use_cache = cache, .use_memcache = memcache})), first);
+      }
+    }
+    EXPECT_EQ(ndb::version_of(Account::query(Account::name == "Ada").fetch()[0]), first);
+    ada.edit().name = "Ada L";
+    EXPECT_EQ(ndb::version_of(ada), first);
+    ada.put_if(ndb::version_of(ada));
+    EXPECT_GT(ndb::version_of(ada), first);
+    ada.edit().name = "Ada Lovelace";
+    ada.put_if(ndb::version_of(ada));
+
+    // Somebody else was faster: nothing is written, and no cache shows what was before.
+    std::thread([&] { in_new_context(here, [] { Account::make({.name = "theirs"}, ndb::id("v")).put(); }); }).join();
+    ada.edit().name = "mine";
+    try {
+      ada.put_if(ndb::version_of(ada));
+      ADD_FAILURE();
+    } catch (const ndb::ConflictError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("put_if of Key('Account', 'v'"));
+      EXPECT_THAT(error.what(), HasSubstr("not written"));
+    }
+    EXPECT_EQ(Account::get_by_id("v")->name, "theirs");
+    ada.key().delete_();
+    EXPECT_THROW(ada.put_if(ndb::version_of(ada)), ndb::ConflictError);
+    EXPECT_FALSE(Account::get_by_id("v"));
+
+    EXPECT_THROW(ada.put_if(1, {.use_datastore = false}), ndb::BadArgumentError);
+    EXPECT_THROW(Account::make({.name = "new"}).put_if(0), ndb::BadKeyError);
+    EXPECT_THROW(ndb::transaction([&] { ada.put_if(0); }), ndb::BadRequestError);
+  });
+  in_new_context(here, [] { EXPECT_FALSE(Account::get_by_id("v")); });
+}
+
+// Of a batch only the puts that met a conflict fail.
+TEST_F(ContextTest, AConflictLeavesTheRestOfTheBatch) {
+  const ndb::Client here = client();
+  const auto counts = in_new_context(here, [] {
+    const auto other = Account::make({.name = "b"}, ndb::id("b")).put_async();
+    EXPECT_THROW(Account::make({.name = "a"}, ndb::id("a")).put_if(5), ndb::ConflictError);
+    EXPECT_EQ(other.get().string_id(), "b");
+  });
+  EXPECT_EQ(counts.commits, 1u);
+  in_new_context(here, [] {
+    EXPECT_FALSE(Account::get_by_id("a"));
+    EXPECT_EQ(Account::get_by_id("b")->name, "b");
+  });
+}
+
+TEST_F(ContextTest, MaxStalenessBoundsWhatCachesMayAnswer) {
+  const ndb::Client plain = client();
+  ndb::testing::FakeClock clock;
+  auto core = std::make_shared<ndb::Client::Core>();
+  core->options = plain.core()->options;
+  core->partition = plain.core()->partition;
+  core->gateway = std::move(plain.core()->gateway);
+  core->stub = std::move(plain.core()->stub);
+  core->clock = &clock;
+  in_new_context(ndb::Client(core), [&] {
+    ndb::Context& context = ndb::get_context();
+    const auto lookups = [&](const ndb::Options& options) {
+      const auto before = context.counts().lookups;
+      EXPECT_EQ(Account::get_by_id("s", options)->name, "S");
+      return context.counts().lookups - before;
+    };
+    using std::chrono::seconds;
+    Account::make({.name = "S"}, ndb::id("s")).put();
+    EXPECT_EQ(lookups({.max_staleness = seconds(60)}), 0u);  // its own write is as fresh
+    context.clear_cache();
+    EXPECT_EQ(lookups({}), 1u);
+    for (const bool cache : {true, false}) EXPECT_EQ(lookups({.use_cache = cache, .max_staleness = seconds(60)}), 0u);
+    clock.advance(seconds(90));
+    for (const bool cache : {true, false}) {
+      EXPECT_EQ(lookups({.use_cache = cache}), 0u);
+      EXPECT_EQ(lookups({.use_cache = cache, .max_staleness = seconds(60)}), 1u);
+      EXPECT_EQ(lookups({.use_cache = cache, .max_staleness = seconds(600)}), 0u);
+    }
+    ndb::transaction([&] {
+      Account::get_by_id("s");
+      EXPECT_EQ(lookups({.max_staleness = seconds(0)}), 0u);  // one snapshot, however old
+    });
+    EXPECT_THROW(Account::get_by_id("s", {.max_staleness = seconds(-1)}), ndb::BadArgumentError);
+  });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "memcache/record.h"
 #include "support/tiers.h"
 
 namespace {
@@ -22,6 +23,15 @@ class Note : public ndb::Model<Note> {
     std::int64_t n = 0;
   };
   NDB_MODEL(n)
+};
+
+class Careless : public ndb::Model<Careless> {  // written although memcache can't be locked
+ public:
+  struct Properties {
+    std::int64_t n = 0;
+  };
+  NDB_MODEL(n)
+  static constexpr bool _best_effort = true;
 };
 
 class Faults : public Tiers {
@@ -228,6 +238,53 @@ TEST_F(Faults, GarbageInMemcacheIsNotServed) {
     EXPECT_EQ(read(), 1);
     write(1);
   }
+}
+
+// Without its lock a write of such a kind goes on: memcache may serve the old entity, but not for long, and what could
+// not be told to memcache is told it later.
+TEST_F(Faults, ABestEffortKindIsWrittenWithoutItsLock) {
+  MemcachedServer server;
+  ndb::ClientOptions with_own = options();
+  with_own.memcached_hosts = {server.address()};
+  with_own.memcache_io_timeout = std::chrono::milliseconds(50);
+  const ndb::Client client(with_own);
+  const auto read = [&] {
+    std::int64_t n = -1;
+    in_new_context(client, [&] { n = Careless::get_by_id("x")->n; });
+    return n;
+  };
+  in_new_context(client, [] {
+    Careless::make({.n = 1}, ndb::id("x")).put();
+    Note::make({.n = 1}, ndb::id("x")).put();
+  });
+  EXPECT_EQ(read(), 1);
+  EXPECT_EQ(read(), 1);
+  server.pause();
+  in_new_context(client, [] {
+    Careless::make({.n = 2}, ndb::id("x")).put();
+    EXPECT_EQ(Careless::get_by_id("x")->n, 2);
+    ndb::transaction([] { Careless::make({.n = 3}, ndb::id("x")).put(); });
+    EXPECT_THROW(Note::make({.n = 2}, ndb::id("x")).put(), ndb::Error);
+    EXPECT_THROW(ndb::transaction([] {
+                   Careless::make({.n = 4}, ndb::id("x")).put();
+                   Note::make({.n = 3}, ndb::id("x")).put();
+                 }),
+                 ndb::Error);
+  });
+  server.resume();
+  while (client.core()->gateway->stats().repairs_waiting > 0) std::this_thread::yield();
+  EXPECT_EQ(read(), 3);
+}
+
+TEST_F(Faults, ABestEffortKindIsKeptForAMinuteAtMost) {
+  in_new_context(
+      client_, [] { Careless::make({.n = 1}, ndb::id("short")).put({.memcache_timeout = 0, .write_through = true}); });
+  const ndb::Key key("Careless", ndb::id("short"), {client_.project(), "", ""});
+  // memcached keeps a record for ten minutes longer than readers serve it.
+  const std::string answer = memcached().command("me " + ndb::memcache::record_name(key.bytes()) + "\r\nmn");
+  const long left = -std::stol(answer.substr(answer.find("exp=") + 4));
+  EXPECT_GT(left, 600);
+  EXPECT_LE(left, 662);
 }
 
 }  // namespace

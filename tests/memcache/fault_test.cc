@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "gateway_fixture.h"
 #include "memcache/breaker.h"
+#include "memcache/transitions.h"
 
 namespace ndb::memcache {
 namespace {
@@ -88,6 +89,108 @@ TEST_F(FaultTest, AStoppedServerCostsAFewTimeouts) {
   EXPECT_EQ(gateway->stats().errors, static_cast<std::uint64_t>(Breaker::kFailures));
   EXPECT_EQ(lock(*gateway, key).status().code(), absl::StatusCode::kUnavailable);
   server_.resume();
+}
+
+// The server comes back while the locks of three writers are still on it.
+TEST_F(FaultTest, WhatAReleaseCouldNotDoIsRepaired) {
+  Config impatient = config({server_.address()});
+  impatient.io_timeout = impatient.connect_timeout = milliseconds(20);
+  const auto gateway = make_gateway(impatient);
+  const std::vector<Key> keys = {make_key("applied"), make_key("failed"), make_key("unknown"), make_key("unlocked")};
+  const auto patient = make_gateway();
+  cache(*patient, keys[3], 6, "v6");
+  std::vector<Unlock> unlocks(4);
+  for (std::size_t i = 0; i < 4; ++i) {
+    unlocks[i].key = keys[i];
+    if (i < 3) unlocks[i].lock = *lock(*patient, keys[i]);
+  }
+  unlocks[0].outcome = unlocks[3].outcome = Commit::kApplied;
+  unlocks[0].version = unlocks[3].version = 7;
+  unlocks[0].payload = "v7";
+  unlocks[1].outcome = Commit::kFailed;
+  unlocks[2].outcome = Commit::kUnknown;
+
+  server_.pause();
+  gateway->unlock(unlocks);
+  EXPECT_EQ(gateway->stats().unlocks, 0u);
+  server_.resume();
+  EXPECT_EQ(record(keys[0]), "LOCK 0 held by 1");
+  EXPECT_EQ(record(keys[3]), "VALUE 6");
+  clock_.advance(Breaker::kInterval);
+  while (gateway->stats().repaired < 4) {
+    std::this_thread::sleep_for(milliseconds(1));
+    clock_.advance(milliseconds(20));  // towards the breaker's next try, if the last one came too late
+  }
+  EXPECT_EQ(record(keys[0]), "EMPTY 7");  // not the value: a later writer may have been and gone
+  EXPECT_EQ(record(keys[1]), "EMPTY 0");
+  EXPECT_EQ(record(keys[2]), "LOCK 0 held by 1");
+  EXPECT_GT(ttl(keys[2]), 300);  // for as long as its commit may land
+  EXPECT_EQ(record(keys[3]), "EMPTY 7");
+  EXPECT_EQ(gateway->stats().repairs_waiting, 0u);
+}
+
+TEST_F(FaultTest, ARepairThatCanMakeNoDifferenceAnyMoreIsGivenUp) {
+  const auto gateway = make_gateway();
+  const Key key = make_key("ada");
+  const LockPtr held = *lock(*gateway, key);
+  server_.kill();
+  unlock(*gateway, key, held, Commit::kApplied, 7);
+  EXPECT_EQ(gateway->stats().repairs_given_up, 0u);
+  while (gateway->stats().repairs_given_up == 0) clock_.advance(kUnknownHold);
+  EXPECT_EQ(gateway->stats().repairs_waiting, 0u);
+  EXPECT_THAT(logged().back(), HasSubstr("given up"));
+}
+
+TEST_F(FaultTest, TheLastTryIsMadeBeforeTheGatewayGoes) {
+  auto gateway = make_gateway();
+  const Key key = make_key("ada");
+  const LockPtr held = *lock(*gateway, key);
+  server_.pause();
+  Config impatient = config({server_.address()});
+  impatient.io_timeout = impatient.connect_timeout = milliseconds(20);
+  auto leaving = make_gateway(impatient);
+  unlock(*leaving, key, held, Commit::kApplied, 7);
+  server_.resume();
+  clock_.advance(Breaker::kInterval);
+  leaving.reset();
+  EXPECT_EQ(record(key), "EMPTY 7");
+}
+
+TEST_F(FaultTest, ProgramsThatNameOtherServersAreFoundOut) {
+  testing::MemcachedServer second;
+  Config both = config({server_.address(), second.address()});
+  Config reversed = config({second.address(), server_.address()});
+  Config one = config({server_.address()});
+  const auto first = make_gateway(both);
+  EXPECT_EQ(make_gateway(reversed)->stats().ring_mismatches, 0u);  // the order is no difference
+
+  const auto warned = make_gateway(one);
+  EXPECT_EQ(warned->stats().ring_mismatches, 1u);
+  EXPECT_THAT(logged().back(), AllOf(HasSubstr(second.address()), HasSubstr("another list of servers")));
+  const Key key = make_key("ada");
+  EXPECT_EQ(read(*warned, key).outcome, Outcome::kMiss);
+
+  one.ring_check = RingCheck::kEnforce;
+  const auto fenced = make_gateway(one);
+  EXPECT_EQ(read(*fenced, key).outcome, Outcome::kBypass);
+  EXPECT_EQ(lock(*fenced, key).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(fenced->invalidate({&key, 1}).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(fenced->put_cached(key, "x", seconds(0)).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(fenced->delete_cached(key).code(), absl::StatusCode::kFailedPrecondition);
+
+  // Once the others' list is forgotten this client's is the list.
+  EXPECT_EQ(server_.command("delete ndbr:ring"), "DELETED\r\n");
+  EXPECT_EQ(read(*fenced, key).outcome, Outcome::kBypass);
+  clock_.advance(seconds(1));
+  EXPECT_EQ(read(*fenced, key).outcome, Outcome::kMiss);
+  EXPECT_EQ(first->stats().ring_mismatches, 0u);
+  clock_.advance(std::chrono::minutes(5));
+  read(*first, key);
+  EXPECT_EQ(first->stats().ring_mismatches, 1u);
+
+  EXPECT_EQ(make_gateway(both)->stats().ring_mismatches, 1u);
+  both.ring_check = RingCheck::kOff;
+  EXPECT_EQ(make_gateway(both)->stats().ring_mismatches, 0u);
 }
 
 TEST_F(FaultTest, OneDeadServerOfTwoConcernsItsKeysOnly) {

@@ -1,0 +1,32 @@
+// Whether all clients agree on the list of servers: two lists give a key two homes, and what is written to one is stale
+// in the other.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "memcache/cluster.h"
+
+namespace ndb::memcache {
+
+// Every server holds the list of those who use it, under the key `ndbr:ring`, until nobody has confirmed it for some
+// minutes; after a change of the list that is how long the old one is remembered. Thread-safe.
+class RingGuard {
+ public:
+  explicit RingGuard(Cluster& cluster) : cluster_(cluster) { check(); }
+
+  // Whether no server was seen to hold another list. Looks again every few minutes, and each second while a server does
+  // not answer: then one of the callers waits for it.
+  bool agrees();
+
+ private:
+  enum class Answer { kAgrees, kDiffers, kNone };
+  void check();
+  Answer ask(std::size_t server, const std::string& list);
+
+  Cluster& cluster_;
+  std::atomic<Monotonic::rep> next_{0};
+  std::atomic<bool> agrees_{true};
+};
+
+}  // namespace ndb::memcache
