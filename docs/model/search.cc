@@ -1,0 +1,165 @@
+#include "search.h"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <utility>
+
+#include "base/strings.h"
+#include "moves.h"
+
+namespace ndb::explorer {
+namespace {
+
+// Fingerprints of the states seen, each with that of the state it was reached from.
+class Visited {
+ public:
+  bool add(std::uint64_t fingerprint, std::uint64_t parent) {
+    if ((size_ + 1) * 3 > slots_.size() * 2) grow();
+    Slot& slot = find(fingerprint);
+    if (slot.fingerprint != 0) return false;
+    slot = {fingerprint, parent};
+    ++size_;
+    return true;
+  }
+  std::uint64_t parent(std::uint64_t fingerprint) { return find(fingerprint).parent; }
+  std::size_t size() const { return size_; }
+
+ private:
+  struct Slot {
+    std::uint64_t fingerprint = 0;
+    std::uint64_t parent = 0;
+  };
+  Slot& find(std::uint64_t fingerprint) {
+    std::size_t i = fingerprint & (slots_.size() - 1);
+    while (slots_[i].fingerprint != 0 && slots_[i].fingerprint != fingerprint) i = (i + 1) & (slots_.size() - 1);
+    return slots_[i];
+  }
+  void grow() {
+    std::vector<Slot> old(slots_.size() * 2);
+    old.swap(slots_);
+    for (const Slot& slot : old) {
+      if (slot.fingerprint != 0) find(slot.fingerprint) = slot;
+    }
+  }
+
+  std::vector<Slot> slots_ = std::vector<Slot>(std::size_t{1} << 16U);
+  std::size_t size_ = 0;
+};
+
+class Search {
+ public:
+  Search(const Setup& setup, unsigned until, std::size_t most_states)
+      : setup_(setup), until_(until), most_states_(most_states), protocol_(make_protocol(setup)) {}
+
+  Result run() {
+    const auto start = std::chrono::steady_clock::now();
+    for (const State& state : initial_states(setup_, *protocol_)) reach(state, 0);
+    while (!next_.empty() && !ended()) {
+      frontier_.clear();
+      frontier_.swap(next_);
+      for (const State& state : frontier_) {
+        if (ended()) break;
+        visit(state);
+      }
+      ++result_.depth;
+    }
+    result_.complete = next_.empty() && !ended();
+    result_.states = visited_.size();
+    result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return std::move(result_);
+  }
+
+ private:
+  bool ended() const { return (result_.violated & until_) == until_ || visited_.size() > most_states_; }
+
+  void reach(const State& state, std::uint64_t from) {
+    const State least = canonical(setup_, state);
+    if (visited_.add(fingerprint(least), from)) next_.push_back(least);
+  }
+
+  void visit(const State& state) {
+    const std::uint64_t here = fingerprint(state);
+    if (is_quiet(setup_, state) && is_stale(state)) violate(kP2, here);
+    successors(setup_, *protocol_, state, [&](const State& to, absl::FunctionRef<std::string()>) {
+      ++result_.steps;
+      if (to.violated == 0) return reach(to, here);
+      for (const Property property : {kP1, kP3}) {
+        if ((to.violated & property) != 0) violate(property, here);
+      }
+      State past = to;
+      past.violated = 0;
+      reach(past, here);
+    });
+  }
+
+  static bool is_stale(const State& state) {
+    const bool serves = state.record.is(memcache::State::kValue) || state.record.is(memcache::State::kNeg);
+    return serves && state.record.version < state.version;
+  }
+
+  void violate(Property property, std::uint64_t at) {
+    if ((result_.violated & property) != 0) return;
+    result_.violated |= property;
+    result_.counterexamples[property] = retell(property, at);
+  }
+
+  // The states of the path are known by their fingerprints up to the names of their actors; one sequence of moves with
+  // fixed names leads through the same fingerprints.
+  std::vector<std::string> retell(Property property, std::uint64_t end) {
+    std::vector<std::uint64_t> path;
+    for (std::uint64_t at = end; at != 0; at = visited_.parent(at)) path.push_back(at);
+    std::ranges::reverse(path);
+
+    std::vector<std::string> story;
+    State state;
+    for (const State& first : initial_states(setup_, *protocol_)) {
+      if (fingerprint(canonical(setup_, first)) == path.front()) state = first;
+    }
+    story.push_back(cat("(at first ", text(state.record), ")"));
+    for (std::size_t i = 1; i < path.size(); ++i) {
+      state = retell_step(state, story, [&](const State& to) {
+        State past = to;
+        past.violated = 0;
+        return fingerprint(canonical(setup_, past)) == path[i];
+      });
+    }
+    if (property == kP2) {
+      story.push_back(cat("END: memcached keeps ", text(state.record), ", the Datastore has v", int{state.version}));
+    } else {
+      retell_step(state, story, [&](const State& to) { return (to.violated & property) != 0; });
+      story.back() += property == kP1 ? "   <== older than an acknowledged write"
+                                      : "   <== older than what was acknowledged or returned before";
+    }
+    return story;
+  }
+
+  State retell_step(const State& from, std::vector<std::string>& story, absl::FunctionRef<bool(const State&)> is_it) {
+    State next = from;
+    bool found = false;
+    successors(setup_, *protocol_, from, [&](const State& to, absl::FunctionRef<std::string()> label) {
+      if (found || !is_it(to)) return;
+      found = true;
+      next = to;
+      next.violated = 0;
+      story.push_back(label());
+    });
+    return next;
+  }
+
+  const Setup setup_;
+  const unsigned until_;
+  const std::size_t most_states_;
+  const std::unique_ptr<Protocol> protocol_;
+  Visited visited_;
+  std::vector<State> frontier_, next_;
+  Result result_;
+};
+
+}  // namespace
+
+Result search(const Setup& setup, unsigned until, std::size_t most_states) {
+  return Search(setup, until, most_states).run();
+}
+
+}  // namespace ndb::explorer
