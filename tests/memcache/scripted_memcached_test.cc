@@ -157,7 +157,7 @@ TEST_F(ScriptedMemcachedTest, FatesOfACommand) {
   EXPECT_EQ(ask("set a 0 0 1\r\n4"), "");
   EXPECT_EQ(text("a"), "4");
 
-  scripted_.refuse({.verb = Verb::kSet}, "SERVER_ERROR out of memory storing object");
+  scripted_.refuse({.verb = Verb::kSet}, "SERVER_ERROR out of memory storing object\r\n");
   EXPECT_EQ(ask("set a 0 0 1 noreply\r\n5"), "SERVER_ERROR out of memory storing object\r\n");
   EXPECT_EQ(text("a"), "4");
 

@@ -181,22 +181,25 @@ void ScriptedMemcached::serve(int fd, const std::string& client) {
 }
 
 ScriptedMemcached::RulePtr ScriptedMemcached::arrive(const MemcachedCommand& command, std::size_t bytes) {
-  if (command.verb == Verb::kStats) return nullptr;
   MutexLock lock(mutex_);
   log_.push_back(command);
   traffic_.received += bytes;
   logged_.notify_all();
+  RulePtr first;
   for (const RulePtr& rule : rules_) {
-    if (matches(rule->match_, command) && (++rule->matched_ == rule->match_.nth || rule->match_.nth == 0)) return rule;
+    if (!matches(rule->match_, command)) continue;
+    ++rule->matched_;
+    const bool meant = rule->match_.nth == 0 || rule->match_.nth == rule->matched_;
+    if (meant && first == nullptr) first = rule;
   }
-  return nullptr;
+  return first;
 }
 
 std::string ScriptedMemcached::execute(const MemcachedCommand& command) {
   MutexLock lock(mutex_);
   std::string answer = items_.execute(command);
   if (command.noreply) answer.clear();
-  if (command.verb != Verb::kStats) traffic_.sent += answer.size();
+  traffic_.sent += answer.size();
   return answer;
 }
 
@@ -228,15 +231,15 @@ bool ScriptedMemcached::obey(Session& session, const MemcachedCommand& command, 
       execute(command);
       return false;
     case Rule::Fate::kRefuse:
-      session.send(rule->line_);
+      session.send(rule->answer_);
       return true;
   }
   return false;
 }
 
-ScriptedMemcached::RulePtr ScriptedMemcached::add_rule(Rule::Fate fate, Match match, std::string line) {
+ScriptedMemcached::RulePtr ScriptedMemcached::add_rule(Rule::Fate fate, Match match, std::string answer) {
   MutexLock lock(mutex_);
-  return rules_.emplace_back(new Rule(fate, std::move(match), std::move(line)));
+  return rules_.emplace_back(new Rule(fate, std::move(match), std::move(answer)));
 }
 
 ScriptedMemcached::RulePtr ScriptedMemcached::hold(Match match) {
@@ -254,8 +257,8 @@ ScriptedMemcached::RulePtr ScriptedMemcached::lose(Match match) {
 ScriptedMemcached::RulePtr ScriptedMemcached::lose_reply(Match match) {
   return add_rule(Rule::Fate::kLoseReply, std::move(match));
 }
-ScriptedMemcached::RulePtr ScriptedMemcached::refuse(Match match, std::string line) {
-  return add_rule(Rule::Fate::kRefuse, std::move(match), line + "\r\n");
+ScriptedMemcached::RulePtr ScriptedMemcached::refuse(Match match, std::string answer) {
+  return add_rule(Rule::Fate::kRefuse, std::move(match), std::move(answer));
 }
 
 void ScriptedMemcached::cut_off(const std::string& client) {

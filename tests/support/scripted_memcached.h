@@ -50,14 +50,15 @@ class ScriptedMemcached {
     friend class ScriptedMemcached;
     enum class Fate { kHold, kHoldReply, kDelay, kLose, kLoseReply, kRefuse };
     enum class State { kAwaited, kParked, kReleased, kOver };
-    Rule(Fate fate, Match match, std::string line) : fate_(fate), match_(std::move(match)), line_(std::move(line)) {}
+    Rule(Fate fate, Match match, std::string answer)
+        : fate_(fate), match_(std::move(match)), answer_(std::move(answer)) {}
     void park();
     void enter(State state);
     void leave(State state);
 
     const Fate fate_;
     const Match match_;
-    const std::string line_;
+    const std::string answer_;
     int matched_ = 0;  // guarded by the server's mutex
     Mutex mutex_;
     Condition changed_;
@@ -75,14 +76,14 @@ class ScriptedMemcached {
   std::string address(const std::string& client);
 
   // The script. While a command is parked, what its connection sent after it waits, and nothing else does.
-  RulePtr hold(Match match);                      // parked before it is executed
-  RulePtr hold_reply(Match match);                // parked after it was executed
-  RulePtr delay(Match match);                     // its connection is cut; executed when released
-  RulePtr lose(Match match);                      // its connection is cut; never executed
-  RulePtr lose_reply(Match match);                // executed; its connection is cut instead of a reply
-  RulePtr refuse(Match match, std::string line);  // not executed; the line is sent, also where no reply is wanted
-  void cut_off(const std::string& client);        // its connections are closed, new ones as soon as they are made
-  void let_in(const std::string& client);         // again
+  RulePtr hold(Match match);                        // parked before it is executed
+  RulePtr hold_reply(Match match);                  // parked after it was executed
+  RulePtr delay(Match match);                       // its connection is cut; executed when released
+  RulePtr lose(Match match);                        // its connection is cut; never executed
+  RulePtr lose_reply(Match match);                  // executed; its connection is cut instead of a reply
+  RulePtr refuse(Match match, std::string answer);  // not executed; these bytes are sent, wanted or not
+  void cut_off(const std::string& client);          // its connections are closed, new ones as soon as they are made
+  void let_in(const std::string& client);           // again
 
   // What happens to items and their uniques.
   std::optional<Item> item(const std::string& key);
@@ -93,7 +94,7 @@ class ScriptedMemcached {
   void disable_cas();                   // as -C: all uniques are 0
   void limit_items(std::size_t bytes);  // as -I
 
-  // The wire. `stats`, which gateways ask when they are made, is left out.
+  // The wire.
   std::vector<MemcachedCommand> log();         // as they arrived
   void await(const Match& match);              // until the log has an nth command that matches
   int connections(const std::string& client);  // made so far
@@ -113,7 +114,7 @@ class ScriptedMemcached {
   };
   class Session;
 
-  RulePtr add_rule(Rule::Fate fate, Match match, std::string line = {});
+  RulePtr add_rule(Rule::Fate fate, Match match, std::string answer = {});
   RulePtr arrive(const MemcachedCommand& command, std::size_t bytes);  // logs it; the rule for it, if any
   std::string execute(const MemcachedCommand& command);                // the reply that is wanted
   bool obey(Session& session, const MemcachedCommand& command, Rule* rule);
