@@ -1,17 +1,11 @@
 // Servers that are dead, restarted, stopped, misconfigured, or answer nonsense; records that are not records.
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <thread>
-
 #include "base/log.h"
 #include "base/mutex.h"
 #include "gateway_fixture.h"
 #include "memcache/breaker.h"
 #include "memcache/transitions.h"
+#include "support/scripted_memcached.h"
 
 namespace ndb::memcache {
 namespace {
@@ -273,43 +267,6 @@ TEST_F(FaultTest, AServerWithoutCasNeverFills) {
   EXPECT_EQ(record(server, key), "EMPTY 0");
 }
 
-// Answers each connection's first request with `answer` and nothing more, until it is destroyed.
-class ScriptedServer {
- public:
-  explicit ScriptedServer(std::string answer) : answer_(std::move(answer)), fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    bind(fd_, reinterpret_cast<sockaddr*>(&address), size);
-    listen(fd_, 16);
-    getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { run(); });
-  }
-  ~ScriptedServer() {
-    shutdown(fd_, SHUT_RDWR);
-    thread_.join();
-    close(fd_);
-  }
-  std::string address() const { return cat("127.0.0.1:", port_); }
-
- private:
-  void run() {
-    std::vector<int> open;
-    for (int fd = accept(fd_, nullptr, nullptr); fd >= 0; fd = accept(fd_, nullptr, nullptr)) {
-      char buffer[4096];
-      if (recv(fd, buffer, sizeof buffer, 0) > 0) send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL);
-      open.push_back(fd);
-    }
-    for (const int fd : open) close(fd);
-  }
-  const std::string answer_;
-  const int fd_;
-  std::uint16_t port_ = 0;
-  std::thread thread_;
-};
-
 // An error line in answer to a store that wanted none, a late answer, an item that nobody asked for: none may pass for
 // "there is no such record", which would end a release early.
 TEST_F(FaultTest, NonsenseIsAFailureNotAnAbsence) {
@@ -319,8 +276,9 @@ TEST_F(FaultTest, NonsenseIsAFailureNotAnAbsence) {
         "STORED\r\nEND\r\n", "7\r\nEND\r\n", "VALUE other 0 1 7\r\nx\r\nEND\r\n", "VALUE ", "garbage\r\nEND\r\n",
         "\r\nEND\r\n"}) {
     SCOPED_TRACE(answer);
-    ScriptedServer server(answer);
-    Config impatient = config({server.address()});
+    testing::ScriptedMemcached server(clock_);
+    server.refuse({.verb = testing::Verb::kGets, .nth = 0}, answer);
+    Config impatient = config({server.address("it")});
     impatient.io_timeout = milliseconds(50);
     const auto gateway = make_gateway(impatient);
     const Key key = make_key("ada");

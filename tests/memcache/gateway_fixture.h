@@ -1,4 +1,5 @@
-// A gateway to a real memcached, a clock that tests move, and a look at the records themselves.
+// Gateways, a clock that tests move, and a look at the records themselves: with any memcached (GatewaySteps), or with a
+// real one (GatewayTest).
 #pragma once
 
 #include <gmock/gmock.h>
@@ -20,7 +21,16 @@ namespace ndb::memcache {
 
 inline Key make_key(std::string_view name) { return Key("Account", id(name), {.project = "shop"}); }
 
-class GatewayTest : public ::testing::Test {
+// "VALUE 5", "LOCK 5 held by 2 contended", ...
+inline std::string to_text(const Record& record) {
+  static constexpr const char* kNames[] = {"", "EMPTY", "LOCK", "VALUE", "NEG", "CACHED"};
+  std::string text = cat(kNames[static_cast<int>(record.state)], ' ', record.version);
+  if (record.state == State::kLock) text += cat(" held by ", record.holders.size());
+  if (record.contended_until != 0) text += " contended";
+  return text;
+}
+
+class GatewaySteps : public ::testing::Test {
  protected:
   // Time-outs that a busy machine does not reach.
   Config config(std::vector<std::string> servers) {
@@ -29,7 +39,6 @@ class GatewayTest : public ::testing::Test {
             .io_timeout = std::chrono::seconds(5),
             .clock = &clock_};
   }
-  std::unique_ptr<Gateway> make_gateway() { return make_gateway(config({server_.address()})); }
   static std::unique_ptr<Gateway> make_gateway(Config config) { return *Gateway::make(std::move(config)); }
 
   static ReadResult read(Gateway& gateway, const Key& key, std::uint64_t floor = 0) {
@@ -58,15 +67,18 @@ class GatewayTest : public ::testing::Test {
     gateway.unlock({&unlock, 1});
   }
 
-  // The record as it is in memcached: "VALUE 5", "LOCK 5 held by 2 contended", "absent", ...
+  testing::FakeClock clock_;
+};
+
+class GatewayTest : public GatewaySteps {
+ protected:
+  using GatewaySteps::make_gateway;
+  std::unique_ptr<Gateway> make_gateway() { return make_gateway(config({server_.address()})); }
+
+  // The record as it is in memcached, as text, or "absent".
   static std::string record(const testing::MemcachedServer& server, const Key& key) {
     const std::optional<Record> found = fetch(server, key);
-    if (!found) return "absent";
-    static constexpr const char* kNames[] = {"", "EMPTY", "LOCK", "VALUE", "NEG", "CACHED"};
-    std::string text = cat(kNames[static_cast<int>(found->state)], ' ', found->version);
-    if (found->state == State::kLock) text += cat(" held by ", found->holders.size());
-    if (found->contended_until != 0) text += " contended";
-    return text;
+    return found ? to_text(*found) : "absent";
   }
   std::string record(const Key& key) const { return record(server_, key); }
 
@@ -97,7 +109,6 @@ class GatewayTest : public ::testing::Test {
     return ago == -1 ? -1 : -ago;
   }
 
-  testing::FakeClock clock_;
   testing::MemcachedServer server_;
 };
 

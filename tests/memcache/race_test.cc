@@ -1,8 +1,8 @@
-// Interleavings of readers and writers, step by step: the shortest counterexamples of weaker protocols, and what each
-// fault of a single kind does to this one. A reader or writer on another machine is a gateway of its own.
+// Races on a real memcached: across its restarts, across threads, and many at random. Those with a plot are in
+// interleavings_test.cc.
 
+#include <array>
 #include <atomic>
-#include <map>
 #include <random>
 #include <thread>
 
@@ -12,118 +12,11 @@
 namespace ndb::memcache {
 namespace {
 
-using std::chrono::seconds;
-
 class RaceTest : public GatewayTest {
  protected:
   const std::unique_ptr<Gateway> w1_ = make_gateway(), w2_ = make_gateway(), r1_ = make_gateway(), r2_ = make_gateway();
   const Key key_ = make_key("ada");
 };
-
-// goon: a fill that was read before a write must not come after it.
-TEST_F(RaceTest, ALateFillIsRefused) {
-  const LeasePtr lease = read(*r1_, key_).lease;
-  const auto held = lock(*w1_, key_);
-  unlock(*w1_, key_, *held, Commit::kApplied, 2);
-  fill(*r1_, lease, 1, "v1");
-  EXPECT_EQ(read(*r1_, key_).outcome, Outcome::kMiss);
-  EXPECT_EQ(record(key_), "EMPTY 2");
-}
-
-// The same when the lock was lost on the way: the release alone must kill the fill.
-TEST_F(RaceTest, ALateFillIsRefusedAfterTheLockWasLost) {
-  const auto held = lock(*w1_, key_);
-  server_.command("flush_all");
-  const LeasePtr lease = read(*r1_, key_).lease;
-  ASSERT_NE(lease, nullptr);
-  unlock(*w1_, key_, *held, Commit::kApplied, 2);
-  fill(*r1_, lease, 1, "v1");
-  EXPECT_EQ(record(key_), "EMPTY 2");
-}
-
-TEST_F(RaceTest, AValueFilledWhileTheLockWasLostIsTakenDown) {
-  const auto held = lock(*w1_, key_);
-  server_.command("flush_all");
-  cache(*r1_, key_, 1, "v1");
-  EXPECT_EQ(record(key_), "VALUE 1");
-  unlock(*w1_, key_, *held, Commit::kApplied, 2);
-  EXPECT_EQ(record(key_), "EMPTY 2");
-}
-
-// Legacy NDB, delete(): a reader that found nothing must not replace the lock that a writer took meanwhile.
-TEST_F(RaceTest, AReaderDoesNotTouchALock) {
-  const auto held = lock(*w2_, key_);
-  const ReadResult locked = read(*r1_, key_);
-  EXPECT_EQ(locked.outcome, Outcome::kBypass);
-  EXPECT_EQ(locked.lease, nullptr);
-  EXPECT_EQ(record(key_), "LOCK 0 held by 1");
-  unlock(*w2_, key_, *held, Commit::kApplied, 2);
-  EXPECT_EQ(record(key_), "EMPTY 2");
-}
-
-// nds: the release of one writer must not remove the lock of another.
-TEST_F(RaceTest, AReleaseLeavesTheOtherWritersLock) {
-  const auto one = lock(*w1_, key_);
-  const auto two = lock(*w2_, key_);
-  unlock(*w1_, key_, *one, Commit::kApplied, 2, "v2");
-  EXPECT_EQ(record(key_), "LOCK 2 held by 1");
-  EXPECT_EQ(read(*r1_, key_).outcome, Outcome::kBypass);
-  unlock(*w2_, key_, *two, Commit::kApplied, 3, "v3");
-  EXPECT_EQ(read(*r1_, key_).payload, "v3");
-}
-
-// nsql-cache, and the proposal with a single-owner lock (NEW1): the order of the releases is not the order of the
-// commits.
-TEST_F(RaceTest, WriteThroughNeverStoresTheOlderVersion) {
-  const auto one = lock(*w1_, key_);
-  const auto two = lock(*w2_, key_);
-  unlock(*w2_, key_, *two, Commit::kApplied, 3, "v3");
-  EXPECT_EQ(record(key_), "LOCK 3 held by 1");
-  unlock(*w1_, key_, *one, Commit::kApplied, 2, "v2");
-  EXPECT_EQ(record(key_), "EMPTY 3");
-}
-
-// NEWNOMIN: the lock of the first writer was evicted; its release raises the minimum of the other's, which then may not
-// write its older version through.
-TEST_F(RaceTest, ARaisedMinimumStopsAnOlderWriteThrough) {
-  const auto one = lock(*w1_, key_);
-  server_.command("flush_all");
-  const auto two = lock(*w2_, key_);
-  unlock(*w1_, key_, *one, Commit::kApplied, 3);
-  EXPECT_EQ(record(key_), "LOCK 3 held by 1");
-  unlock(*w2_, key_, *two, Commit::kApplied, 2, "v2");
-  EXPECT_EQ(record(key_), "EMPTY 3");
-}
-
-// Objectify on Valkey: two placeholders are never equal, so that a fill can't mistake a later one for its own.
-TEST_F(RaceTest, PlaceholdersAreUnique) {
-  const LeasePtr lease = read(*r1_, key_).lease;
-  const auto first = fetch(server_, key_);
-  ASSERT_TRUE(w1_->invalidate({&key_, 1}).ok());
-  EXPECT_NE(first->token, fetch(server_, key_)->token);
-  fill(*r1_, lease, 1, "v1");
-  EXPECT_EQ(record(key_), "EMPTY 0");
-}
-
-// A writer that died: its entry blocks until it is long over, whoever else comes and goes.
-TEST_F(RaceTest, ADeadWritersLockStaysUntilItsTimeIsOver) {
-  const auto dead = lock(*w1_, key_, seconds(60));
-  clock_.advance(seconds(60 + 299));
-  unlock(*w2_, key_, *lock(*w2_, key_), Commit::kApplied, 3);
-  EXPECT_EQ(record(key_), "LOCK 3 held by 1");
-  clock_.advance(seconds(10));
-  unlock(*w2_, key_, *lock(*w2_, key_), Commit::kApplied, 4);
-  EXPECT_EQ(record(key_), "EMPTY 4");
-}
-
-TEST_F(RaceTest, TwoReadersFillOnce) {
-  const LeasePtr one = read(*r1_, key_).lease, two = read(*r2_, key_).lease;
-  ASSERT_TRUE(one != nullptr && two != nullptr);
-  fill(*r2_, two, 2, "v2");
-  EXPECT_EQ(read(*r2_, key_).payload, "v2");
-  fill(*r1_, one, 1, "v1");
-  EXPECT_EQ(read(*r1_, key_).payload, "v2");
-}
 
 // memcached counts CAS uniques from the start again after a restart; a lease from before must not fit by chance.
 TEST_F(RaceTest, ALeaseFromBeforeARestartIsWorthNothing) {

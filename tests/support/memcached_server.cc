@@ -44,10 +44,11 @@ int connect_to(std::uint16_t port) {
 
 bool ends(std::string_view answer) {
   for (const std::string_view last :
-       {"END\r\n", "OK\r\n", "STORED\r\n", "EXISTS\r\n", "DELETED\r\n", "NOT_FOUND\r\n", "MN\r\n"}) {
+       {"END\r\n", "OK\r\n", "STORED\r\n", "EXISTS\r\n", "DELETED\r\n", "NOT_FOUND\r\n", "TOUCHED\r\n", "MN\r\n"}) {
     if (answer.ends_with(last)) return true;
   }
-  return answer.find("ERROR") != answer.npos && answer.ends_with("\r\n");
+  const bool is_number = answer.find_first_of("0123456789") == 0;
+  return (is_number || answer.find("ERROR") != answer.npos) && answer.ends_with("\r\n");
 }
 
 }  // namespace
@@ -63,6 +64,21 @@ std::uint16_t free_port() {
   }
   close(fd);
   return ntohs(address.sin_port);
+}
+
+std::string memcached_command(std::uint16_t port, const std::string& line) {
+  const int fd = connect_to(port);
+  std::string answer;
+  const std::string sent = line + "\r\n";
+  if (fd < 0 || send(fd, sent.data(), sent.size(), MSG_NOSIGNAL) < 0) return answer;
+  char buffer[4096];
+  while (!ends(answer)) {
+    const ssize_t got = recv(fd, buffer, sizeof buffer, 0);
+    if (got <= 0) break;
+    answer.append(buffer, static_cast<std::size_t>(got));
+  }
+  close(fd);
+  return answer;
 }
 
 MemcachedServer::MemcachedServer(std::vector<std::string> arguments) : arguments_(std::move(arguments)) {
@@ -120,20 +136,7 @@ void MemcachedServer::pause() {
 
 void MemcachedServer::resume() { ::kill(pid_, SIGCONT); }
 
-std::string MemcachedServer::command(const std::string& line) const {
-  const int fd = connect_to(port_);
-  std::string answer;
-  const std::string sent = line + "\r\n";
-  if (fd < 0 || send(fd, sent.data(), sent.size(), MSG_NOSIGNAL) < 0) return answer;
-  char buffer[4096];
-  while (!ends(answer)) {
-    const ssize_t got = recv(fd, buffer, sizeof buffer, 0);
-    if (got <= 0) break;
-    answer.append(buffer, static_cast<std::size_t>(got));
-  }
-  close(fd);
-  return answer;
-}
+std::string MemcachedServer::command(const std::string& line) const { return memcached_command(port_, line); }
 
 std::int64_t MemcachedServer::stat(const std::string& name) const {
   const std::string answer = command("stats");

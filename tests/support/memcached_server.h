@@ -42,4 +42,7 @@ class MemcachedServer {
 // A loopback port on which nothing listens.
 std::uint16_t free_port();
 
+// What the memcached on this loopback port answers to a command, on a connection of its own.
+std::string memcached_command(std::uint16_t port, const std::string& line);
+
 }  // namespace ndb::testing
