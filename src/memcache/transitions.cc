@@ -4,6 +4,12 @@
 #include <cassert>
 #include <limits>
 
+// Build options for tests, never set in a build that is used: each takes a part of the protocol away, and
+// tests/consistency checks that its checker then finds reads that are stale.
+//   NDB_WEAKEN_BLIND_SET          a writer sets its LOCK without looking at whose LOCK it replaces
+//   NDB_WEAKEN_RELEASE_BY_DELETE  a writer that leaves takes the record away, whoever else holds it
+//   NDB_WEAKEN_NO_MIN             a writer that leaves a LOCK to others does not tell them its version
+
 namespace ndb::memcache {
 namespace {
 
@@ -90,7 +96,9 @@ Step release_lock(const Seen& seen, const Leaving& leaving, WallTime now) {
   if (!mine && seen.record.version >= leaving.version) return {};
   Record left = pruned(seen.record, now);
   std::erase_if(left.holders, [&](const Holder& holder) { return holder.token == leaving.token; });
+#ifndef NDB_WEAKEN_NO_MIN
   left.version = std::max(left.version, leaving.version);
+#endif
   if (!mine || !left.holders.empty() || left.contended_until != 0) return cas(seen, std::move(left), kLongestLock);
   Record to = released(seen.record, leaving, now);
   const seconds ttl = to.state == State::kValue ? ttl_until(to.expiry, now) : kBeyondTemporary;
@@ -162,6 +170,9 @@ Step lock_step(const Seen& seen, const Holder& me, WallTime now) {
   }
   const Holder* held = find(seen.record, me.token);
   if (held != nullptr && held->deadline >= me.deadline) return {};
+#ifdef NDB_WEAKEN_BLIND_SET
+  return {Step::kSet, lock_of({me}, 0), kLongestLock};
+#endif
   Record lock = joined(seen.record, me, now);
   const seconds ttl = lock_ttl(lock, me, now);
   return cas(seen, std::move(lock), ttl);
@@ -186,6 +197,9 @@ Step release_step(const Seen& seen, const Leaving& leaving, WallTime now) {
     case Seen::kRecord:
       break;
   }
+#ifdef NDB_WEAKEN_RELEASE_BY_DELETE
+  return seen.is(State::kLock) ? Step{Step::kSet, empty(0), kBeyondTemporary} : Step{};
+#endif
   if (seen.record.state == State::kLock) return release_lock(seen, leaving, now);
   if (seen.record.version >= leaving.version) return {};
   return cas(seen, empty(leaving.version), kBeyondTemporary);

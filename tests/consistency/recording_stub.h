@@ -1,0 +1,87 @@
+// A stub that records what the Datastore says of versions before anybody else hears it. So every value that can be
+// read, from whatever tier, has a version in the log of some process, also if that was killed right after.
+#pragma once
+
+#include <bitset>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "consistency/item.h"
+#include "consistency/recorder.h"
+#include "datastore/stub.h"
+
+namespace ndb::consistency {
+
+// The call that is under way on this thread. The context sends on the thread that waits, so that the stub can tell.
+struct CallTrace {
+  WriteId write = 0;               // mutations that delete do not carry it themselves
+  std::bitset<kKeys> looked_up{};  // keys that the Datastore was asked for
+};
+inline thread_local CallTrace call_trace;
+
+class RecordingStub final : public datastore::Stub {
+ public:
+  RecordingStub(std::unique_ptr<datastore::Stub> real, Recorder& recorder)
+      : recorder_(&recorder), real_(std::move(real)) {}
+
+  void lookup(wire::LookupRequest request, const datastore::CallOptions& options,
+              datastore::Done<wire::LookupResponse> done) override {
+    for (const std::string& key : request.keys()) call_trace.looked_up.set(index_of(*Key::from_bytes(key)));
+    real_->lookup(std::move(request), options,
+                  [recorder = recorder_, done = std::move(done)](absl::StatusOr<wire::LookupResponse> response) {
+                    if (response.ok()) record_found(*recorder, *response);
+                    done(std::move(response));
+                  });
+  }
+  void commit(wire::CommitRequest request, const datastore::CallOptions& options,
+              datastore::Done<wire::CommitResponse> done) override {
+    std::vector<Cell> cells = cells_of(request);
+    const bool whole = request.mode() == wire::CommitRequest::TRANSACTIONAL || cells.size() == 1;
+    recorder_->fact(Fact::kSent, cells);
+    real_->commit(std::move(request), options,
+                  [recorder = recorder_, cells = std::move(cells), whole,
+                   done = std::move(done)](absl::StatusOr<wire::CommitResponse> response) mutable {
+                    record_outcome(*recorder, cells, whole, response);
+                    done(std::move(response));
+                  });
+  }
+  void run_query(wire::RunQueryRequest request, const datastore::CallOptions& options,
+                 datastore::Done<wire::RunQueryResponse> done) override {
+    real_->run_query(std::move(request), options, std::move(done));
+  }
+  void run_aggregation_query(wire::RunAggregationQueryRequest request, const datastore::CallOptions& options,
+                             datastore::Done<wire::RunAggregationQueryResponse> done) override {
+    real_->run_aggregation_query(std::move(request), options, std::move(done));
+  }
+  void begin_transaction(wire::BeginTransactionRequest request, const datastore::CallOptions& options,
+                         datastore::Done<wire::BeginTransactionResponse> done) override {
+    real_->begin_transaction(std::move(request), options, std::move(done));
+  }
+  void rollback(wire::RollbackRequest request, const datastore::CallOptions& options,
+                datastore::Done<wire::RollbackResponse> done) override {
+    real_->rollback(std::move(request), options, std::move(done));
+  }
+  void allocate_ids(wire::AllocateIdsRequest request, const datastore::CallOptions& options,
+                    datastore::Done<wire::AllocateIdsResponse> done) override {
+    real_->allocate_ids(std::move(request), options, std::move(done));
+  }
+  void reserve_ids(wire::ReserveIdsRequest request, const datastore::CallOptions& options,
+                   datastore::Done<wire::ReserveIdsResponse> done) override {
+    real_->reserve_ids(std::move(request), options, std::move(done));
+  }
+
+ private:
+  static std::vector<Cell> cells_of(const wire::CommitRequest& request);
+  static void record_found(Recorder& recorder, const wire::LookupResponse& response);
+  static void record_outcome(Recorder& recorder, std::vector<Cell>& cells, bool whole,
+                             const absl::StatusOr<wire::CommitResponse>& response);
+
+  Recorder* const recorder_;
+  const std::unique_ptr<datastore::Stub> real_;
+};
+
+// A client of `options` whose RPCs are recorded. `recorder` outlives it.
+Client recording_client(const ClientOptions& options, Recorder& recorder);
+
+}  // namespace ndb::consistency
