@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,10 +38,29 @@ struct ClientOptions {
   std::chrono::milliseconds memcache_io_timeout{50};
   std::size_t memcache_max_item_size = 1024 * 1024;  // the servers' -I; larger entities are never sent
   RingCheck memcache_ring_check = RingCheck::kWarn;
+  // One in so many hits of memcache is looked up in the Datastore some seconds later, to find stale ones; 0 = none.
+  std::uint32_t memcache_probe_one_in = 0;
 
   // What is decided here where neither the call nor a policy has an opinion.
   std::optional<bool> use_cache{}, use_memcache{}, use_datastore{};
   std::optional<Timeout> memcache_timeout{};  // a safety net of a day or so is good practice
+};
+
+// What memcache has done for a client, all threads together, since the client was made.
+struct MemcacheStats {
+  std::uint64_t round_trips = 0, commands = 0;
+  std::uint64_t hits = 0, misses = 0;
+  std::uint64_t bypassed = 0;  // reads that found a lock, or no answer
+  std::uint64_t fills = 0, locks = 0, unlocks = 0;
+  std::uint64_t errors = 0;            // operations that a server did not answer as it should
+  std::uint64_t corrupt = 0;           // records that were damaged or belonged to another key
+  std::uint64_t refused_as_stale = 0;  // records older than what the context had seen
+  std::uint64_t ring_mismatches = 0;   // other programs name other servers
+  std::uint64_t repairs_waiting = 0;   // releases of locks that memcache has not taken yet
+  std::uint64_t repaired = 0;          // of those that had to wait
+  std::uint64_t repairs_given_up = 0;  // the locks ended by themselves
+  std::uint64_t probed = 0;            // hits that the consistency probe looked up again
+  std::uint64_t stale_hits = 0;        // of those that were stale
 };
 
 // A thread's context, from client.context() to the end of the scope, which waits for the tasklets that were spawned in
@@ -74,6 +94,7 @@ class Client {
   [[nodiscard]] ContextScope context() const;
 
   const std::string& project() const;
+  MemcacheStats memcache_stats() const;  // all 0 without memcached
 
   class Core;
   const std::shared_ptr<Core>& core() const { return core_; }

@@ -80,6 +80,10 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
   stub.database = options.database;
   NDB_ASSIGN_OR_RETURN(stub.channels, datastore::make_channels(channels));
   core->stub = datastore::make_stub(std::move(stub));
+  if (core->gateway != nullptr && options.memcache_probe_one_in > 0) {
+    core->probe =
+        std::make_unique<ConsistencyProbe>(*core->stub, *core->gateway, *core->clock, options.memcache_probe_one_in);
+  }
   core->options = std::move(options);
   return core;
 }
@@ -93,6 +97,32 @@ Client& Client::operator=(const Client&) = default;
 Client::~Client() = default;
 
 const std::string& Client::project() const { return *core_->partition.project; }
+
+MemcacheStats Client::memcache_stats() const {
+  MemcacheStats stats;
+  if (core_->gateway == nullptr) return stats;
+  const memcache::Stats s = core_->gateway->stats();
+  stats = {.round_trips = s.round_trips,
+           .commands = s.commands,
+           .hits = s.hits,
+           .misses = s.misses,
+           .bypassed = s.bypassed,
+           .fills = s.fills,
+           .locks = s.locks,
+           .unlocks = s.unlocks,
+           .errors = s.errors,
+           .corrupt = s.corrupt,
+           .refused_as_stale = s.stale,
+           .ring_mismatches = s.ring_mismatches,
+           .repairs_waiting = s.repairs_waiting,
+           .repaired = s.repaired,
+           .repairs_given_up = s.repairs_given_up};
+  if (core_->probe != nullptr) {
+    stats.probed = core_->probe->checked();
+    stats.stale_hits = core_->probe->stale();
+  }
+  return stats;
+}
 
 ContextScope Client::context() const {
   if (tasklet_locals().context != nullptr) {

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "context/consistency_probe.h"
 #include "datastore/stub.h"
 #include "memcache/gateway.h"
 #include "ndb/client.h"
@@ -18,6 +19,7 @@ class Client::Core {
   std::unique_ptr<datastore::Stub> stub;
   std::unique_ptr<memcache::Gateway> gateway;  // null: no memcache tier
   const Clock* clock = &Clock::system();
+  std::unique_ptr<ConsistencyProbe> probe;  // null: off. After stub and gateway, which it uses
 };
 
 }  // namespace ndb

@@ -98,6 +98,9 @@ std::vector<std::size_t> ReadBatch::read_memcache() {
     memcache::ReadResult& result = results[i];
     if (result.outcome == memcache::Outcome::kHit || result.outcome == memcache::Outcome::kAbsent) {
       ++context_->counts->memcache_hits;
+      if (context_->core->probe != nullptr && entry.policy.datastore) {
+        context_->core->probe->hit(entry.key(), result.version);
+      }
       resolve(entry, {result.outcome == memcache::Outcome::kHit ? &result.payload : nullptr, result.version,
                       result.read_time});
     } else {

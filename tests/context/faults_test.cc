@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "memcache/record.h"
+#include "support/fake_clock.h"
 #include "support/tiers.h"
 
 namespace {
@@ -285,6 +286,39 @@ TEST_F(Faults, ABestEffortKindIsKeptForAMinuteAtMost) {
   const long left = -std::stol(answer.substr(answer.find("exp=") + 4));
   EXPECT_GT(left, 600);
   EXPECT_LE(left, 662);
+}
+
+// Something that knows nothing of memcache writes an entity which is cached.
+TEST_F(Faults, TheProbeFindsAStaleHit) {
+  write(1);
+  EXPECT_EQ(read(), 1);
+  const ndb::Client plain = client();
+  ndb::testing::FakeClock clock;
+  auto core = std::make_shared<ndb::Client::Core>();
+  core->options = plain.core()->options;
+  core->partition = plain.core()->partition;
+  core->gateway = std::move(plain.core()->gateway);
+  core->stub = std::move(plain.core()->stub);
+  core->clock = &clock;
+  core->probe = std::make_unique<ndb::ConsistencyProbe>(*core->stub, *core->gateway, clock, 1);
+  const ndb::Client probing(core);
+  const auto hit = [&](std::uint64_t probed) {
+    std::int64_t n = -1;
+    in_new_context(probing, [&] { n = Note::get_by_id("x")->n; });
+    clock.advance(ndb::ConsistencyProbe::kDelay);
+    while (probing.memcache_stats().probed < probed) std::this_thread::yield();
+    return n;
+  };
+  EXPECT_EQ(hit(1), 1);
+  EXPECT_EQ(probing.memcache_stats().stale_hits, 0u);
+
+  ndb::ClientOptions without = options();
+  without.memcached_hosts = std::vector<std::string>();
+  in_new_context(ndb::Client(without), [] { Note::make({.n = 2}, ndb::id("x")).put(); });
+  clock.advance(std::chrono::minutes(1));  // far beyond what clocks may differ by
+  EXPECT_EQ(hit(2), 1);
+  while (probing.memcache_stats().stale_hits < 1) std::this_thread::yield();
+  while (read() != 2) std::this_thread::yield();  // it was taken down
 }
 
 }  // namespace

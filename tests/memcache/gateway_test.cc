@@ -278,7 +278,6 @@ TEST_F(GatewayTest, RoundTripsDoNotGrowWithTheBatch) {
   for (int i = 0; i < 1000; ++i) keys.push_back(make_key(cat("k", i)));
   std::vector<ReadRequest> requests;
   for (const Key& key : keys) requests.push_back({.key = key});
-  const std::int64_t sets = server_.stat("cmd_set");
   auto trips = [&, last = std::uint64_t{0}]() mutable {
     const std::uint64_t now = gateway->stats().round_trips;
     return now - std::exchange(last, now);
@@ -295,7 +294,7 @@ TEST_F(GatewayTest, RoundTripsDoNotGrowWithTheBatch) {
   for (const ReadResult& hit : gateway->read(requests)) EXPECT_EQ(hit.outcome, Outcome::kHit);
   EXPECT_EQ(trips(), 1u);
   EXPECT_EQ(server_.stat("cmd_get") - gets, 1000);
-  EXPECT_EQ(server_.stat("cmd_set") - sets, 2 * 1000);  // the leases and the fills
+  EXPECT_EQ(server_.stat("cmd_set"), 2 * 1000);  // the leases and the fills
 
   const auto locks = gateway->lock(keys, seconds(60));
   EXPECT_EQ(trips(), 2u);
@@ -359,7 +358,7 @@ TEST_F(GatewayTest, KeysAreSpreadOverServersInOneRoundTrip) {
   }
   EXPECT_GT(server_.stat("curr_items"), 40);
   EXPECT_GT(second.stat("curr_items"), 40);
-  EXPECT_EQ(server_.stat("curr_items") + second.stat("curr_items"), 200 + 2);  // and the list of servers on each
+  EXPECT_EQ(server_.stat("curr_items") + second.stat("curr_items"), 200);
 }
 
 TEST_F(GatewayTest, RawItemsLiveApart) {
