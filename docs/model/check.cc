@@ -55,6 +55,8 @@ std::vector<Case> holding(int reads) {
   if (reads == 1) return cases;
   add_singles(cases, {.reads = 1, .write_through = true, .split = true}, {kDelay});
   cases.push_back({{.reads = 1, .write_through = true, .invalidator = true}, 0});
+  // A restart takes the LOCK and one round of the leave, the loss another one: the last round must not only look.
+  cases.push_back({with(once, {kLost, kRestart}), kP3});
   return cases;
 }
 

@@ -57,7 +57,8 @@ Step leave_next(const Seen& seen, const Leaving& leaving, Commit outcome, int ro
   const Holder stays{.token = known ? 0 : leaving.token, .deadline = deadline_after(start, kUnknownHold)};
   Step step = known ? release_step(seen, leaving, now) : lock_step(seen, stays, now);
   const bool protects = !known || leaving.version != 0;
-  if (step.what == Step::kDone || !protects || !is_last_resort(seen, round)) return step;
+  // The last round is blind even if the one before it failed: to look would come too late to act on.
+  if (step.what == Step::kDone || !protects || round < kRaces) return step;
   return contend_step(seen, stays, std::max(leaving.version, seen.record.version), now);
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "memcache/sequences.h"
+
 namespace ndb::memcache {
 namespace {
 
@@ -254,6 +256,20 @@ TEST(Transitions, CachedEntitiesYieldToWriters) {
       [](const Seen& s) { return put_cached_step(s, "new", seconds(30), 9, kNow); });
   expect_steps({{kAbsent, "done"}, {seen(value(5)), "done"}, {seen(cached(5)), "cas EMPTY 5"}, {kFailed, "read"}},
                [](const Seen& s) { return delete_cached_step(s); });
+}
+
+// A look in the last round could find something stale when there is no round left to take it down.
+TEST(Sequences, TheLastRoundOfALeaveIsBlind) {
+  const auto next = [](const Seen& s, Commit outcome, int round) {
+    const Leaving leaving{.token = 1, .version = outcome == Commit::kApplied ? 7U : 0U};
+    return text(leave_next(s, leaving, outcome, round, kNow, kNow));
+  };
+  EXPECT_EQ(next(kFailed, Commit::kApplied, kRaces - 1), "read");
+  EXPECT_EQ(next(kFailed, Commit::kApplied, kRaces), "set LOCK 7 contended");
+  EXPECT_EQ(next(seen(value(5)), Commit::kApplied, kRaces), "set LOCK 7 contended");
+  EXPECT_EQ(next(seen(value(7)), Commit::kApplied, kRaces), "done");
+  EXPECT_EQ(next(kFailed, Commit::kFailed, kRaces), "read");
+  EXPECT_EQ(next(kFailed, Commit::kUnknown, kRaces), "set LOCK 0 h1 contended");
 }
 
 }  // namespace
