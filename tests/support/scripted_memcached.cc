@@ -1,11 +1,13 @@
 #include "support/scripted_memcached.h"
 
 #include <arpa/inet.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -15,6 +17,8 @@
 
 namespace ndb::testing {
 namespace {
+
+constexpr std::chrono::seconds kPatience{10};
 
 bool matches(const ScriptedMemcached::Match& match, const MemcachedCommand& command) {
   return (!match.verb || *match.verb == command.verb) && (match.client.empty() || match.client == command.client) &&
@@ -52,22 +56,28 @@ void ScriptedMemcached::Rule::enter(State state) {
   changed_.notify_all();
 }
 
-void ScriptedMemcached::Rule::leave(State state) {
+void ScriptedMemcached::Rule::await_end_of(State state) {
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
   MutexLock lock(mutex_);
-  while (state_ <= state) changed_.wait(mutex_);
+  while (state_ <= state) {
+    if (changed_.wait_until(mutex_, deadline) == std::cv_status::no_timeout) continue;
+    ADD_FAILURE() << "the command that a rule is for did not come, or was not executed";
+    state_ = State::kOver;
+  }
 }
 
 void ScriptedMemcached::Rule::park() {
   enter(State::kParked);
-  leave(State::kParked);
+  MutexLock lock(mutex_);
+  while (state_ == State::kParked) changed_.wait(mutex_);
 }
 
-void ScriptedMemcached::Rule::wait() { leave(State::kAwaited); }
+void ScriptedMemcached::Rule::wait() { await_end_of(State::kAwaited); }
 
 void ScriptedMemcached::Rule::release() {
   wait();
   enter(State::kReleased);
-  leave(State::kReleased);
+  await_end_of(State::kReleased);
 }
 
 // One connection's bytes.
@@ -328,7 +338,12 @@ std::vector<MemcachedCommand> ScriptedMemcached::log() {
 void ScriptedMemcached::await(const Match& match) {
   MutexLock lock(mutex_);
   const auto matching = [&](const MemcachedCommand& command) { return matches(match, command); };
-  while (std::ranges::count_if(log_, matching) < match.nth) logged_.wait(mutex_);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (std::ranges::count_if(log_, matching) < match.nth) {
+    if (logged_.wait_until(mutex_, deadline) == std::cv_status::no_timeout) continue;
+    ADD_FAILURE() << "the commands that are awaited did not come";
+    return;
+  }
 }
 
 int ScriptedMemcached::connections(const std::string& client) {

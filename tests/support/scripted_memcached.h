@@ -40,7 +40,7 @@ class ScriptedMemcached {
     int nth = 1;
   };
 
-  // What is to become of a command.
+  // What is to become of a command. A test that waits for one that does not come fails after ten seconds.
   class Rule {
    public:
     void wait();     // until it has: is parked, cut off, or answered
@@ -54,7 +54,7 @@ class ScriptedMemcached {
         : fate_(fate), match_(std::move(match)), answer_(std::move(answer)) {}
     void park();
     void enter(State state);
-    void leave(State state);
+    void await_end_of(State state);
 
     const Fate fate_;
     const Match match_;
