@@ -225,7 +225,11 @@ class Judge {
     }
     std::map<WriteId, std::pair<const Read*, const Read*>> reads;
     for (const Read& read : history_->reads) {
-      if (read.key != key || read.end < begin || read.begin > end) continue;
+      if (read.key != key || read.end < begin || read.end > end) continue;
+      if (last != nullptr && last->tier == Tier::kContext && read.session == last->session) {
+        lines.emplace(read.end, line(read));
+        continue;
+      }
       auto& [first, latest] = reads.try_emplace(read.id, &read, &read).first->second;
       if (read.end < first->end) first = &read;
       if (read.begin > latest->begin) latest = &read;
