@@ -111,10 +111,11 @@ class Judge {
 
   void bound_reads() {
     for (const Read& read : history_->reads) {
+      // What a context's cache returns is as old as the read that put it there, which counts already.
+      if (read.tier == Tier::kContext) continue;
       const Version version = shown(read);
       if (version == 0) continue;
       if (read.remembered) sessions_[SessionKey(read.session, read.key)].add(read.end, version);
-      if (read.tier == Tier::kContext) continue;
       Nanos& ended = keys_[read.key].ended.try_emplace(version, read.end).first->second;
       ended = std::min(ended, read.end);
     }
@@ -225,7 +226,11 @@ class Judge {
     }
     std::map<WriteId, std::pair<const Read*, const Read*>> reads;
     for (const Read& read : history_->reads) {
-      if (read.key != key || read.end < begin || read.begin > end) continue;
+      if (read.key != key || read.end < begin || read.end > end) continue;
+      if (last != nullptr && last->tier == Tier::kContext && read.session == last->session) {
+        lines.emplace(read.end, line(read));
+        continue;
+      }
       auto& [first, latest] = reads.try_emplace(read.id, &read, &read).first->second;
       if (read.end < first->end) first = &read;
       if (read.begin > latest->begin) latest = &read;

@@ -120,7 +120,8 @@ class Run {
     worker_.datastore = proxies_[kDatastoreProxy].address();
     worker_.memcacheds = addresses();
     worker_.phase = number;
-    worker_.impatient = plan.weather != Weather::kLockLoss && plan.weather != Weather::kCalm;
+    worker_.short_deadlines = plan.has(Place::kDatastore);
+    worker_.short_memcache_timeouts = plan.has_link_faults();
     for (std::size_t i = 0; i < kWorkers; ++i) workers_.push_back(start_worker());
   }
   Process start_worker() {

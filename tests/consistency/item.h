@@ -19,12 +19,14 @@ class Item : public Model<Item> {
   NDB_MODEL(write, (count, .name = "n"), padding)
 };
 
-// The keys of a phase: values that are written often, values that are seldom written but read in large batches, and
-// counters.
-inline constexpr KeyIndex kHotKeys = 8;
-inline constexpr KeyIndex kWarmKeys = 112;
+// The keys of a phase: values, and counters. A few of the values are hot at a time, for all workers alike, and others a
+// moment later: a key that many write at once ends up under a lock that nobody releases, and is of no more use.
+inline constexpr KeyIndex kValues = 120;
+inline constexpr KeyIndex kHotAtOnce = 3;
+inline constexpr Nanos kHotTime = 200'000'000;
+static_assert(kValues % kHotAtOnce == 0);
 inline constexpr KeyIndex kCounterKeys = 4;
-inline constexpr KeyIndex kFirstCounter = kHotKeys + kWarmKeys;
+inline constexpr KeyIndex kFirstCounter = kValues;
 inline constexpr KeyIndex kKeys = kFirstCounter + kCounterKeys;
 inline constexpr std::int64_t kPhaseStride = 1000;
 static_assert(kKeys < kPhaseStride);

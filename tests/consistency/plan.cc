@@ -135,6 +135,13 @@ bool Phase::has(Place place) const {
                              [&](const Step& step) { return step[static_cast<std::size_t>(place)] != Fault::kNone; });
 }
 
+bool Phase::has_link_faults() const {
+  const auto of_link = [](Fault fault) {
+    return fault != Fault::kNone && fault != Fault::kKill && fault != Fault::kPressure;
+  };
+  return std::ranges::any_of(steps, [&](const Step& step) { return of_link(step[0]) || of_link(step[1]); });
+}
+
 Phase plan_phase(std::uint64_t seed, int number) {
   Random random(seed ^ (static_cast<std::uint64_t>(number) + 1) * 0xD6E8'FEB8'6659'FD93);
   Phase phase;

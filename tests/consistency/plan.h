@@ -41,6 +41,7 @@ struct Phase {
 
   bool loses_locks(Place memcached) const;  // it is killed in some step
   bool has(Place place) const;              // there is any fault
+  bool has_link_faults() const;             // of a memcached: neither a kill nor pressure
 };
 
 Phase plan_phase(std::uint64_t seed, int number);

@@ -24,8 +24,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kReaders = 2;  // threads that mostly read large batches through memcache
-constexpr int kWriters = 2;  // threads that do everything
+constexpr int kReaders = 1;  // threads that mostly read large batches through memcache
+constexpr int kWriters = 4;  // threads that do everything
 constexpr int kThreadBits = 8;
 constexpr int kNumberBits = 40;
 
@@ -83,7 +83,7 @@ class Actor {
 
   Options some_options() {
     Options options;
-    if (options_->impatient) options.deadline = milliseconds(50 + below(1500));
+    if (options_->short_deadlines) options.deadline = milliseconds(50 + below(1500));
     return options;
   }
   Options read_options(std::uint64_t cached) {
@@ -102,7 +102,11 @@ class Actor {
     return options;
   }
 
-  KeyIndex some_value() { return static_cast<KeyIndex>(percent(80) ? below(kHotKeys) : below(kHotKeys + kWarmKeys)); }
+  static KeyIndex first_hot() { return static_cast<KeyIndex>(now() / kHotTime * kHotAtOnce % kValues); }
+  KeyIndex some_value() {
+    if (percent(20)) return static_cast<KeyIndex>(below(kValues));
+    return first_hot() + static_cast<KeyIndex>(below(kHotAtOnce));
+  }
   std::vector<KeyIndex> some_values(std::size_t most) {
     std::vector<KeyIndex> keys(1 + below(most));
     for (KeyIndex& key : keys) key = some_value();
@@ -123,23 +127,25 @@ class Actor {
   }
 
   void read_mostly() {
-    if (percent(88)) return read(range(kHotKeys, kWarmKeys), read_options(2));
-    if (percent(50)) return read(range(0, kHotKeys), read_options(10));
+    constexpr KeyIndex kBatch = 60;
+    if (percent(70)) return read(range(static_cast<KeyIndex>(below(kValues - kBatch)), kBatch), read_options(2));
+    if (percent(70)) return read(range(first_hot(), kHotAtOnce), read_options(10));
     read({some_value()}, read_options(50));
   }
 
   void do_anything() {
     const std::uint64_t what = below(100);
-    if (what < 30) return put({some_value()});
-    if (what < 36) return put(some_values(4));
-    if (what < 43) return erase({some_value()});
-    if (what < 46) return erase(some_values(3));
-    if (what < 58) return transact();
+    if (what < 36) return put({some_value()});
+    if (what < 42) return put(some_values(4));
+    if (what < 47) return erase({some_value()});
+    if (what < 50) return erase(some_values(3));
+    if (what < 54) return transact();
     if (what < 80) return read({some_value()}, read_options(40));
     if (what < 94) return read(some_values(12), read_options(30));
     if (what < 96) return put_into_memcache_alone();
     begin_session();
-    what < 98 ? context_->clear_cache() : context_->invalidate(key(some_value()));
+    // Of a locked key this keeps the lock for minutes.
+    percent(90) ? context_->clear_cache() : context_->invalidate(key(some_value()));
   }
 
   void read(const std::vector<KeyIndex>& indexes, const Options& options) {
@@ -200,7 +206,7 @@ class Actor {
     const KeyIndex counter = kFirstCounter + static_cast<KeyIndex>(below(kCounterKeys));
     const std::vector<KeyIndex> values = some_values(2);
     TransactionOptions transaction_options{.retries = 2};
-    if (options_->impatient) transaction_options.deadline = milliseconds(50 + below(1500));
+    if (options_->short_deadlines) transaction_options.deadline = milliseconds(50 + below(1500));
     if (percent(20)) transaction_options.read_only = true;
     const Nanos begin = now();
     std::optional<WriteId> id;
@@ -249,7 +255,8 @@ ClientOptions client_options(const WorkerOptions& options) {
   client.channels = 3;
   client.memcached_hosts = options.memcacheds;
   // Where nothing is to fail, a machine that is busy must not make it look so.
-  if (!options.impatient) client.memcache_connect_timeout = client.memcache_io_timeout = std::chrono::seconds(5);
+  if (!options.short_memcache_timeouts)
+    client.memcache_connect_timeout = client.memcache_io_timeout = std::chrono::seconds(5);
   return client;
 }
 
@@ -262,7 +269,8 @@ std::vector<std::string> to_arguments(const WorkerOptions& options) {
                                      std::to_string(options.serial),
                                      std::to_string(options.phase),
                                      std::to_string(options.seed),
-                                     options.impatient ? "1" : "0"};
+                                     options.short_deadlines ? "1" : "0",
+                                     options.short_memcache_timeouts ? "1" : "0"};
   arguments.insert(arguments.end(), options.memcacheds.begin(), options.memcacheds.end());
   return arguments;
 }
@@ -270,11 +278,12 @@ std::vector<std::string> to_arguments(const WorkerOptions& options) {
 WorkerOptions worker_options(const std::vector<std::string>& arguments) {
   return {.directory = arguments.at(1),
           .datastore = arguments.at(2),
-          .memcacheds = {arguments.begin() + 7, arguments.end()},
+          .memcacheds = {arguments.begin() + 8, arguments.end()},
           .serial = std::stoi(arguments.at(3)),
           .phase = std::stoi(arguments.at(4)),
           .seed = std::stoull(arguments.at(5)),
-          .impatient = arguments.at(6) == "1"};
+          .short_deadlines = arguments.at(6) == "1",
+          .short_memcache_timeouts = arguments.at(7) == "1"};
 }
 
 int run_worker(const WorkerOptions& options) {

@@ -14,7 +14,8 @@ struct WorkerOptions {
   int serial = 0;  // of all workers of the run
   int phase = 0;
   std::uint64_t seed = 0;
-  bool impatient = false;  // short time-outs, for phases with faults on the way
+  bool short_deadlines = false;          // of RPCs, for phases with faults on the way to the Datastore
+  bool short_memcache_timeouts = false;  // the same of memcached
 };
 
 // As program arguments, and back.
