@@ -614,6 +614,20 @@ TEST_F(GuideInContext, Queries) {
   EXPECT_EQ(loose.fetch().size(), 2u);
 }
 
+TEST_F(GuideInContext, PutIf) {
+  // [put_if]
+  Account fresh = Account::get_by_id("ada", {.max_staleness = 5s});
+  fresh.edit().age += 1;
+  try {
+    fresh.put_if(ndb::version_of(fresh));
+  } catch (const ndb::ConflictError&) {
+    // Somebody else has written it since. No cache serves the old value now: read it again.
+  }
+  // [/put_if]
+  EXPECT_EQ(Account::get_by_id("ada", {.use_cache = false, .use_memcache = false})->age, 37);
+  EXPECT_THROW(fresh.put_if(1), ndb::ConflictError);
+}
+
 TEST_F(GuideInContext, RawMemcache) {
   // [raw_memcache]
   ndb::Context& context = ndb::get_context();
