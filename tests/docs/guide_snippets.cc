@@ -616,7 +616,7 @@ TEST_F(GuideInContext, Queries) {
 
 TEST_F(GuideInContext, PutIf) {
   // [put_if]
-  Account fresh = Account::get_by_id("ada", {.max_staleness = 5s});
+  Account fresh = Account::get_by_id("ada", {.max_staleness = std::chrono::seconds(5)});
   fresh.edit().age += 1;
   try {
     fresh.put_if(ndb::version_of(fresh));
