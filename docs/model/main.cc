@@ -1,5 +1,6 @@
 // protocol_model: searches the states of the memcache protocol. README.md beside this file explains what it finds.
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <optional>
@@ -15,7 +16,7 @@
 namespace ndb::explorer {
 namespace {
 
-constexpr std::string_view kHelp = R"(usage: protocol_model --check [--reads N]
+constexpr const char* kHelp = R"(usage: protocol_model --check [--reads N]
        protocol_model [OPTION...]
 
   --check            search what the test searches and compare it with what is expected; --reads 1 is the short form
@@ -148,7 +149,7 @@ void run_searches(const Options& options) {
 int run(std::span<char*> arguments) {
   const std::optional<Options> options = parse(arguments);
   if (!options) {
-    std::fputs(kHelp.data(), stderr);
+    std::fputs(kHelp, stderr);
     return 2;
   }
   if (options->check) return check(options->setup.reads) ? 0 : 1;

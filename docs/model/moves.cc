@@ -14,7 +14,7 @@ bool is_lock(const Cell& cell) { return cell.is(memcache::State::kLock); }
 bool is_store(const Command& command) { return command.verb > Command::kRead; }
 
 std::string text(const Command& command) {
-  switch (command.verb) {
+  switch (static_cast<Command::Verb>(command.verb)) {
     case Command::kNone:
       return "nothing";
     case Command::kRead:

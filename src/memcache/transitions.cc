@@ -21,6 +21,12 @@ const Holder* find(const Record& lock, std::uint64_t token) {
   return it == lock.holders.end() ? nullptr : &*it;
 }
 
+// Whether `me` is in the LOCK for as long as it needs to be: a commit of unknown outcome needs longer than at first.
+bool is_held(const Record& lock, const Holder& me) {
+  const Holder* held = find(lock, me.token);
+  return held != nullptr && held->deadline >= me.deadline;
+}
+
 bool is_contended(const Record& lock, WallTime now) {
   return lock.contended_until != 0 && !is_over(lock.contended_until, now);
 }
@@ -168,8 +174,7 @@ Step lock_step(const Seen& seen, const Holder& me, WallTime now) {
     const seconds ttl = lock_ttl(lock, me, now);
     return cas(seen, std::move(lock), ttl);
   }
-  const Holder* held = find(seen.record, me.token);
-  if (held != nullptr && held->deadline >= me.deadline) return {};
+  if (is_held(seen.record, me)) return {};
 #ifdef NDB_WEAKEN_BLIND_SET
   return {Step::kSet, lock_of({me}, 0), kLongestLock};
 #endif
@@ -179,7 +184,7 @@ Step lock_step(const Seen& seen, const Holder& me, WallTime now) {
 }
 
 Step contend_step(const Seen& seen, const Holder& me, std::uint64_t min, WallTime now) {
-  if (seen.is(State::kLock) && (is_contended(seen.record, now) || find(seen.record, me.token) != nullptr)) return {};
+  if (seen.is(State::kLock) && (is_contended(seen.record, now) || is_held(seen.record, me))) return {};
   std::vector<Holder> holders;
   if (me.token != 0) holders.push_back(me);
   return {Step::kSet, contended(std::move(holders), min, now), kLongestLock};  // I4

@@ -221,6 +221,9 @@ TEST(Transitions, LostRacesEndInAContendedLock) {
       },
       [](const Seen& s) { return contend_step(s, kMe, 3, kNow); });
   EXPECT_EQ(text(contend_step(kAbsent, {}, 3, kNow)), "set LOCK 3 contended");
+  // A commit of unknown outcome must stay for longer than it first joined for.
+  EXPECT_EQ(text(contend_step(seen(lock({kMe}, 5)), {kMe.token, kMe.deadline + 1}, 5, kNow)),
+            "set LOCK 5 h1 contended");
 }
 
 TEST(Transitions, InvalidationLeavesNothingServed) {
