@@ -70,7 +70,7 @@ std::string InterleavingTest::Actor::fills() {
 }
 
 std::string InterleavingTest::Actor::reads() {
-  const std::string got = gets();
+  std::string got = gets();
   if (got.starts_with("hit")) return got;
   looks_up();
   fills();
