@@ -91,7 +91,7 @@ bool MemcacheGateway::fits(const Place& place, std::string_view payload) const {
   return cluster_->fits(place.name, encode(record, key, cluster_->config().compress_above).body.size());
 }
 
-void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>& steps) {
+void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>& steps, bool insist) {
   std::vector<Command> commands;
   std::vector<Entry*> asked;
   commands.reserve(entries.size());
@@ -106,14 +106,14 @@ void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>&
     entry.seen = {.what = Seen::kAbsent};
     asked.push_back(&entry);
   }
-  handles_.mine().round_trip(commands,
-                             [&](std::size_t i, const Item& item) { asked[i]->seen = see(asked[i]->place, item); });
+  handles_.mine().round_trip(
+      commands, [&](std::size_t i, const Item& item) { asked[i]->seen = see(asked[i]->place, item); }, insist);
   for (std::size_t i = 0; i < commands.size(); ++i) {
     if (!commands[i].answered) asked[i]->seen = {.what = Seen::kFailed};
   }
 }
 
-void MemcacheGateway::converge(std::vector<Entry>& entries, int rounds, Decide decide) {
+void MemcacheGateway::converge(std::vector<Entry>& entries, int rounds, Decide decide, bool insist) {
   std::vector<Step> steps(entries.size());
   for (int round = 0;; ++round) {
     bool finished = true;
@@ -124,7 +124,7 @@ void MemcacheGateway::converge(std::vector<Entry>& entries, int rounds, Decide d
       finished &= entries[i].done;
     }
     if (finished || round == rounds) return;
-    round_trip(entries, steps);
+    round_trip(entries, steps, insist);
   }
 }
 

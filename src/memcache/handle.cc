@@ -27,7 +27,8 @@ bool Handle::send(std::size_t server, std::span<const Command> commands) {
   return connection.ask(asked.names);
 }
 
-void Handle::round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item) {
+void Handle::round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item,
+                        bool insist) {
   for (Asked& asked : asked_) {
     asked.sent = false;
     asked.commands.clear();
@@ -41,7 +42,7 @@ void Handle::round_trip(std::span<Command> commands, absl::FunctionRef<void(std:
   bool any = false;
   for (std::size_t server = 0; server < asked_.size(); ++server) {
     Asked& asked = asked_[server];
-    if (asked.commands.empty() || !cluster_->breaker(server).allow()) continue;
+    if (asked.commands.empty() || !(insist || cluster_->breaker(server).allow())) continue;
     any = true;
     asked.sent = send(server, commands);
     if (!asked.sent) settle(server, false);

@@ -33,8 +33,9 @@ class Handle {
 
   // All commands, each server's pipelined and the servers side by side. `on_item` gets each item that exists, with the
   // index of its command. When a server fails, its commands are not `answered`, even if some of their items were
-  // delivered.
-  void round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item);
+  // delivered. `insist`: servers whose breaker is open are asked as well.
+  void round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item,
+                  bool insist = false);
 
   // Stores and does not look back.
   void store_quietly(std::size_t server, std::string_view name, const Store& store);

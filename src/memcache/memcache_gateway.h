@@ -69,9 +69,9 @@ class MemcacheGateway final : public Gateway {
   // What an entry does next; `round` counts from 0 and is `rounds` when the last answer is judged.
   using Decide = absl::FunctionRef<Step(Entry& entry, int round)>;
   // Carries out what `decide` says, in at most `rounds` round trips, until every entry is done or none is left.
-  // Afterwards `done` tells which are.
-  void converge(std::vector<Entry>& entries, int rounds, Decide decide);
-  void round_trip(std::vector<Entry>& entries, std::vector<Step>& steps);  // steps[i] is what entries[i] does
+  // Afterwards `done` tells which are. `insist`: also of servers that have failed so often that they are left alone.
+  void converge(std::vector<Entry>& entries, int rounds, Decide decide, bool insist = false);
+  void round_trip(std::vector<Entry>& entries, std::vector<Step>& steps, bool insist);  // steps[i]: of entries[i]
 
   Place place(const Key& key) const;
   std::vector<Entry> entries(std::span<const Key> keys) const;

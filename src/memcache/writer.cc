@@ -94,7 +94,7 @@ void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
     if (unlock.payload && fits(entry.place, *unlock.payload)) leaving[i].payload = unlock.payload;
   }
 
-  converge(left, kRounds, [&](Entry& entry, int round) {
+  const auto next = [&](Entry& entry, int round) {
     const Leaving& how = leaving[entry.index];
     // A success without a version can't be told from older states: it is as good as unknown.
     const bool known = unlocks[entry.index].outcome == Commit::kFailed || how.version != 0;
@@ -103,7 +103,11 @@ void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
     const bool protects = !known || how.version != 0;
     if (step.what == Step::kDone || round < kRaces || !protects || entry.seen.what == Seen::kFailed) return step;
     return contend_step(entry.seen, stays, std::max(how.version, entry.seen.record.version), now());
-  });
+  };
+  // A server that was restarted has lost the lock, and answers others before this process's breaker closes: what they
+  // filled meanwhile must not outlive the acknowledgement.
+  constexpr bool kInsist = true;
+  converge(left, kRounds, next, kInsist);
   for (const Entry& entry : left) entry.done ? ++cluster_->counters().unlocks : ++cluster_->counters().errors;
 }
 
