@@ -120,6 +120,7 @@ void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>&
     Command& command = commands.emplace_back();
     command.server = entry.place.server;
     command.name = entry.place.name;
+    command.insist = entry.insist;
     if (steps[i].what != Step::kRead) command.store = to_store(std::move(steps[i]), entry.place, entry.seen.unique);
     entry.seen = {.what = Seen::kAbsent};
     asked.push_back(&entry);

@@ -29,19 +29,21 @@ bool Handle::send(std::size_t server, std::span<const Command> commands) {
 
 void Handle::round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item) {
   for (Asked& asked : asked_) {
-    asked.sent = false;
+    asked.sent = asked.insist = false;
     asked.commands.clear();
     asked.names.clear();
   }
   for (std::size_t i = 0; i < commands.size(); ++i) {
-    asked_[commands[i].server].commands.push_back(i);
-    asked_[commands[i].server].names.push_back(commands[i].name);
+    Asked& asked = asked_[commands[i].server];
+    asked.commands.push_back(i);
+    asked.names.push_back(commands[i].name);
+    asked.insist |= commands[i].insist;
   }
 
   bool any = false;
   for (std::size_t server = 0; server < asked_.size(); ++server) {
     Asked& asked = asked_[server];
-    if (asked.commands.empty() || !cluster_->breaker(server).allow()) continue;
+    if (asked.commands.empty() || !(cluster_->breaker(server).allow() || asked.insist)) continue;
     any = true;
     asked.sent = send(server, commands);
     if (!asked.sent) settle(server, false);

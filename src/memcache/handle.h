@@ -23,6 +23,7 @@ struct Command {
   std::size_t server = 0;
   std::string_view name;
   std::optional<Store> store{};
+  bool insist = false;    // ask the server even if its breaker is open
   bool answered = false;  // set by round_trip(): the server was heard in full
 };
 
@@ -33,7 +34,7 @@ class Handle {
 
   // All commands, each server's pipelined and the servers side by side. `on_item` gets each item that exists, with the
   // index of its command. When a server fails, its commands are not `answered`, even if some of their items were
-  // delivered.
+  // delivered. A server whose breaker is open is left out unless one of its commands insists.
   void round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item);
 
   // Stores and does not look back.
@@ -59,6 +60,7 @@ class Handle {
   // Of the round trip under way, by server.
   struct Asked {
     bool sent = false;
+    bool insist = false;
     std::vector<std::size_t> commands;
     std::vector<std::string_view> names;
   };

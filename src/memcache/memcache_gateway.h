@@ -43,6 +43,7 @@ struct Entry {
   std::size_t index = 0;  // of the request
   Place place;
   Seen seen{};
+  bool insist = false;  // ask its server even if it has failed so often that it is left alone
   bool done = false;
 };
 
@@ -54,6 +55,7 @@ struct Departure {
   Commit outcome = Commit::kUnknown;
   WallTime start{};
   Monotonic useless_after{};  // no LOCK of it can be left
+  bool insist = false;        // see Entry
   bool done = false;
 };
 

@@ -74,6 +74,9 @@ void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
     one.start = start;
     one.useless_after = useless_after;
     if (unlock.lock != nullptr) {
+      // A server that was restarted has lost the lock, and answers others before this process's breaker closes: what
+      // they filled meanwhile must not outlive the acknowledgement.
+      one.insist = true;
       one.place = unlock.lock->place;
       one.seen = unlock.lock->seen;
       one.leaving.token = unlock.lock->me.token;
@@ -87,15 +90,19 @@ void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
   }
   leave(departures);
   // Whoever repairs later has no payload to leave any more, and knows nothing of the record.
-  for (Departure& one : departures) one.leaving.payload.reset();
+  for (Departure& one : departures) {
+    one.leaving.payload.reset();
+    one.insist = false;
+  }
   repairs_.add(std::move(departures));
 }
 
 void MemcacheGateway::leave(std::vector<Departure>& departures) {
   std::vector<Entry> entries(departures.size());
   for (std::size_t i = 0; i < departures.size(); ++i) {
-    entries[i] = {.index = i, .place = departures[i].place, .seen = std::move(departures[i].seen)};
-    departures[i].seen = {};
+    Departure& one = departures[i];
+    entries[i] = {.index = i, .place = one.place, .seen = std::move(one.seen), .insist = one.insist};
+    one.seen = {};
   }
   converge(entries, kWriteRounds, [&](Entry& entry, int round) {
     const Departure& one = departures[entry.index];

@@ -120,7 +120,7 @@ class Run {
     worker_.datastore = proxies_[kDatastoreProxy].address();
     worker_.memcacheds = addresses();
     worker_.phase = number;
-    worker_.short_deadlines = plan.has(Place::kDatastore);
+    worker_.short_deadlines = plan.has(Place::kDatastore) && plan.weather != Weather::kLockLoss;
     worker_.short_memcache_timeouts = plan.has_link_faults();
     for (std::size_t i = 0; i < kWorkers; ++i) workers_.push_back(start_worker());
   }

@@ -19,14 +19,16 @@ class Item : public Model<Item> {
   NDB_MODEL(write, (count, .name = "n"), padding)
 };
 
-// The keys of a phase: values, and counters. A few of the values are hot at a time, for all workers alike, and others a
-// moment later: a key that many write at once ends up under a lock that nobody releases, and is of no more use.
+// The keys of a phase. Values: a few of them are hot at a time, for all workers alike, and others a moment later,
+// because a key that many write at once ends up under a lock that nobody releases, and is of no more use. Steady
+// values: seldom written, and read in large batches. Counters.
 inline constexpr KeyIndex kValues = 120;
 inline constexpr KeyIndex kHotAtOnce = 3;
 inline constexpr Nanos kHotTime = 200'000'000;
 static_assert(kValues % kHotAtOnce == 0);
+inline constexpr KeyIndex kSteadyValues = 150;
 inline constexpr KeyIndex kCounterKeys = 4;
-inline constexpr KeyIndex kFirstCounter = kValues;
+inline constexpr KeyIndex kFirstCounter = kValues + kSteadyValues;
 inline constexpr KeyIndex kKeys = kFirstCounter + kCounterKeys;
 inline constexpr std::int64_t kPhaseStride = 1000;
 static_assert(kKeys < kPhaseStride);

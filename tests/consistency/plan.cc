@@ -21,10 +21,10 @@
 // locks, because the servers run with temporary_ttl, so that it may meet everything.
 //
 // Hence the plan keeps apart, in the whole phase because a lock lasts longer than one: phases in which a memcached is
-// killed have no faults of workers or of the Datastore, and no faults of the link to that memcached; the other one's
-// link may fail (kSplit), as locks and releases of one server do not depend on the other. What is left over from a
-// phase are locks on its keys and writers without an answer; each phase has new keys and new workers, so that neither
-// meets the next one.
+// killed have no faults of workers, none of the Datastore but delays that no deadline cuts short, and no faults of the
+// link to that memcached; the other one's link may fail (kSplit), as locks and releases of one server do not depend on
+// the other. What is left over from a phase are locks on its keys and writers without an answer; each phase has new
+// keys and new workers, so that neither meets the next one.
 //
 // A bit that flips is the loss of a command or of an answer: the checksum of the record covers all of it, and of a
 // command line libmemcached or the server refuse what makes no sense. The exception are digits, for which see
@@ -69,6 +69,7 @@ class StepMaker {
     for (std::size_t memcached = 0; memcached < kMemcacheds; ++memcached) step[memcached] = of_memcached(memcached);
     const bool datastore = weather_ == Weather::kDatastore || weather_ == Weather::kStorm;
     if (datastore && percent(*random_, 45)) step[2] = datastore_fault(*random_);
+    if (weather_ == Weather::kLockLoss && percent(*random_, 30)) step[2] = Fault::kDelay;
     const bool crashes = weather_ == Weather::kCrashes || weather_ == Weather::kStorm || weather_ == Weather::kPressure;
     if (crashes && percent(*random_, weather_ == Weather::kCrashes ? 35 : 12)) step[3] = Fault::kKill;
     return step;

@@ -104,6 +104,7 @@ class Actor {
 
   static KeyIndex first_hot() { return static_cast<KeyIndex>(now() / kHotTime * kHotAtOnce % kValues); }
   KeyIndex some_value() {
+    if (percent(2)) return static_cast<KeyIndex>(kValues + below(kSteadyValues));
     if (percent(20)) return static_cast<KeyIndex>(below(kValues));
     return first_hot() + static_cast<KeyIndex>(below(kHotAtOnce));
   }
@@ -127,8 +128,9 @@ class Actor {
   }
 
   void read_mostly() {
-    constexpr KeyIndex kBatch = 60;
-    if (percent(70)) return read(range(static_cast<KeyIndex>(below(kValues - kBatch)), kBatch), read_options(2));
+    constexpr KeyIndex kBatch = 40;
+    if (percent(80)) return read(range(kValues, kSteadyValues), read_options(0));
+    if (percent(40)) return read(range(static_cast<KeyIndex>(below(kValues - kBatch)), kBatch), read_options(2));
     if (percent(70)) return read(range(first_hot(), kHotAtOnce), read_options(10));
     read({some_value()}, read_options(50));
   }

@@ -51,6 +51,17 @@ TEST_F(RaceTest, AReleaseAfterARestartReadsAgain) {
   EXPECT_EQ(record(key_), "VALUE 3");
 }
 
+TEST_F(RaceTest, AReleaseIsSentToAServerThatWasGivenUpForDead) {
+  const auto held = lock(*w1_, key_);
+  server_.kill();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(read(*w1_, key_).outcome, Outcome::kBypass);  // its breaker opens
+  server_.restart();
+  cache(*r1_, key_, 1, "v1");  // nothing keeps it from that: the lock was lost, and the commit not applied yet
+  EXPECT_EQ(record(key_), "VALUE 1");
+  unlock(*w1_, key_, *held, Commit::kApplied, 2);
+  EXPECT_EQ(record(key_), "EMPTY 2");
+}
+
 // Leases and locks may be used on a thread other than the one that got them: a fill is dropped, a release works.
 TEST_F(RaceTest, OtherThreads) {
   const LeasePtr lease = read(*r1_, key_).lease;
