@@ -22,31 +22,8 @@ std::optional<std::string> environment(std::initializer_list<const char*> names)
   return std::nullopt;
 }
 
-std::vector<std::string> split_hosts(const std::string& text) {
-  std::vector<std::string> hosts;
-  std::size_t begin = 0;
-  while ((begin = text.find_first_not_of(" ,", begin)) != std::string::npos) {
-    const std::size_t end = std::min(text.find_first_of(" ,", begin), text.size());
-    hosts.push_back(text.substr(begin, end - begin));
-    begin = end;
-  }
-  return hosts;
-}
-
-absl::StatusOr<std::string> find_project(const ClientOptions& options) {
-  if (options.project && !options.project->empty()) return *options.project;
-  if (auto project = environment({"DATASTORE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT", "DATASTORE_DATASET"}))
-    return *project;
-  if (options.channel != nullptr || options.emulator_host || environment({"DATASTORE_EMULATOR_HOST"})) return "local";
-  return bad_argument(
-      "no project: set ClientOptions::project or GOOGLE_CLOUD_PROJECT, or DATASTORE_EMULATOR_HOST for a local "
-      "Datastore");
-}
-
 absl::StatusOr<std::unique_ptr<memcache::Gateway>> make_gateway(const ClientOptions& options) {
-  memcache::Config config;
-  config.servers =
-      options.memcached_hosts ? *options.memcached_hosts : split_hosts(environment({"MEMCACHED_HOSTS"}).value_or(""));
+  memcache::Config config = memcache_config(options);
   if (config.servers.empty()) {
     static const bool logged =
         (log(Severity::kInfo,
@@ -56,10 +33,6 @@ absl::StatusOr<std::unique_ptr<memcache::Gateway>> make_gateway(const ClientOpti
     (void)logged;
     return nullptr;
   }
-  config.connect_timeout = options.memcache_connect_timeout;
-  config.io_timeout = options.memcache_io_timeout;
-  config.max_item_size = options.memcache_max_item_size;
-  config.ring_check = options.memcache_ring_check;
   return memcache::Gateway::make(std::move(config));
 }
 
@@ -89,6 +62,38 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
 }
 
 }  // namespace
+
+std::vector<std::string> split_hosts(std::string_view text) {
+  std::vector<std::string> hosts;
+  std::size_t begin = 0;
+  while ((begin = text.find_first_not_of(" ,", begin)) != std::string_view::npos) {
+    const std::size_t end = std::min(text.find_first_of(" ,", begin), text.size());
+    hosts.emplace_back(text.substr(begin, end - begin));
+    begin = end;
+  }
+  return hosts;
+}
+
+absl::StatusOr<std::string> find_project(const ClientOptions& options) {
+  if (options.project && !options.project->empty()) return *options.project;
+  if (auto project = environment({"DATASTORE_PROJECT_ID", "GOOGLE_CLOUD_PROJECT", "DATASTORE_DATASET"}))
+    return *project;
+  if (options.channel != nullptr || options.emulator_host || environment({"DATASTORE_EMULATOR_HOST"})) return "local";
+  return bad_argument(
+      "no project: set ClientOptions::project or GOOGLE_CLOUD_PROJECT, or DATASTORE_EMULATOR_HOST for a local "
+      "Datastore");
+}
+
+memcache::Config memcache_config(const ClientOptions& options) {
+  return {
+      .servers = options.memcached_hosts ? *options.memcached_hosts
+                                         : split_hosts(environment({"MEMCACHED_HOSTS"}).value_or("")),
+      .connect_timeout = options.memcache_connect_timeout,
+      .io_timeout = options.memcache_io_timeout,
+      .max_item_size = options.memcache_max_item_size,
+      .ring_check = options.memcache_ring_check,
+  };
+}
 
 Client::Client(ClientOptions options) : core_(value_or_throw(make_core(std::move(options)))) {}
 Client::Client(std::shared_ptr<Core> core) : core_(std::move(core)) {}

@@ -2,7 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "context/consistency_probe.h"
 #include "datastore/stub.h"
 #include "memcache/gateway.h"
@@ -21,5 +25,11 @@ class Client::Core {
   const Clock* clock = &Clock::system();
   std::unique_ptr<ConsistencyProbe> probe;  // null: off. After stub and gateway, which it uses
 };
+
+// What ClientOptions leave to the environment, for programs that need one tier alone.
+absl::StatusOr<std::string> find_project(const ClientOptions& options);  // BadArgumentError if there is none
+memcache::Config memcache_config(const ClientOptions& options);          // no servers: no memcache tier
+// At spaces and commas.
+std::vector<std::string> split_hosts(std::string_view text);
 
 }  // namespace ndb

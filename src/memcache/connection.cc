@@ -135,6 +135,8 @@ std::optional<bool> Connection::remove(std::string_view name) {
   return stored(memcached_delete(open(), name.data(), name.size(), 0));
 }
 
+std::optional<bool> Connection::flush_all() { return stored(memcached_flush(open(), 0)); }
+
 std::optional<std::optional<std::uint64_t>> Connection::add_number(std::string_view name, std::int64_t delta) {
   std::uint64_t sum = 0;
   // The _by_key forms are the ones that take 64 bits.

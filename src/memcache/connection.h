@@ -59,6 +59,8 @@ class Connection {
   // The sum; no number inside if there is no such item. An item that is not a number is a failure.
   std::optional<std::optional<std::uint64_t>> add_number(std::string_view name, std::int64_t delta);
 
+  std::optional<bool> flush_all();  // true, or nullopt on failure
+
   // After a failure: whether it speaks against the server (it could not be reached, or was too slow), or only against a
   // connection that had been in use, which a restart of the server closes too.
   bool server_failed() const { return server_failed_; }

@@ -45,7 +45,7 @@ std::int64_t memcached_ttl(seconds duration, WallTime now) {
 
 absl::StatusOr<std::unique_ptr<Gateway>> Gateway::make(Config config) {
   NDB_ASSIGN_OR_RETURN(std::unique_ptr<Cluster> cluster, Cluster::make(std::move(config)));
-  probe(*cluster);
+  warn(*cluster);
   return std::make_unique<MemcacheGateway>(std::move(cluster));
 }
 

@@ -1,5 +1,5 @@
-// The gateway's inside. Functions are grouped by side: reader.cc, writer.cc, raw.cc; make(), invalidate() and the
-// CACHED records are in gateway.cc.
+// The gateway's inside. Functions are grouped by side: reader.cc, writer.cc, raw.cc, operator.cc; make(), invalidate()
+// and the CACHED records are in gateway.cc.
 #pragma once
 
 #include <memory>
@@ -79,6 +79,9 @@ class MemcacheGateway final : public Gateway {
   std::optional<std::uint64_t> raw_add_number(std::string_view key, std::int64_t delta,
                                               std::optional<std::uint64_t> initial) override;
   Stats stats() const override;
+  std::vector<Inspection> inspect(std::span<const Key> keys) override;
+  std::vector<ServerStats> server_stats() override;
+  std::vector<absl::Status> flush_all() override;
 
  private:
   // What an entry does next; `round` counts from 0 and is `rounds` when the last answer is judged.
@@ -110,8 +113,10 @@ absl::Status ring_error();  // of operations that a fenced gateway refuses
 std::uint64_t new_token();
 // `duration` as memcached reads it: more than 30 days would be taken for a date.
 std::int64_t memcached_ttl(seconds duration, WallTime now);
-// Warns, through the log, of what would make the protocol weaker or slower: CAS off, no temporary_ttl, another item
-// size.
-void probe(const Cluster& cluster);
+// What the server says of itself; warnings of what would make the protocol weaker or slower: CAS off, no
+// temporary_ttl, another item size. Without the ring.
+ServerStats probe(const Address& address, const Config& config);
+// Logs the warnings about all servers.
+void warn(const Cluster& cluster);
 
 }  // namespace ndb::memcache

@@ -66,16 +66,30 @@ RingGuard::Answer RingGuard::ask(std::size_t server, const std::string& list) {
                           store.unique = item.unique;
                         });
   if (!answered || !found) return Answer::kNone;
-  if (*found != list) {
+  if (const auto why = objection(*found)) {
     ++cluster_.counters().ring_mismatches;
-    log(Severity::kError,
-        cat("memcached server ", cluster_.address(server).to_string(), " is used with another list of servers (",
-            *found, ") than this client's (", list, "): entities may be stale; give all programs the same list"));
+    log(Severity::kError, cat("memcached server ", cluster_.address(server).to_string(), ": ", *why));
     return Answer::kDiffers;
   }
   store.verb = Verb::kCas;  // confirms it
   connection.store(kName, store);
   return Answer::kAgrees;
+}
+
+std::optional<std::string> RingGuard::remembered(std::size_t server) const {
+  Connection connection(cluster_.address(server), cluster_.config());
+  const std::string_view names[] = {kName};
+  std::optional<std::string> found;
+  const bool answered = connection.ask(names) &&
+                        connection.fetch(names, [&](std::size_t, const Item& item) { found.emplace(item.body); });
+  return answered ? found : std::nullopt;
+}
+
+std::optional<std::string> RingGuard::objection(std::string_view remembered) const {
+  const std::string list = sorted_list(cluster_);
+  if (remembered == list) return std::nullopt;
+  return cat("it is used with another list of servers (", remembered, ") than this client's (", list,
+             "): entities may be stale; give all programs the same list");
 }
 
 }  // namespace ndb::memcache

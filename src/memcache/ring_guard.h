@@ -4,6 +4,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "memcache/cluster.h"
 
@@ -18,6 +21,11 @@ class RingGuard {
   // Whether no server was seen to hold another list. Looks again every few minutes, and each second while a server does
   // not answer: then one of the callers waits for it.
   bool agrees();
+
+  // The list that a server remembers, if it does and answers. Changes nothing.
+  std::optional<std::string> remembered(std::size_t server) const;
+  // What is wrong with a server that remembers this list; nothing if it is this client's.
+  std::optional<std::string> objection(std::string_view remembered) const;
 
  private:
   enum class Answer { kAgrees, kDiffers, kNone };

@@ -5,16 +5,21 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "context/core.h"
+#include "tools/key_text.h"
 
 namespace ndb::tools {
 
 const std::string_view kHelp = R"(usage: ndb COMMAND [OPTION...]
 
-  serve      run the local Datastore until it gets SIGINT or SIGTERM
-  help       print this text
-  --version  print the version
+  serve               run the local Datastore until it gets SIGINT or SIGTERM
+  cache show KEY...   say what memcache holds of these entities
+  cache flush KEY...  stop memcache from serving what it holds of these entities, or of those --kind or --all mean
+  cache stats         say how the memcached servers are
+  help                print this text
+  --version           print the version
 
-Options of serve; `--name=value` and `--name value` mean the same:
+`--name=value` and `--name value` mean the same. Options of serve:
 
   --host-port=HOST:PORT    where to listen; port 0 takes a free one (default: 127.0.0.1:8081).
                            There is no authentication: keep it on the loopback interface.
@@ -22,6 +27,22 @@ Options of serve; `--name=value` and `--name value` mean the same:
   --in-memory              keep the data in memory; it ends with the process (default)
   --fsync=always|interval  with --data-dir: make a commit durable before it is acknowledged (default), or
                            within a second of it. Killing the process loses no commit either way.
+
+Options of cache:
+
+  --memcached=HOSTS        the memcached servers, as all programs list them: host:port, [v6]:port or /path/to/socket,
+                           separated by commas or spaces (default: MEMCACHED_HOSTS)
+  --project=PROJECT        where paths and kinds are (default: DATASTORE_PROJECT_ID, GOOGLE_CLOUD_PROJECT,
+                           DATASTORE_DATASET; "local" with an emulator)
+  --database=DATABASE      likewise (default: the default database)
+  --namespace=NAMESPACE    likewise (default: the default namespace)
+  --emulator-host=HOST:PORT  which Datastore lists the entities of --kind (default: DATASTORE_EMULATOR_HOST, or the cloud)
+  --kind=KIND              of flush: all entities of the kind that are in the Datastore, in one namespace
+  --all                    of flush: empty the servers (flush_all), raw items and those of other programs included
+
+KEY is a url-safe key, which says itself where it is, or a path, whose numbers are ids:
+
+  Account:ada   Account:42   Parent:1/Child:x   Account:name=42 (a name of digits)   File:a%2Fb%25 (the name a/b%)
 )";
 
 namespace {
@@ -31,6 +52,16 @@ struct Flag {
   std::string name;
   std::optional<std::string> value{};
 };
+
+Flag take_flag(std::span<const std::string>& rest) {
+  const std::size_t equals = rest.front().find('=');
+  Flag flag{rest.front().substr(0, equals)};
+  if (equals != std::string::npos) flag.value = rest.front().substr(equals + 1);
+  rest = rest.subspan(1);
+  return flag;
+}
+
+bool is_help(std::string_view argument) { return argument == "--help" || argument == "-h"; }
 
 absl::StatusOr<std::string> take_value(Flag& flag, std::span<const std::string>& rest) {
   if (!flag.value && !rest.empty() && !rest.front().starts_with('-')) {
@@ -68,11 +99,7 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
   bool in_memory = false;
   bool fsync = false;
   while (!rest.empty()) {
-    const std::size_t equals = rest.front().find('=');
-    Flag flag{rest.front().substr(0, equals)};
-    if (equals != std::string::npos) flag.value = rest.front().substr(equals + 1);
-    rest = rest.subspan(1);
-
+    Flag flag = take_flag(rest);
     if (flag.name == "--host-port") {
       NDB_ASSIGN_OR_RETURN(std::string value, take_value(flag, rest));
       NDB_ASSIGN_OR_RETURN(options.host_port, parse_host_port(std::move(value)));
@@ -85,7 +112,7 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
     } else if (flag.name == "--in-memory") {
       if (flag.value) return absl::InvalidArgumentError("--in-memory takes no value");
       in_memory = true;
-    } else if (flag.name == "--help" || flag.name == "-h") {
+    } else if (is_help(flag.name)) {
       return Help();
     } else {
       return absl::InvalidArgumentError(cat("serve: unknown option ", quoted(flag.name)));
@@ -98,6 +125,94 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
   return options;
 }
 
+absl::StatusOr<CacheCommand::Verb> parse_verb(std::string_view text) {
+  if (text == "show") return CacheCommand::Verb::kShow;
+  if (text == "flush") return CacheCommand::Verb::kFlush;
+  if (text == "stats") return CacheCommand::Verb::kStats;
+  return absl::InvalidArgumentError(cat("cache: unknown command ", quoted(text), "; there are show, flush and stats"));
+}
+
+absl::StatusOr<std::vector<std::string>> parse_hosts(std::string_view text) {
+  std::vector<std::string> hosts = split_hosts(text);
+  if (hosts.empty()) return absl::InvalidArgumentError("--memcached names no server; write --memcached=host:port");
+  return hosts;
+}
+
+// The options that all of cache have: whether it is one of them.
+absl::StatusOr<bool> parse_where(Flag& flag, std::span<const std::string>& rest, ClientOptions& options) {
+  if (flag.name == "--memcached") {
+    NDB_ASSIGN_OR_RETURN(const std::string value, take_value(flag, rest));
+    NDB_ASSIGN_OR_RETURN(options.memcached_hosts, parse_hosts(value));
+  } else if (flag.name == "--project") {
+    NDB_ASSIGN_OR_RETURN(options.project, take_value(flag, rest));
+  } else if (flag.name == "--database") {
+    NDB_ASSIGN_OR_RETURN(options.database, take_value(flag, rest));
+  } else if (flag.name == "--namespace") {
+    NDB_ASSIGN_OR_RETURN(options.namespace_, take_value(flag, rest));
+  } else if (flag.name == "--emulator-host") {
+    NDB_ASSIGN_OR_RETURN(options.emulator_host, take_value(flag, rest));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+absl::Status check(const CacheCommand& command) {
+  const int chosen = int{!command.keys.empty()} + int{command.kind.has_value()} + int{command.all};
+  switch (command.verb) {
+    case CacheCommand::Verb::kShow:
+      if (chosen == 0) return absl::InvalidArgumentError("cache show: name at least one KEY, such as Account:ada");
+      break;
+    case CacheCommand::Verb::kFlush:
+      if (chosen != 1) return absl::InvalidArgumentError("cache flush: give either KEYs, or --kind, or --all");
+      break;
+    case CacheCommand::Verb::kStats:
+      if (chosen != 0) return absl::InvalidArgumentError("cache stats: takes no KEY; it is about the servers");
+      break;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Command> parse_cache(std::span<const std::string> rest) {
+  if (rest.empty()) return absl::InvalidArgumentError("cache: say what to do: show, flush or stats");
+  if (is_help(rest.front())) return Help();
+  CacheCommand command;
+  const std::string& verb = rest.front();
+  NDB_ASSIGN_OR_RETURN(command.verb, parse_verb(verb));
+  rest = rest.subspan(1);
+
+  std::vector<std::string> keys;
+  while (!rest.empty()) {
+    if (!rest.front().starts_with('-')) {
+      keys.push_back(rest.front());
+      rest = rest.subspan(1);
+      continue;
+    }
+    Flag flag = take_flag(rest);
+    if (is_help(flag.name)) return Help();
+    NDB_ASSIGN_OR_RETURN(const bool known, parse_where(flag, rest, command.options));
+    if (known) continue;
+    const bool flush = command.verb == CacheCommand::Verb::kFlush;
+    if (flush && flag.name == "--kind") {
+      NDB_ASSIGN_OR_RETURN(command.kind, take_value(flag, rest));
+    } else if (flush && flag.name == "--all") {
+      if (flag.value) return absl::InvalidArgumentError("--all takes no value");
+      command.all = true;
+    } else {
+      return absl::InvalidArgumentError(cat("cache ", verb, ": unknown option ", quoted(flag.name)));
+    }
+  }
+  const Partition where{.project = command.options.project,
+                        .database = command.options.database,
+                        .namespace_ = command.options.namespace_};
+  for (const std::string& text : keys) {
+    NDB_ASSIGN_OR_RETURN(Key key, parse_key(text, where));
+    command.keys.push_back(std::move(key));
+  }
+  NDB_RETURN_IF_ERROR(check(command));
+  return command;
+}
+
 }  // namespace
 
 absl::StatusOr<Command> parse_command(std::span<const std::string> arguments) {
@@ -105,7 +220,8 @@ absl::StatusOr<Command> parse_command(std::span<const std::string> arguments) {
   const std::string& command = arguments.front();
   const std::span<const std::string> rest = arguments.subspan(1);
   if (command == "serve") return parse_serve(rest);
-  const bool help = command == "help" || command == "--help" || command == "-h";
+  if (command == "cache") return parse_cache(rest);
+  const bool help = command == "help" || is_help(command);
   if (!help && command != "--version") return absl::InvalidArgumentError(cat("unknown command ", quoted(command)));
   if (!rest.empty()) {
     return absl::InvalidArgumentError(cat(command, ": takes no arguments, but got ", quoted(rest.front())));

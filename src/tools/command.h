@@ -1,19 +1,33 @@
 // The arguments of the `ndb` command.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "ndb/client.h"
+#include "ndb/key.h"
 #include "ndb/local_datastore.h"
 
 namespace ndb::tools {
 
 struct Help {};
 struct Version {};
-using Command = std::variant<Help, Version, LocalDatastore::Options>;  // the last: `ndb serve`
+// `ndb cache VERB`. A flush has keys, or a kind, or is of all.
+struct CacheCommand {
+  enum class Verb : std::uint8_t { kShow, kFlush, kStats };
+  Verb verb = Verb::kShow;
+  std::vector<Key> keys{};  // those without a project are in that of the options
+  std::optional<std::string> kind{};
+  bool all = false;
+  ClientOptions options{};
+};
+using Command = std::variant<Help, Version, LocalDatastore::Options, CacheCommand>;  // the third: `ndb serve`
 
 // What `ndb help` prints.
 extern const std::string_view kHelp;

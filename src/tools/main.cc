@@ -5,6 +5,8 @@
 #include <variant>
 #include <vector>
 
+#include "ndb/error.h"
+#include "tools/cache.h"
 #include "tools/command.h"
 #include "tools/serve.h"
 
@@ -18,6 +20,8 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (const auto* options = std::get_if<ndb::LocalDatastore::Options>(&*command)) {
     ndb::tools::serve(*options);
+  } else if (const auto* cache = std::get_if<ndb::tools::CacheCommand>(&*command)) {
+    return ndb::tools::cache(*cache);
   } else if (std::holds_alternative<ndb::tools::Version>(*command)) {
     std::cout << "ndb " NDB_VERSION "\n";
   } else {
@@ -31,6 +35,9 @@ int run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   try {
     return run({argv + 1, argv + argc});
+  } catch (const ndb::BadArgumentError& error) {
+    std::cerr << "ndb: " << error.what() << '\n';
+    return 2;
   } catch (const std::exception& error) {
     std::cerr << "ndb: " << error.what() << '\n';
     return 1;
