@@ -2,9 +2,11 @@
 #include <exception>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "base/strings.h"
 #include "ndb/error.h"
 #include "tools/cache.h"
 #include "tools/command.h"
@@ -12,12 +14,14 @@
 
 namespace {
 
+int refuse(std::string_view why) {
+  std::cerr << "ndb: " << why << "\nndb: `ndb help` lists commands and options\n";
+  return 2;
+}
+
 int run(const std::vector<std::string>& arguments) {
   const absl::StatusOr<ndb::tools::Command> command = ndb::tools::parse_command(arguments);
-  if (!command.ok()) {
-    std::cerr << "ndb: " << command.status().message() << "\nndb: `ndb help` lists commands and options\n";
-    return 2;
-  }
+  if (!command.ok()) return refuse(ndb::from_absl(command.status().message()));
   if (const auto* options = std::get_if<ndb::LocalDatastore::Options>(&*command)) {
     ndb::tools::serve(*options);
   } else if (const auto* cache = std::get_if<ndb::tools::CacheCommand>(&*command)) {
@@ -36,8 +40,7 @@ int main(int argc, char** argv) {
   try {
     return run({argv + 1, argv + argc});
   } catch (const ndb::BadArgumentError& error) {
-    std::cerr << "ndb: " << error.what() << '\n';
-    return 2;
+    return refuse(error.what());
   } catch (const std::exception& error) {
     std::cerr << "ndb: " << error.what() << '\n';
     return 1;

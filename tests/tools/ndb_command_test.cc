@@ -1,80 +1,24 @@
 // The `ndb` command as its users meet it: a program with arguments, output and an exit code.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "ndb/ndb.h"
+#include "tools/ndb_program.h"
 
 namespace {
 
+using ::ndb::testing::Command;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
-
-// `ndb` with some arguments. What it writes, to stdout or stderr, is read here.
-class Command {
- public:
-  explicit Command(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), NDB_COMMAND);
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    int ends[2];
-    EXPECT_EQ(pipe(ends), 0);
-    pid_ = fork();
-    if (pid_ == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
-      dup2(ends[1], STDOUT_FILENO);
-      dup2(ends[1], STDERR_FILENO);
-      close(ends[0]);
-      close(ends[1]);
-      execv(argv[0], argv.data());
-      _exit(127);
-    }
-    close(ends[1]);
-    output_ = fdopen(ends[0], "r");
-  }
-  ~Command() {
-    if (pid_ > 0) {
-      ::kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-    }
-    std::fclose(output_);
-  }
-  Command(const Command&) = delete;
-  Command& operator=(const Command&) = delete;
-
-  std::string line() {
-    std::string text;
-    for (int c; (c = std::fgetc(output_)) != EOF && c != '\n';) text.push_back(static_cast<char>(c));
-    return text;
-  }
-  std::string rest() {
-    std::string text;
-    for (int c; (c = std::fgetc(output_)) != EOF;) text.push_back(static_cast<char>(c));
-    return text;
-  }
-  void signal(int number) const { ::kill(pid_, number); }
-  int exit_code() {
-    int status = 0;
-    waitpid(std::exchange(pid_, -1), &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  }
-
- private:
-  pid_t pid_ = -1;
-  std::FILE* output_ = nullptr;
-};
 
 class Note : public ndb::Model<Note> {
  public:
@@ -166,9 +110,14 @@ TEST(Arguments, InformationIsNoError) {
     std::vector<std::string> arguments;
     std::string says;
   } cases[] = {
-      {{"help"}, "usage: ndb"},        {{"--help"}, "usage: ndb"},
-      {{"-h"}, "usage: ndb"},          {{"serve", "--help"}, "usage: ndb"},
-      {{"serve", "-h"}, "usage: ndb"}, {{"--version"}, "ndb "},
+      {{"help"}, "usage: ndb"},
+      {{"--help"}, "usage: ndb"},
+      {{"-h"}, "usage: ndb"},
+      {{"serve", "--help"}, "usage: ndb"},
+      {{"serve", "-h"}, "usage: ndb"},
+      {{"cache", "-h"}, "usage: ndb"},
+      {{"cache", "flush", "--help"}, "usage: ndb"},
+      {{"--version"}, "ndb "},
   };
   for (const auto& [arguments, says] : cases) {
     SCOPED_TRACE(::testing::PrintToString(arguments));
@@ -202,6 +151,34 @@ TEST(Arguments, MistakesAreNamed) {
       {{"serve", "--in-memory=yes"}, "--in-memory takes no value"},
       {{"serve", "--data-dir=d", "--fsync=never"}, "--fsync must be always or interval"},
       {{"serve", "--fsync=always"}, "means nothing without --data-dir"},
+      {{"cache"}, "show, flush or stats"},
+      {{"cache", "empty"}, "unknown command \"empty\""},
+      {{"cache", "show"}, "name at least one KEY"},
+      {{"cache", "show", "--all", "Account:ada"}, "cache show: unknown option \"--all\""},
+      {{"cache", "show", "--kind=Account"}, "cache show: unknown option \"--kind\""},
+      {{"cache", "stats", "Account:ada"}, "takes no KEY"},
+      {{"cache", "stats", "--all"}, "cache stats: unknown option \"--all\""},
+      {{"cache", "flush"}, "give either KEYs, or --kind, or --all"},
+      {{"cache", "flush", "--all", "Account:ada"}, "give either KEYs, or --kind, or --all"},
+      {{"cache", "flush", "--all", "--kind=Account"}, "give either KEYs, or --kind, or --all"},
+      {{"cache", "flush", "--all=yes"}, "--all takes no value"},
+      {{"cache", "flush", "--kind"}, "--kind needs a value"},
+      {{"cache", "flush", "--kind="}, "--kind needs a value"},
+      {{"cache", "stats", "--memcached"}, "--memcached needs a value"},
+      {{"cache", "stats", "--memcached=,"}, "--memcached names no server"},
+      {{"cache", "stats", "--memcached=localhost:http"}, "the port is not a number"},
+      {{"cache", "stats"}, "give --memcached=HOSTS or set MEMCACHED_HOSTS"},
+      {{"cache", "show", "--memcached=localhost", "Account:ada"}, "give --project=PROJECT"},
+      {{"cache", "show", ""}, "KEY \"\" is neither a path"},
+      {{"cache", "show", "Account"}, "KEY \"Account\" is neither a path, such as Account:ada"},
+      {{"cache", "show", "Account:"}, "the name of a key is empty"},
+      {{"cache", "show", ":ada"}, "the kind of a key is empty"},
+      {{"cache", "show", "Account:0"}, "the id of a key of kind \"Account\" is 0"},
+      {{"cache", "show", "Account:9223372036854775808"}, "a name of digits is written name=9223372036854775808"},
+      {{"cache", "show", "Account:ada/Note"}, "the element \"Note\" has no id"},
+      {{"cache", "show", "Account:ada/"}, "the element \"\" has no id"},
+      {{"cache", "show", "Account:50%"}, "% itself is written %25"},
+      {{"cache", "show", "Account:%-1"}, "two hexadecimal digits"},
   };
   for (const auto& [arguments, says] : cases) {
     SCOPED_TRACE(::testing::PrintToString(arguments));

@@ -1,0 +1,86 @@
+// The `ndb` program, run by a test.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ndb::testing {
+
+// `ndb` with some arguments. What it writes, to stdout or stderr, is read here. The variables that configure a client
+// are those given, whatever the test's own environment says.
+class Command {
+ public:
+  explicit Command(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+    arguments.insert(arguments.begin(), NDB_COMMAND);
+    for (char** variable = environ; *variable != nullptr; ++variable) {
+      if (!configures_client(*variable)) environment.emplace_back(*variable);
+    }
+    std::vector<char*> argv = pointers(arguments), envp = pointers(environment);
+    int ends[2];
+    EXPECT_EQ(pipe(ends), 0);
+    pid_ = fork();
+    if (pid_ == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      dup2(ends[1], STDOUT_FILENO);
+      dup2(ends[1], STDERR_FILENO);
+      close(ends[0]);
+      close(ends[1]);
+      execve(argv[0], argv.data(), envp.data());
+      _exit(127);
+    }
+    close(ends[1]);
+    output_ = fdopen(ends[0], "r");
+  }
+  ~Command() {
+    if (pid_ > 0) {
+      ::kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+    std::fclose(output_);
+  }
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+
+  std::string line() {
+    std::string text;
+    for (int c; (c = std::fgetc(output_)) != EOF && c != '\n';) text.push_back(static_cast<char>(c));
+    return text;
+  }
+  std::string rest() {
+    std::string text;
+    for (int c; (c = std::fgetc(output_)) != EOF;) text.push_back(static_cast<char>(c));
+    return text;
+  }
+  void signal(int number) const { ::kill(pid_, number); }
+  int exit_code() {
+    int status = 0;
+    waitpid(std::exchange(pid_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+ private:
+  static bool configures_client(std::string_view variable) {
+    return variable.starts_with("DATASTORE_") || variable.starts_with("GOOGLE_") ||
+           variable.starts_with("MEMCACHED_HOSTS=");
+  }
+  static std::vector<char*> pointers(std::vector<std::string>& texts) {
+    std::vector<char*> pointers;
+    for (std::string& text : texts) pointers.push_back(text.data());
+    pointers.push_back(nullptr);
+    return pointers;
+  }
+
+  pid_t pid_ = -1;
+  std::FILE* output_ = nullptr;
+};
+
+}  // namespace ndb::testing
