@@ -117,7 +117,7 @@ class FaultProxy::Link {
   }
 
   void deliver(nanoseconds time) {
-    for (const std::size_t side : {0, 1}) deliver(side, time);
+    for (const std::size_t side : {0U, 1U}) deliver(side, time);
   }
   // A client that has given up still has its bytes delivered to the server, which then ends the connection.
   bool is_over() const { return (fds_[0] < 0 && fds_[1] < 0) || pipes_[1].shut || (pipes_[0].shut && pipes_[1].ended); }
@@ -269,7 +269,7 @@ int FaultProxy::wait(std::vector<pollfd>& polled) const {
   polled.push_back({listener_, POLLIN, 0});
   for (const Link& link : links_) {
     due = std::min(due, link.next_due());
-    for (const std::size_t side : {0, 1}) polled.push_back(link.wanted(side));
+    for (const std::size_t side : {0U, 1U}) polled.push_back(link.wanted(side));
   }
   if (due == nanoseconds::max()) return poll(polled.data(), polled.size(), -1);
   const nanoseconds left = std::max(due - steady_now(), nanoseconds(0));
@@ -296,7 +296,7 @@ void FaultProxy::run() {
     if (woken != 0) apply_regime();
     std::size_t next = 2;
     for (Link& link : links_) {
-      for (const std::size_t side : {0, 1}) {
+      for (const std::size_t side : {0U, 1U}) {
         const pollfd& one = polled[next++];
         if (one.fd < 0 || one.revents == 0 || (one.events & POLLIN) == 0 || link.is_over()) continue;
         if (std::string bytes = link.receive(side); !bytes.empty()) pass(link, side, std::move(bytes));

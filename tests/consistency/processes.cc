@@ -2,12 +2,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -21,6 +21,7 @@ Process::Process(const std::vector<std::string>& arguments) {
   std::vector<std::string> strings{"/proc/self/exe"};
   strings.insert(strings.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
+  argv.reserve(strings.size() + 1);
   for (std::string& string : strings) argv.push_back(string.data());
   argv.push_back(nullptr);
 

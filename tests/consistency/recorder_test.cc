@@ -72,7 +72,7 @@ TEST_F(Recording, LeavesOutARecordThatWasCutShort) {
 
 TEST_F(Recording, TwoVersionsOfOneWriteAreAFlaw) {
   Recorder facts(directory_ + "/0.stub");
-  for (const Version version : {30, 31}) facts.fact(Fact::kFound, {{Cell{.id = 7, .version = version, .key = 3}}});
+  for (const Version version : {30U, 31U}) facts.fact(Fact::kFound, {{Cell{.id = 7, .version = version, .key = 3}}});
   EXPECT_EQ(loaded().flaws.size(), 1U);
 }
 

@@ -24,8 +24,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int kReaders = 1;  // threads that mostly read large batches through memcache
-constexpr int kWriters = 4;  // threads that do everything
+constexpr int kReaders = 1;   // threads that mostly read large batches through memcache
+constexpr int kWatchers = 2;  // threads that read what is hot, from either tier
+constexpr int kWriters = 3;   // threads that do everything
 constexpr int kThreadBits = 8;
 constexpr int kNumberBits = 40;
 
@@ -41,7 +42,7 @@ class Actor {
         recorder_(cat(options.directory, "/", options.serial, ".", thread)),
         random_(options.seed ^ prefix_) {}
 
-  void run(bool reader) {
+  void run(void (Actor::*act)()) {
     while (!*stop_) {
       const ContextScope scope = client_->context();
       context_ = &*scope;
@@ -49,13 +50,45 @@ class Actor {
       choose_policies();
       for (std::uint64_t calls = 1 + below(60); calls > 0 && !*stop_; --calls) {
         try {
-          reader ? read_mostly() : do_anything();
+          (this->*act)();
         } catch (const Error&) {
           // Its outcome is in the stub's records. What is broken is not hammered.
           std::this_thread::sleep_for(milliseconds(1));
         }
       }
     }
+  }
+
+  // What a thread does again and again.
+  void read_mostly() {
+    constexpr KeyIndex kBatch = 40;
+    if (percent(80)) return read(range(kValues, kSteadyValues), read_options(0));
+    if (percent(40)) return read(range(static_cast<KeyIndex>(below(kValues - kBatch)), kBatch), read_options(2));
+    if (percent(70)) return read(range(first_hot(), kHotAtOnce), read_options(10));
+    read({some_value()}, read_options(50));
+  }
+
+  // A value that was filled too late is served for a moment only, if its writer puts that right: many must look.
+  void watch() {
+    Options options = some_options();
+    options.use_cache = false;
+    options.use_memcache = !percent(15);
+    read(range(first_hot(), kHotAtOnce), options);
+  }
+
+  void do_anything() {
+    const std::uint64_t what = below(100);
+    if (what < 36) return put({some_value()});
+    if (what < 42) return put(some_values(4));
+    if (what < 47) return erase({some_value()});
+    if (what < 50) return erase(some_values(3));
+    if (what < 54) return transact();
+    if (what < 80) return read({some_value()}, read_options(40));
+    if (what < 94) return read(some_values(12), read_options(30));
+    if (what < 96) return put_into_memcache_alone();
+    begin_session();
+    // Of a locked key this keeps the lock for minutes.
+    percent(90) ? context_->clear_cache() : context_->invalidate(key(some_value()));
   }
 
  private:
@@ -125,29 +158,6 @@ class Actor {
     std::vector<Key> keys;
     for (const KeyIndex index : indexes) keys.push_back(key(index));
     return keys;
-  }
-
-  void read_mostly() {
-    constexpr KeyIndex kBatch = 40;
-    if (percent(80)) return read(range(kValues, kSteadyValues), read_options(0));
-    if (percent(40)) return read(range(static_cast<KeyIndex>(below(kValues - kBatch)), kBatch), read_options(2));
-    if (percent(70)) return read(range(first_hot(), kHotAtOnce), read_options(10));
-    read({some_value()}, read_options(50));
-  }
-
-  void do_anything() {
-    const std::uint64_t what = below(100);
-    if (what < 36) return put({some_value()});
-    if (what < 42) return put(some_values(4));
-    if (what < 47) return erase({some_value()});
-    if (what < 50) return erase(some_values(3));
-    if (what < 54) return transact();
-    if (what < 80) return read({some_value()}, read_options(40));
-    if (what < 94) return read(some_values(12), read_options(30));
-    if (what < 96) return put_into_memcache_alone();
-    begin_session();
-    // Of a locked key this keeps the lock for minutes.
-    percent(90) ? context_->clear_cache() : context_->invalidate(key(some_value()));
   }
 
   void read(const std::vector<KeyIndex>& indexes, const Options& options) {
@@ -295,9 +305,15 @@ int run_worker(const WorkerOptions& options) {
   const Client client = recording_client(client_options(options), facts);
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
-  for (int thread = 0; thread < kReaders + kWriters; ++thread) {
-    threads.emplace_back([&, thread] { Actor(options, client, thread, stop).run(thread < kReaders); });
-  }
+  const auto start = [&](int count, void (Actor::*act)()) {
+    for (; count > 0; --count) {
+      const int thread = static_cast<int>(threads.size());
+      threads.emplace_back([&, thread, act] { Actor(options, client, thread, stop).run(act); });
+    }
+  };
+  start(kReaders, &Actor::read_mostly);
+  start(kWatchers, &Actor::watch);
+  start(kWriters, &Actor::do_anything);
   char byte = 0;
   while (read(STDIN_FILENO, &byte, 1) > 0) {
   }
