@@ -85,44 +85,6 @@ TEST_F(FaultTest, AStoppedServerCostsAFewTimeouts) {
   server_.resume();
 }
 
-// The server comes back while the locks of three writers are still on it.
-TEST_F(FaultTest, WhatAReleaseCouldNotDoIsRepaired) {
-  Config impatient = config({server_.address()});
-  impatient.io_timeout = impatient.connect_timeout = milliseconds(20);
-  const auto gateway = make_gateway(impatient);
-  const std::vector<Key> keys = {make_key("applied"), make_key("failed"), make_key("unknown"), make_key("unlocked")};
-  const auto patient = make_gateway();
-  cache(*patient, keys[3], 6, "v6");
-  std::vector<Unlock> unlocks(4);
-  for (std::size_t i = 0; i < 4; ++i) {
-    unlocks[i].key = keys[i];
-    if (i < 3) unlocks[i].lock = *lock(*patient, keys[i]);
-  }
-  unlocks[0].outcome = unlocks[3].outcome = Commit::kApplied;
-  unlocks[0].version = unlocks[3].version = 7;
-  unlocks[0].payload = "v7";
-  unlocks[1].outcome = Commit::kFailed;
-  unlocks[2].outcome = Commit::kUnknown;
-
-  server_.pause();
-  gateway->unlock(unlocks);
-  EXPECT_EQ(gateway->stats().unlocks, 0u);
-  server_.resume();
-  EXPECT_EQ(record(keys[0]), "LOCK 0 held by 1");
-  EXPECT_EQ(record(keys[3]), "VALUE 6");
-  clock_.advance(Breaker::kInterval);
-  while (gateway->stats().repaired < 4) {
-    std::this_thread::sleep_for(milliseconds(1));
-    clock_.advance(milliseconds(20));  // towards the breaker's next try, if the last one came too late
-  }
-  EXPECT_EQ(record(keys[0]), "EMPTY 7");  // not the value: a later writer may have been and gone
-  EXPECT_EQ(record(keys[1]), "EMPTY 0");
-  EXPECT_EQ(record(keys[2]), "LOCK 0 held by 1");
-  EXPECT_GT(ttl(keys[2]), 300);  // for as long as its commit may land
-  EXPECT_EQ(record(keys[3]), "EMPTY 7");
-  EXPECT_EQ(gateway->stats().repairs_waiting, 0u);
-}
-
 TEST_F(FaultTest, ARepairThatCanMakeNoDifferenceAnyMoreIsGivenUp) {
   const auto gateway = make_gateway();
   const Key key = make_key("ada");
@@ -133,21 +95,6 @@ TEST_F(FaultTest, ARepairThatCanMakeNoDifferenceAnyMoreIsGivenUp) {
   while (gateway->stats().repairs_given_up == 0) clock_.advance(kUnknownHold);
   EXPECT_EQ(gateway->stats().repairs_waiting, 0u);
   EXPECT_THAT(logged().back(), HasSubstr("given up"));
-}
-
-TEST_F(FaultTest, TheLastTryIsMadeBeforeTheGatewayGoes) {
-  auto gateway = make_gateway();
-  const Key key = make_key("ada");
-  const LockPtr held = *lock(*gateway, key);
-  server_.pause();
-  Config impatient = config({server_.address()});
-  impatient.io_timeout = impatient.connect_timeout = milliseconds(20);
-  auto leaving = make_gateway(impatient);
-  unlock(*leaving, key, held, Commit::kApplied, 7);
-  server_.resume();
-  clock_.advance(Breaker::kInterval);
-  leaving.reset();
-  EXPECT_EQ(record(key), "EMPTY 7");
 }
 
 TEST_F(FaultTest, ProgramsThatNameOtherServersAreFoundOut) {
