@@ -151,7 +151,7 @@ int flush_all(Gateway& gateway) {
       << "emptied " << emptied << " of " << servers.size() << " servers\n"
       << "To the caches this is the fault \"evict\" for every key at once, locks included. Readers stay correct:\n"
          "none gets less than what was acknowledged before (P1), and nothing stale stays behind (P2). The next\n"
-         "reads are misses and go to the Datastore.\n";
+         "reads are misses and go to the Datastore. What was in memcache alone is gone.\n";
   return emptied == servers.size() ? 0 : 1;
 }
 

@@ -36,9 +36,13 @@ Options of cache:
                            DATASTORE_DATASET; "local" with an emulator)
   --database=DATABASE      likewise (default: the default database)
   --namespace=NAMESPACE    likewise (default: the default namespace)
-  --emulator-host=HOST:PORT  which Datastore lists the entities of --kind (default: DATASTORE_EMULATOR_HOST, or the cloud)
+  --emulator-host=HOST:PORT
+                           the Datastore that lists the entities of --kind (default: DATASTORE_EMULATOR_HOST, or the
+                           cloud)
   --kind=KIND              of flush: all entities of the kind that are in the Datastore, in one namespace
   --all                    of flush: empty the servers (flush_all), raw items and those of other programs included
+
+A flush also ends entities that live in memcache alone (use_datastore = false).
 
 KEY is a url-safe key, which says itself where it is, or a path, whose numbers are ids:
 

@@ -79,6 +79,7 @@ class CacheCommandTest : public ::testing::Test {
     const Client client(options({}));
     const auto scope = client.context();
     std::vector<Entity> entities;
+    entities.reserve(keys.size());
     for (const Key& one : keys) entities.push_back(Entity::make(one, {{"text", text}}));
     put_multi(entities);
   }
@@ -288,7 +289,7 @@ TEST_F(CacheCommandTest, FlushesAll) {
   const Ran ran = ndb_cache({"flush", "--all"});
   EXPECT_THAT(ran.output,
               AllOf(StartsWith("emptied 1 of 1 servers\n"), HasSubstr("\"evict\""), HasSubstr("Readers stay correct"),
-                    HasSubstr("(P1)"), HasSubstr("(P2)"), HasSubstr("misses")));
+                    HasSubstr("(P1)"), HasSubstr("(P2)"), HasSubstr("misses"), HasSubstr("in memcache alone is gone")));
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(show(keys[0]), HasSubstr("ABSENT"));
   EXPECT_THAT(texts(keys), Each("new"));
