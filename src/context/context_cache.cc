@@ -25,7 +25,10 @@ const ContextCache::Slot* ContextCache::find(const Key& key) {
 const ContextCache::Slot* ContextCache::store_read(const Key& key, Slot read) {
   if (const auto found = slots_.find(key); found != slots_.end() && found->second.version >= read.version) {
     Node& slot = found->second;
-    if (slot.version == read.version) slot.read_time = std::max(slot.read_time, read.read_time);
+    if (slot.version == read.version) {
+      slot.read_time = std::max(slot.read_time, read.read_time);
+      slot.sighting = read.sighting;
+    }
     return &slot;
   }
   if (read.version < floor(key)) return nullptr;
@@ -67,6 +70,11 @@ void ContextCache::erase(const Key& key) {
 void ContextCache::clear() {
   order_.clear();
   slots_.clear();
+}
+
+memcache::Sighting ContextCache::sighting(const Key& key) const {
+  const auto slot = slots_.find(key);
+  return slot == slots_.end() ? memcache::Sighting() : slot->second.sighting;
 }
 
 std::uint64_t ContextCache::floor(const Key& key) const {

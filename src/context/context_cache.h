@@ -11,6 +11,7 @@
 #include "absl/container/node_hash_map.h"
 #include "base/clock.h"
 #include "base/lru.h"
+#include "memcache/gateway.h"
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
 
@@ -34,7 +35,8 @@ class ContextCache {
   struct Slot {
     detail::PayloadPtr payload;
     std::uint64_t version = 0;
-    WallTime read_time{};  // when the Datastore last said so
+    WallTime read_time{};           // when the Datastore last said so
+    memcache::Sighting sighting{};  // of the record, if memcache served it
   };
 
   // The slot of `key`, or null. Counts as a use for the limit. The pointer lives until the next call that is not const.
@@ -49,6 +51,8 @@ class ContextCache {
   }
   void erase(const Key& key);
   void clear();
+
+  memcache::Sighting sighting(const Key& key) const;
 
   std::uint64_t floor(const Key& key) const;
   void raise_floor(const Key& key, std::uint64_t version);

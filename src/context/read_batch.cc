@@ -102,7 +102,7 @@ std::vector<std::size_t> ReadBatch::read_memcache() {
         context_->core->probe->hit(entry.key(), result.version);
       }
       resolve(entry, {result.outcome == memcache::Outcome::kHit ? &result.payload : nullptr, result.version,
-                      result.read_time});
+                      result.read_time, result.sighting});
     } else {
       entry.lease = std::move(result.lease);
       rest.push_back(asked[i]);
@@ -214,7 +214,8 @@ void ReadBatch::resolve(const Entry& entry, const Result& result) {
       op.refuse(payload.status());
       continue;
     }
-    if (waiter.cache && context_->cache.store_read(op.key, {*payload, result.version, result.read_time}) != nullptr) {
+    if (waiter.cache &&
+        context_->cache.store_read(op.key, {*payload, result.version, result.read_time, result.sighting}) != nullptr) {
       // What stands in the slot may be newer than what was read, or the same in the payload of an earlier read.
       const auto cached = context_->cached(op.key, *op.info);
       if (cached->ok()) {

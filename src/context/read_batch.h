@@ -37,6 +37,7 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
     const std::string* entity;  // null: there is none
     std::uint64_t version;
     WallTime read_time;
+    memcache::Sighting sighting{};
   };
   using Chunk = std::vector<std::size_t>;  // indexes into entries_
 

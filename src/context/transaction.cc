@@ -108,22 +108,22 @@ absl::Status Attempt::check_limits(const std::vector<Write>& writes) const {
 
 absl::Status Attempt::lock(const std::vector<Write>& writes) {
   locks_.assign(writes.size(), nullptr);
-  std::vector<Key> keys;
+  std::vector<memcache::LockRequest> requests;
   std::vector<std::size_t> of;
   for (std::size_t i = 0; i < writes.size(); ++i) {
     if (!writes[i].policy.lock) continue;
-    keys.push_back(writes[i].key);
+    requests.push_back({writes[i].key, parent_.cache.sighting(writes[i].key)});
     of.push_back(i);
   }
-  if (keys.empty()) return absl::OkStatus();
+  if (requests.empty()) return absl::OkStatus();
   ++impl().counts->memcache_locks;
-  auto locks = impl().gateway()->lock(keys, lock_hold(deadline_));
+  auto locks = impl().gateway()->lock(requests, lock_hold(deadline_));
   absl::Status status;
   for (std::size_t i = 0; i < locks.size(); ++i) {
     if (locks[i].ok()) {
       locks_[of[i]] = *std::move(locks[i]);
     } else if (status.ok() && !(writes[of[i]].policy.best_effort && absl::IsUnavailable(locks[i].status()))) {
-      status = annotate(locks[i].status(), cat("transaction not committed: put of ", keys[i].to_string()));
+      status = annotate(locks[i].status(), cat("transaction not committed: put of ", requests[i].key.to_string()));
     }
   }
   for (std::size_t i = 0; i < locks_.size() && status.ok(); ++i) {

@@ -118,18 +118,18 @@ void WriteBatch::write_without_datastore(Write write) {
 // Locks what needs a lock, in one batch; what could not be locked fails, and was not written.
 std::vector<WriteBatch::Item> WriteBatch::lock(std::vector<Write> writes) {
   std::vector<Item> items;
-  std::vector<Key> keys;
+  std::vector<memcache::LockRequest> requests;
   auto hold = lock_hold(kCommitDeadline);
   for (Write& write : writes) {
     if (write.policy.lock && write.key.is_complete()) {
-      keys.push_back(write.key);
+      requests.push_back({write.key, context_.cache.sighting(write.key)});
       hold = std::max(hold, lock_hold(deadline_of(write.rpc)));
     }
   }
   std::vector<absl::StatusOr<memcache::LockPtr>> locks;
-  if (!keys.empty()) {
+  if (!requests.empty()) {
     ++context_.counts->memcache_locks;
-    locks = context_.gateway()->lock(keys, hold);
+    locks = context_.gateway()->lock(requests, hold);
   }
   std::size_t next = 0;
   for (Write& write : writes) {

@@ -33,6 +33,12 @@ struct Config {
 struct Lease;
 using LeasePtr = std::shared_ptr<const Lease>;
 
+// A record as it was served, opaque: lock() can replace it without looking at it first. Worth nothing on another
+// connection, which lock() checks, and harmless when the record has changed.
+struct Sighting {
+  std::uint64_t version = 0, epoch = 0, cas = 0;
+};
+
 enum class Outcome {
   kHit,     // `payload`, `version`
   kAbsent,  // known not to exist, as of `version`
@@ -45,6 +51,7 @@ struct ReadResult {
   WallTime read_time{};
   std::string payload{};  // entity bytes, decompressed
   LeasePtr lease{};       // of kMiss only, and only if asked for
+  Sighting sighting{};    // of kHit and kAbsent
 };
 struct ReadRequest {
   Key key{};
@@ -64,6 +71,10 @@ struct Fill {
 // The right to write one key: this writer's token in the record's holder list. Opaque.
 struct Lock;
 using LockPtr = std::shared_ptr<const Lock>;
+struct LockRequest {
+  Key key{};
+  Sighting sighting{};  // if it was seen: saves a round trip
+};
 enum class Commit { kApplied, kFailed, kUnknown };
 struct Unlock {
   LockPtr
@@ -135,7 +146,8 @@ class Gateway {
   // written. FAILED_PRECONDITION if programs disagree on the servers and that is enforced. A lock protects for at least
   // `hold` from now: 1 to kLongestHold seconds, or INVALID_ARGUMENT.
   static constexpr std::chrono::seconds kLongestHold{387};
-  virtual std::vector<absl::StatusOr<LockPtr>> lock(std::span<const Key> keys, std::chrono::seconds hold) = 0;
+  virtual std::vector<absl::StatusOr<LockPtr>> lock(std::span<const LockRequest> requests,
+                                                    std::chrono::seconds hold) = 0;
   // Whether the lock still protects for `margin` from now on the clock that counts through suspension.
   virtual bool still_held(const Lock& lock, std::chrono::milliseconds margin) const = 0;
   // What memcache does not take now is tried again in the background, for as long as locks can last.

@@ -65,7 +65,7 @@ class MemcacheGateway final : public Gateway {
 
   std::vector<ReadResult> read(std::span<const ReadRequest> requests) override;
   void fill(std::span<const Fill> fills) override;
-  std::vector<absl::StatusOr<LockPtr>> lock(std::span<const Key> keys, std::chrono::seconds hold) override;
+  std::vector<absl::StatusOr<LockPtr>> lock(std::span<const LockRequest> requests, std::chrono::seconds hold) override;
   bool still_held(const Lock& lock, std::chrono::milliseconds margin) const override;
   void unlock(std::span<const Unlock> unlocks) override;
   absl::Status invalidate(std::span<const Key> keys) override;

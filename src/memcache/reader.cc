@@ -47,6 +47,7 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
       result.version = seen.record.version;
       result.read_time = seen.record.read_time;
       result.payload = std::move(seen.record.payload);
+      result.sighting = {seen.record.version, seen.unique.epoch, seen.unique.cas};
       return;
     case Outcome::kMiss:
       ++counters.misses;

@@ -18,6 +18,14 @@ absl::Status not_locked(const Place& place, const Address& server) {
                                     ": not written; retry, or see to the server"));
 }
 
+// Served before, so it was a VALUE or a NEG; which of them makes no difference to a writer.
+Seen seen_before(const Sighting& sighting) {
+  if (sighting.cas == 0) return {};
+  return {.what = Seen::kRecord,
+          .record = {.state = State::kValue, .version = sighting.version},
+          .unique = {.epoch = sighting.epoch, .cas = sighting.cas}};
+}
+
 struct Attempt {
   Joining joining;
   Monotonic sent{};  // the last round of it
@@ -25,15 +33,19 @@ struct Attempt {
 
 }  // namespace
 
-std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const Key> keys, std::chrono::seconds hold) {
+std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const LockRequest> requests,
+                                                           std::chrono::seconds hold) {
   if (hold <= seconds(0) || hold > kLongestHold) {
     return std::vector<absl::StatusOr<LockPtr>>(
-        keys.size(), bad_argument(cat("a lock is held for 1 to ", kLongestHold.count(), " s, not ", hold.count(),
-                                      "; use another deadline")));
+        requests.size(), bad_argument(cat("a lock is held for 1 to ", kLongestHold.count(), " s, not ", hold.count(),
+                                          "; use another deadline")));
   }
-  if (fenced()) return std::vector<absl::StatusOr<LockPtr>>(keys.size(), ring_error());
-  std::vector<Entry> locked = entries(keys);
-  std::vector<Attempt> attempts(keys.size());
+  if (fenced()) return std::vector<absl::StatusOr<LockPtr>>(requests.size(), ring_error());
+  std::vector<Entry> locked(requests.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    locked[i] = {.index = i, .place = place(requests[i].key), .seen = seen_before(requests[i].sighting)};
+  }
+  std::vector<Attempt> attempts(requests.size());
   converge(locked, kWriteRounds, [&](Entry& entry, int round) {
     Attempt& attempt = attempts[entry.index];
     const Monotonic sent = cluster_->clock().monotonic();
@@ -43,7 +55,7 @@ std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const Key> 
   });
 
   std::vector<absl::StatusOr<LockPtr>> locks;
-  locks.reserve(keys.size());
+  locks.reserve(requests.size());
   for (Entry& entry : locked) {
     if (!entry.done) {
       locks.emplace_back(not_locked(entry.place, cluster_->address(entry.place.server)));

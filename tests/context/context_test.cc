@@ -748,4 +748,30 @@ TEST_F(ContextTest, MaxStalenessBoundsWhatCachesMayAnswer) {
   });
 }
 
+// What memcache has answered is locked without looking at it again, also by a transaction.
+TEST_F(ContextTest, APutOfWhatMemcacheAnsweredTakesTwoRoundTrips) {
+  const ndb::Client here = client();
+  const auto trips = [&] { return here.memcache_stats().round_trips; };
+  for (const bool transaction : {false, true}) {
+    SCOPED_TRACE(transaction);
+    in_new_context(here, [] { Account::make({.name = "t"}, ndb::id("t")).put(); });
+    in_new_context(here, [] { Account::get_by_id("t"); });
+    in_new_context(here, [&] {
+      Account account = Account::get_by_id("t");
+      EXPECT_EQ(ndb::get_context().counts().memcache_hits, 1u);
+      account.edit().name = "u";
+      const auto before = trips();
+      if (transaction) {
+        ndb::transaction([&] { account.put(); });
+      } else {
+        account.put();
+      }
+      EXPECT_EQ(trips() - before, 2u);
+      account.put();  // not known any more: its own write has left another record
+      EXPECT_EQ(trips() - before, 5u);
+      EXPECT_EQ(Account::get_by_id("t", {.use_cache = false})->name, "u");
+    });
+  }
+}
+
 }  // namespace

@@ -159,7 +159,7 @@ TEST_F(FaultTest, OneDeadServerOfTwoConcernsItsKeysOnly) {
       EXPECT_EQ(results[i].outcome, homes[i] ? Outcome::kHit : Outcome::kBypass) << i;
     }
   }
-  const auto locks = gateway->lock(keys, seconds(60));
+  const auto locks = lock(*gateway, keys, seconds(60));
   for (std::size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(locks[i].ok(), homes[i]) << i;
 }
 

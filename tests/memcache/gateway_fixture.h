@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,9 +59,15 @@ class GatewaySteps : public ::testing::Test {
   static void cache(Gateway& gateway, const Key& key, std::uint64_t version, std::string_view payload) {
     fill(gateway, read(gateway, key).lease, version, payload);
   }
+  static std::vector<absl::StatusOr<LockPtr>> lock(Gateway& gateway, std::span<const Key> keys,
+                                                   std::chrono::seconds hold = std::chrono::seconds(60)) {
+    std::vector<LockRequest> requests;
+    for (const Key& key : keys) requests.push_back({.key = key});
+    return gateway.lock(requests, hold);
+  }
   static absl::StatusOr<LockPtr> lock(Gateway& gateway, const Key& key,
                                       std::chrono::seconds hold = std::chrono::seconds(60)) {
-    return std::move(gateway.lock({&key, 1}, hold)[0]);
+    return std::move(lock(gateway, std::span(&key, 1), hold)[0]);
   }
   static void unlock(Gateway& gateway, const Key& key, const LockPtr& held, Commit outcome, std::uint64_t version = 0,
                      std::optional<std::string_view> payload = {}) {

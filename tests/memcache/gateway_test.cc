@@ -296,7 +296,7 @@ TEST_F(GatewayTest, RoundTripsDoNotGrowWithTheBatch) {
   EXPECT_EQ(server_.stat("cmd_get") - gets, 1000);
   EXPECT_EQ(server_.stat("cmd_set"), 2 * 1000);  // the leases and the fills
 
-  const auto locks = gateway->lock(keys, seconds(60));
+  const auto locks = lock(*gateway, keys, seconds(60));
   EXPECT_EQ(trips(), 2u);
   std::vector<Unlock> unlocks;
   for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -312,7 +312,7 @@ TEST_F(GatewayTest, RoundTripsDoNotGrowWithTheBatch) {
 TEST_F(GatewayTest, TheSameKeyTwiceInABatch) {
   const auto gateway = make_gateway();
   const std::vector<Key> keys = {make_key("ada"), make_key("bob"), make_key("ada")};
-  const auto locks = gateway->lock(keys, seconds(60));
+  const auto locks = lock(*gateway, keys, seconds(60));
   std::vector<Unlock> unlocks;
   for (std::size_t i = 0; i < 3; ++i) {
     ASSERT_TRUE(locks[i].ok());

@@ -236,7 +236,7 @@ TEST_F(LostLocks, FailedCommit) {
 TEST_F(LostLocks, BatchThatFailedInPart) {
   const std::vector<Key> keys = {key_, make_key("bob"), make_key("eve")};
   std::vector<Unlock> unlocks;
-  for (const auto& held : w1_.gateway().lock(keys, seconds(60))) {
+  for (const auto& held : lock(w1_.gateway(), keys, seconds(60))) {
     ASSERT_TRUE(held.ok());
     unlocks.push_back({.lock = *held, .key = keys[unlocks.size()], .outcome = Commit::kUnknown});
   }

@@ -156,7 +156,7 @@ TEST_P(WireCountsTest, StaleRecordsTakeOneMore) {
 }
 
 TEST_P(WireCountsTest, LockedRecordsTakeOneRoundTripAndNoFill) {
-  const auto locks = gateway_->lock(keys_, seconds(60));
+  const auto locks = lock(*gateway_, keys_);
   cost();
   const auto bypassed = read_all(*gateway_, keys_);
   gateway_->fill(fills_of(bypassed, "v1"));
@@ -165,7 +165,7 @@ TEST_P(WireCountsTest, LockedRecordsTakeOneRoundTripAndNoFill) {
 }
 
 TEST_P(WireCountsTest, APutOfAbsentRecordsTakesTwo) {
-  const auto locks = gateway_->lock(keys_, seconds(60));
+  const auto locks = lock(*gateway_, keys_);
   expect_cost({adds_, gets_}, 1);
   gateway_->unlock(unlocks_of(locks, keys_, Commit::kApplied));
   expect_cost({cases_, gets_}, 1);
@@ -173,16 +173,38 @@ TEST_P(WireCountsTest, APutOfAbsentRecordsTakesTwo) {
 
 TEST_P(WireCountsTest, APutOfCachedRecordsTakesThree) {
   cache_all(keys_, 1, "v1");
-  const auto locks = gateway_->lock(keys_, seconds(60));
+  const auto locks = lock(*gateway_, keys_);
   expect_cost({adds_, gets_, cases_, gets_}, 2);
   gateway_->unlock(unlocks_of(locks, keys_, Commit::kApplied, "v2"));
   expect_cost({cases_, gets_}, 1);
   for (const ReadResult& hit : read_all(*gateway_, keys_)) EXPECT_EQ(hit.payload, "v2");
 }
 
+// What was read is locked without another look; and without its value crossing the wire.
+TEST_P(WireCountsTest, APutOfRecordsThatWereReadTakesTwo) {
+  cache_all(keys_, 1, "v1");
+  std::vector<LockRequest> requests;
+  for (const ReadResult& hit : read_all(*gateway_, keys_)) {
+    requests.push_back({.key = keys_[requests.size()], .sighting = hit.sighting});
+  }
+  cost();
+  const auto locks = gateway_->lock(requests, seconds(60));
+  expect_cost({cases_, gets_}, 1);
+  gateway_->unlock(unlocks_of(locks, keys_, Commit::kApplied, "v2"));
+  expect_cost({cases_, gets_}, 1);
+  for (const ReadResult& hit : read_all(*gateway_, keys_)) EXPECT_EQ(hit.payload, "v2");
+  cost();
+
+  // A sighting of what has changed since is as good as none.
+  const auto again = gateway_->lock(requests, seconds(60));
+  expect_cost({cases_, gets_, cases_, gets_}, 2);
+  for (const auto& held : again) EXPECT_TRUE(held.ok());
+  for (const ReadResult& locked : read_all(*gateway_, keys_)) EXPECT_EQ(locked.outcome, Outcome::kBypass);
+}
+
 TEST_P(WireCountsTest, EveryOutcomeTakesTheSame) {
   for (const Commit outcome : {Commit::kFailed, Commit::kUnknown}) {
-    const auto locks = gateway_->lock(keys_, seconds(60));
+    const auto locks = lock(*gateway_, keys_);
     cost();
     gateway_->unlock(unlocks_of(locks, keys_, outcome));
     expect_cost({cases_, gets_}, 1);
@@ -200,7 +222,7 @@ TEST_P(WireCountsTest, Bytes) {
   constexpr std::size_t kSize = 10'000;
   const std::size_t all = kSize * keys_.size();
   cache_all(keys_, 1, std::string(kSize, 'x'));
-  const auto locks = gateway_->lock(keys_, seconds(60));
+  const auto locks = lock(*gateway_, keys_);
   const Cost locking = cost();
   EXPECT_LT(locking.received, 1000 * keys_.size());
   EXPECT_EQ(locking.sent / all, 1u);
@@ -220,7 +242,7 @@ TEST_F(WireTest, OnlyWhatIsMissingIsAskedTwice) {
   cost();
   read_all(*gateway, keys);
   expect_cost({"gets 40", "10 add quietly", "gets 10"}, 2);
-  EXPECT_EQ(gateway->lock(keys, seconds(60)).size(), 40u);
+  EXPECT_EQ(lock(*gateway, keys, seconds(60)).size(), 40u);
   expect_cost({"40 add quietly", "gets 40", "40 cas quietly", "gets 40"}, 2);
 }
 
@@ -229,7 +251,7 @@ class FailureCostTest : public WireTest {
  protected:
   FailureCostTest() { server_.clear_log(); }
   void expect_no_locks() {
-    for (const auto& held : gateway_->lock(keys_, seconds(60))) {
+    for (const auto& held : lock(*gateway_, keys_)) {
       EXPECT_EQ(held.status().code(), absl::StatusCode::kUnavailable);
     }
   }
