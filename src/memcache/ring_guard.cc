@@ -22,6 +22,7 @@ static_assert(kRemembered > 2 * kInterval && kRemembered > kBeyondTemporary);
 
 std::string sorted_list(const Cluster& cluster) {
   std::vector<std::string> addresses;
+  addresses.reserve(cluster.size());
   for (std::size_t server = 0; server < cluster.size(); ++server) {
     addresses.push_back(cluster.address(server).to_string());
   }
