@@ -1,6 +1,7 @@
 // Raw access: the user's own items, under a prefix that no record has.
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "base/strings.h"
@@ -71,6 +72,7 @@ bool MemcacheGateway::raw_cas(std::string_view key, std::string_view value, std:
 
 bool MemcacheGateway::raw_delete(std::string_view key) {
   const std::string name = raw_name(key);
+  assert(name.starts_with(kPrefix));  // I5: no record is ever deleted, and this is the only delete there is
   return handles_.mine()
       .with(cluster_->home(name), [&](Connection& connection) { return connection.remove(name); })
       .value_or(false);

@@ -44,6 +44,11 @@ Step cas(const Seen& seen, Record to, seconds ttl, [[maybe_unused]] bool last_ho
 
 Step add(Record to, seconds ttl) { return {Step::kAdd, std::move(to), ttl}; }
 
+Step set(Record to) {
+  assert(to.state == State::kLock && to.contended_until != 0);  // I4
+  return {Step::kSet, std::move(to), kLongestLock};
+}
+
 Record empty(std::uint64_t min, std::uint64_t token = 0) {
   return {.state = State::kEmpty, .version = min, .token = token};
 }
@@ -187,7 +192,7 @@ Step contend_step(const Seen& seen, const Holder& me, std::uint64_t min, WallTim
   if (seen.is(State::kLock) && (is_contended(seen.record, now) || is_held(seen.record, me))) return {};
   std::vector<Holder> holders;
   if (me.token != 0) holders.push_back(me);
-  return {Step::kSet, contended(std::move(holders), min, now), kLongestLock};  // I4
+  return set(contended(std::move(holders), min, now));
 }
 
 Step release_step(const Seen& seen, const Leaving& leaving, WallTime now) {
