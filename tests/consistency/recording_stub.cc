@@ -49,13 +49,9 @@ void RecordingStub::record_outcome(Recorder& recorder, std::vector<Cell>& cells,
 }
 
 Client recording_client(const ClientOptions& options, Recorder& recorder) {
-  const Client plain(options);
-  auto core = std::make_shared<Client::Core>();
-  core->options = plain.core()->options;
-  core->partition = plain.core()->partition;
-  core->gateway = std::move(plain.core()->gateway);
-  core->stub = std::make_unique<RecordingStub>(std::move(plain.core()->stub), recorder);
-  return Client(std::move(core));
+  const std::shared_ptr<Client::Core> core = testing::take_core(Client(options));
+  core->stub = std::make_unique<RecordingStub>(std::move(core->stub), recorder);
+  return Client(core);
 }
 
 }  // namespace ndb::consistency

@@ -9,7 +9,7 @@
 
 #include "consistency/item.h"
 #include "consistency/recorder.h"
-#include "datastore/stub.h"
+#include "support/forwarding_stub.h"
 
 namespace ndb::consistency {
 
@@ -20,55 +20,32 @@ struct CallTrace {
 };
 inline thread_local CallTrace call_trace;
 
-class RecordingStub final : public datastore::Stub {
+class RecordingStub final : public testing::ForwardingStub {
  public:
   RecordingStub(std::unique_ptr<datastore::Stub> real, Recorder& recorder)
-      : recorder_(&recorder), real_(std::move(real)) {}
+      : ForwardingStub(std::move(real)), recorder_(&recorder) {}
 
   void lookup(wire::LookupRequest request, const datastore::CallOptions& options,
               datastore::Done<wire::LookupResponse> done) override {
     for (const std::string& key : request.keys()) call_trace.looked_up.set(index_of(*Key::from_bytes(key)));
-    real_->lookup(std::move(request), options,
-                  [recorder = recorder_, done = std::move(done)](absl::StatusOr<wire::LookupResponse> response) {
-                    if (response.ok()) record_found(*recorder, *response);
-                    done(std::move(response));
-                  });
+    ForwardingStub::lookup(
+        std::move(request), options,
+        [recorder = recorder_, done = std::move(done)](absl::StatusOr<wire::LookupResponse> response) {
+          if (response.ok()) record_found(*recorder, *response);
+          done(std::move(response));
+        });
   }
   void commit(wire::CommitRequest request, const datastore::CallOptions& options,
               datastore::Done<wire::CommitResponse> done) override {
     std::vector<Cell> cells = cells_of(request);
     const bool whole = request.mode() == wire::CommitRequest::TRANSACTIONAL || cells.size() == 1;
     recorder_->fact(Fact::kSent, cells);
-    real_->commit(std::move(request), options,
-                  [recorder = recorder_, cells = std::move(cells), whole,
-                   done = std::move(done)](absl::StatusOr<wire::CommitResponse> response) mutable {
-                    record_outcome(*recorder, cells, whole, response);
-                    done(std::move(response));
-                  });
-  }
-  void run_query(wire::RunQueryRequest request, const datastore::CallOptions& options,
-                 datastore::Done<wire::RunQueryResponse> done) override {
-    real_->run_query(std::move(request), options, std::move(done));
-  }
-  void run_aggregation_query(wire::RunAggregationQueryRequest request, const datastore::CallOptions& options,
-                             datastore::Done<wire::RunAggregationQueryResponse> done) override {
-    real_->run_aggregation_query(std::move(request), options, std::move(done));
-  }
-  void begin_transaction(wire::BeginTransactionRequest request, const datastore::CallOptions& options,
-                         datastore::Done<wire::BeginTransactionResponse> done) override {
-    real_->begin_transaction(std::move(request), options, std::move(done));
-  }
-  void rollback(wire::RollbackRequest request, const datastore::CallOptions& options,
-                datastore::Done<wire::RollbackResponse> done) override {
-    real_->rollback(std::move(request), options, std::move(done));
-  }
-  void allocate_ids(wire::AllocateIdsRequest request, const datastore::CallOptions& options,
-                    datastore::Done<wire::AllocateIdsResponse> done) override {
-    real_->allocate_ids(std::move(request), options, std::move(done));
-  }
-  void reserve_ids(wire::ReserveIdsRequest request, const datastore::CallOptions& options,
-                   datastore::Done<wire::ReserveIdsResponse> done) override {
-    real_->reserve_ids(std::move(request), options, std::move(done));
+    ForwardingStub::commit(std::move(request), options,
+                           [recorder = recorder_, cells = std::move(cells), whole,
+                            done = std::move(done)](absl::StatusOr<wire::CommitResponse> response) mutable {
+                             record_outcome(*recorder, cells, whole, response);
+                             done(std::move(response));
+                           });
   }
 
  private:
@@ -78,7 +55,6 @@ class RecordingStub final : public datastore::Stub {
                              const absl::StatusOr<wire::CommitResponse>& response);
 
   Recorder* const recorder_;
-  const std::unique_ptr<datastore::Stub> real_;
 };
 
 // A client of `options` whose RPCs are recorded. `recorder` outlives it.

@@ -713,13 +713,8 @@ TEST_F(ContextTest, AConflictLeavesTheRestOfTheBatch) {
 }
 
 TEST_F(ContextTest, MaxStalenessBoundsWhatCachesMayAnswer) {
-  const ndb::Client plain = client();
   ndb::testing::FakeClock clock;
-  auto core = std::make_shared<ndb::Client::Core>();
-  core->options = plain.core()->options;
-  core->partition = plain.core()->partition;
-  core->gateway = std::move(plain.core()->gateway);
-  core->stub = std::move(plain.core()->stub);
+  const auto core = ndb::testing::take_core(client());
   core->clock = &clock;
   in_new_context(ndb::Client(core), [&] {
     ndb::Context& context = ndb::get_context();

@@ -292,13 +292,8 @@ TEST_F(Faults, ABestEffortKindIsKeptForAMinuteAtMost) {
 TEST_F(Faults, TheProbeFindsAStaleHit) {
   write(1);
   EXPECT_EQ(read(), 1);
-  const ndb::Client plain = client();
   ndb::testing::FakeClock clock;
-  auto core = std::make_shared<ndb::Client::Core>();
-  core->options = plain.core()->options;
-  core->partition = plain.core()->partition;
-  core->gateway = std::move(plain.core()->gateway);
-  core->stub = std::move(plain.core()->stub);
+  const auto core = ndb::testing::take_core(client());
   core->clock = &clock;
   core->probe = std::make_unique<ndb::ConsistencyProbe>(*core->stub, *core->gateway, clock, 1);
   const ndb::Client probing(core);

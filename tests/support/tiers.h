@@ -13,15 +13,16 @@
 #include "datastore/channel.h"
 #include "ndb/local_datastore.h"
 #include "ndb/ndb.h"
+#include "support/forwarding_stub.h"
 #include "support/memcached_server.h"
 
 namespace ndb::testing {
 
 // A stub that hands on what it gets, after a test has had its say. The test sets what it wants to see or change; both
 // run on the caller's thread, before the request is sent.
-class ScriptedStub final : public datastore::Stub {
+class ScriptedStub final : public ForwardingStub {
  public:
-  explicit ScriptedStub(std::unique_ptr<datastore::Stub> real) : real_(std::move(real)) {}
+  using ForwardingStub::ForwardingStub;
 
   std::function<void(const wire::LookupRequest&)> on_lookup;
   // The status that the caller is to get instead of the answer; the request is applied nevertheless if `apply` is set.
@@ -34,45 +35,19 @@ class ScriptedStub final : public datastore::Stub {
   void lookup(wire::LookupRequest request, const datastore::CallOptions& options,
               datastore::Done<wire::LookupResponse> done) override {
     if (on_lookup) on_lookup(request);
-    real_->lookup(std::move(request), options, std::move(done));
+    ForwardingStub::lookup(std::move(request), options, std::move(done));
   }
   void commit(wire::CommitRequest request, const datastore::CallOptions& options,
               datastore::Done<wire::CommitResponse> done) override {
     Verdict verdict = on_commit ? on_commit(request) : Verdict{};
     if (!verdict.apply) return done(std::move(verdict.status));
-    real_->commit(std::move(request), options,
-                  [done = std::move(done),
-                   status = std::move(verdict.status)](absl::StatusOr<wire::CommitResponse> response) mutable {
-                    done(status.ok() ? std::move(response) : absl::StatusOr<wire::CommitResponse>(std::move(status)));
-                  });
+    ForwardingStub::commit(
+        std::move(request), options,
+        [done = std::move(done),
+         status = std::move(verdict.status)](absl::StatusOr<wire::CommitResponse> response) mutable {
+          done(status.ok() ? std::move(response) : absl::StatusOr<wire::CommitResponse>(std::move(status)));
+        });
   }
-  void run_query(wire::RunQueryRequest request, const datastore::CallOptions& options,
-                 datastore::Done<wire::RunQueryResponse> done) override {
-    real_->run_query(std::move(request), options, std::move(done));
-  }
-  void run_aggregation_query(wire::RunAggregationQueryRequest request, const datastore::CallOptions& options,
-                             datastore::Done<wire::RunAggregationQueryResponse> done) override {
-    real_->run_aggregation_query(std::move(request), options, std::move(done));
-  }
-  void begin_transaction(wire::BeginTransactionRequest request, const datastore::CallOptions& options,
-                         datastore::Done<wire::BeginTransactionResponse> done) override {
-    real_->begin_transaction(std::move(request), options, std::move(done));
-  }
-  void rollback(wire::RollbackRequest request, const datastore::CallOptions& options,
-                datastore::Done<wire::RollbackResponse> done) override {
-    real_->rollback(std::move(request), options, std::move(done));
-  }
-  void allocate_ids(wire::AllocateIdsRequest request, const datastore::CallOptions& options,
-                    datastore::Done<wire::AllocateIdsResponse> done) override {
-    real_->allocate_ids(std::move(request), options, std::move(done));
-  }
-  void reserve_ids(wire::ReserveIdsRequest request, const datastore::CallOptions& options,
-                   datastore::Done<wire::ReserveIdsResponse> done) override {
-    real_->reserve_ids(std::move(request), options, std::move(done));
-  }
-
- private:
-  std::unique_ptr<datastore::Stub> real_;
 };
 
 class Tiers : public ::testing::Test {
@@ -103,15 +78,11 @@ class Tiers : public ::testing::Test {
 
   // A client whose RPCs go through `stub`, which belongs to the client.
   Client scripted(ScriptedStub*& stub) const {
-    const Client plain = client();
-    auto core = std::make_shared<Client::Core>();
-    core->options = plain.core()->options;
-    core->partition = plain.core()->partition;
-    core->gateway = std::move(plain.core()->gateway);
-    auto scripted = std::make_unique<ScriptedStub>(std::move(plain.core()->stub));
+    const std::shared_ptr<Client::Core> core = take_core(client());
+    auto scripted = std::make_unique<ScriptedStub>(std::move(core->stub));
     stub = scripted.get();
     core->stub = std::move(scripted);
-    return Client(std::move(core));
+    return Client(core);
   }
 
   // Runs `body` in a new context of `client` on this thread, and gives what the tiers did.

@@ -157,10 +157,11 @@ TEST_F(CacheCommandTest, ShowsWhatOtherReadsAndWritesLeave) {
 TEST_F(CacheCommandTest, ShowsWriters) {
   const auto gateway = *memcache::Gateway::make(config(memcached_.address()));
   const Key busy = key("Account", id("busy"));
-  const auto one = gateway->lock({&busy, 1}, 60s);
+  const memcache::LockRequest request{.key = busy};
+  const auto one = gateway->lock({&request, 1}, 60s);
   EXPECT_THAT(show(busy), AllOf(HasSubstr("LOCK: 1 writer; not served and not filled"),
                                 HasSubstr("\n    a writer, protected until 20"), Not(HasSubstr("contended"))));
-  const auto two = gateway->lock({&busy, 1}, 60s);
+  const auto two = gateway->lock({&request, 1}, 60s);
   EXPECT_THAT(show(busy), HasSubstr("LOCK: 2 writers;"));
   ASSERT_TRUE(gateway->invalidate({&busy, 1}).ok());
   EXPECT_THAT(show(busy), AllOf(HasSubstr("LOCK: 2 writers;"), HasSubstr("\n    contended until 20")));
@@ -255,7 +256,8 @@ TEST_F(CacheCommandTest, FlushesKeys) {
 TEST_F(CacheCommandTest, FlushingLeavesWritersTheirLocks) {
   const auto gateway = *memcache::Gateway::make(config(memcached_.address()));
   const Key busy = key("Account", id("busy"));
-  ASSERT_TRUE(gateway->lock({&busy, 1}, 60s)[0].ok());
+  const memcache::LockRequest request{.key = busy};
+  ASSERT_TRUE(gateway->lock({&request, 1}, 60s)[0].ok());
   EXPECT_EQ(ndb_cache({"flush", "Account:busy"}).code, 0);
   EXPECT_THAT(show(busy), AllOf(HasSubstr("LOCK: 1 writer;"), HasSubstr("contended until")));
 }
