@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kMostWaiting = 1000;            // as many keys as one Lookup may have
 constexpr std::chrono::milliseconds kLookEvery{250};  // while any wait
-constexpr std::chrono::seconds kDeadline{10};
+constexpr std::chrono::seconds kDeadline{2};          // the client's end may have to wait for it
 
 }  // namespace
 

@@ -14,7 +14,7 @@ namespace ndb::memcache {
 namespace {
 
 constexpr std::string_view kName = "ndbr:ring";
-constexpr std::chrono::seconds kInterval{300}, kRetry{1};
+constexpr std::chrono::seconds kInterval{300}, kRetry{30}, kFencedRetry{1};
 // Longer than two checks, so that a list that is in use is always there; and not among the items that are never
 // evicted.
 constexpr seconds kRemembered{660};
@@ -53,7 +53,9 @@ void RingGuard::check() {
     silent |= answer == Answer::kNone;
   }
   agrees_ = !differs;
-  next_ = (cluster_.clock().monotonic() + (silent || differs ? kRetry : kInterval)).count();
+  const bool fencing = cluster_.config().ring_check == RingCheck::kEnforce && (differs || silent);
+  const auto pause = fencing ? kFencedRetry : silent ? kRetry : kInterval;
+  next_ = (cluster_.clock().monotonic() + pause).count();
 }
 
 RingGuard::Answer RingGuard::ask(std::size_t server, const std::string& list) {
@@ -69,7 +71,8 @@ RingGuard::Answer RingGuard::ask(std::size_t server, const std::string& list) {
   if (!answered || !found) return Answer::kNone;
   if (const auto why = objection(*found)) {
     ++cluster_.counters().ring_mismatches;
-    log(Severity::kError, cat("memcached server ", cluster_.address(server).to_string(), ": ", *why));
+    // Once, until they have agreed again.
+    if (agrees_) log(Severity::kError, cat("memcached server ", cluster_.address(server).to_string(), ": ", *why));
     return Answer::kDiffers;
   }
   store.verb = Verb::kCas;  // confirms it

@@ -18,8 +18,8 @@ class RingGuard {
  public:
   explicit RingGuard(Cluster& cluster) : cluster_(cluster) { check(); }
 
-  // Whether no server was seen to hold another list. Looks again every few minutes, and each second while a server does
-  // not answer: then one of the callers waits for it.
+  // Whether no server was seen to hold another list. Looks again every five minutes; sooner while a server does not
+  // answer, and each second while the check keeps this client from its work. One of the callers then waits for it.
   bool agrees();
 
   // The list that a server remembers, if it does and answers. Changes nothing.
