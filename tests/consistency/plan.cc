@@ -8,8 +8,7 @@
 //                    became of its commit. Its lock stays, until it ends by itself (64 s; 330 s after an unknown
 //                    outcome). Any number of these together are survived, with P3 as well;
 //   the loss of (a): a memcached that is killed and comes back empty. The writer still does (b). P3 may fail, as
-//   another
-//                    reader may have seen the new version in the Datastore before (b).
+//                    another reader may have seen the new version in the Datastore before (b).
 //
 // but not both for one write, which leaves what a reader filled in between:
 //
