@@ -1,16 +1,14 @@
 // Judges a history. The properties, as in docs/adr/0006-memcache-protocol.md:
 //
-//   P1        no read returns a version older than one acknowledged before the read began. A read of absence is legal
-//   if
-//             a delete that may have been applied, or the initial state, is not older than that.
-//   P2        when everything has ended, memcache serves what the Datastore has, or nothing.
-//   P3        no read returns a version older than one that a read returned which had ended before it began. Not
-//   promised
-//             for keys whose memcached lost its locks.
-//   session   a context's own cache returns nothing older than what the context has written or read before. It is held
-//             against nothing else.
-//   counter   no increment that was acknowledged is lost, and none is applied that was not made.
-//   value     a read returns what was written to its key, and not before it was.
+// - P1: no read returns a version older than one acknowledged before the read began. A read of absence is legal if a
+//   delete that may have been applied, or the initial state, is not older than that.
+// - P2: when everything has ended, memcache serves what the Datastore has, or nothing.
+// - P3: no read returns a version older than one that a read returned which had ended before it began. Not promised for
+//   keys whose memcached lost its locks.
+// - session: a context's own cache returns nothing older than what the context has written or read before. It is held
+//   against nothing else.
+// - counter: no increment that was acknowledged is lost, and none is applied that was not made.
+// - value: a read returns what was written to its key, and not before it was.
 //
 // Writes of unknown outcome may be applied at any time after their call, or never.
 #pragma once
