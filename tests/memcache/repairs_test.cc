@@ -37,7 +37,7 @@ TEST_F(Repairs, WhatAReleaseCouldNotDo) {
   server_.cut_off("W1");
   gateway.unlock(unlocks);
   EXPECT_EQ(gateway.stats().unlocks, 0u);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(record(keys[i]), "LOCK 0 held by 1");
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(record(keys[i]), "LOCK 0 held by 1");
   EXPECT_EQ(record(keys[3]), "VALUE 6");
   server_.let_in("W1");
   await(gateway, 4);
