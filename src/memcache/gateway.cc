@@ -27,8 +27,7 @@ absl::Status unavailable(std::string_view what, const Place& place, const Addres
 absl::Status ring_error() {
   return absl::FailedPreconditionError(
       "memcache: other programs use another list of servers (see the log), and ring_check is enforced: give all of "
-      "them "
-      "the same MEMCACHED_HOSTS");
+      "them the same MEMCACHED_HOSTS");
 }
 
 std::uint64_t new_token() {

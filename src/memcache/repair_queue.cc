@@ -41,7 +41,7 @@ void RepairQueue::add(std::vector<Departure> departures) {
 
 std::uint64_t RepairQueue::waiting() const {
   const MutexLock hold(mutex_);
-  return waiting_.size();
+  return waiting_.size() + in_hand_;
 }
 
 std::uint64_t RepairQueue::given_up() const {
@@ -63,6 +63,7 @@ void RepairQueue::try_all() {
   {
     const MutexLock hold(mutex_);
     departures.swap(waiting_);
+    in_hand_ = departures.size();
   }
   if (departures.empty()) return;
   attempt_(departures);
@@ -72,6 +73,7 @@ void RepairQueue::try_all() {
     log(Severity::kWarning, cat(over, " releases of locks in memcache were given up: their servers did not answer"));
   }
   const MutexLock hold(mutex_);
+  in_hand_ = 0;
   given_up_ += over;
   std::move(departures.begin(), departures.end(), std::back_inserter(waiting_));
 }

@@ -38,6 +38,7 @@ class RepairQueue {
   const Attempt attempt_;
   mutable Mutex mutex_;
   std::vector<Departure> waiting_ NDB_GUARDED_BY(mutex_);
+  std::size_t in_hand_ NDB_GUARDED_BY(mutex_) = 0;  // taken out of it, and being tried
   std::uint64_t given_up_ NDB_GUARDED_BY(mutex_) = 0;
   std::chrono::milliseconds pause_{};  // of the worker alone
   Worker worker_;
