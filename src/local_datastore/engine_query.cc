@@ -5,6 +5,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "local_datastore/engine.h"
+#include "local_datastore/gql.h"
 #include "local_datastore/query_run.h"
 #include "local_datastore/stored_bytes.h"
 
@@ -198,7 +199,10 @@ absl::Status check_aggregations(v1::AggregationQuery& query) {
 absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryResponse& response) {
   const Scope scope{.project = request.project_id(), .database = request.database_id()};
   NDB_RETURN_IF_ERROR(check_scope(scope));
-  if (request.has_gql_query()) return absl::UnimplementedError("The local Datastore does not understand GQL yet.");
+  if (request.has_gql_query()) {
+    NDB_ASSIGN_OR_RETURN(*response.mutable_query(), parse_gql_query(request.gql_query(), request.partition_id()));
+    *request.mutable_query() = response.query();
+  }
   if (request.has_explain_options()) return absl::UnimplementedError("The local Datastore cannot explain queries yet.");
   if (!request.has_query()) return absl::InvalidArgumentError("A RunQuery request must have a query.");
   if (request.has_property_mask() && !request.query().projection().empty()) {
@@ -223,7 +227,10 @@ absl::Status Engine::run_aggregation_query(v1::RunAggregationQueryRequest& reque
                                            v1::RunAggregationQueryResponse& response) {
   const Scope scope{.project = request.project_id(), .database = request.database_id()};
   NDB_RETURN_IF_ERROR(check_scope(scope));
-  if (request.has_gql_query()) return absl::UnimplementedError("The local Datastore does not understand GQL yet.");
+  if (request.has_gql_query()) {
+    NDB_ASSIGN_OR_RETURN(*response.mutable_query(), parse_gql_aggregation(request.gql_query(), request.partition_id()));
+    *request.mutable_aggregation_query() = response.query();
+  }
   if (request.has_explain_options()) return absl::UnimplementedError("The local Datastore cannot explain queries yet.");
   v1::AggregationQuery& query = *request.mutable_aggregation_query();
   NDB_RETURN_IF_ERROR(check_aggregations(query));
