@@ -28,12 +28,13 @@ class Error : public std::runtime_error {
     explicit Name(std::string_view message);                         \
     explicit Name(absl::Status status) : Error(std::move(status)) {} \
   }
-NDB_ERROR_CLASS_(ContextError, kFailedPrecondition);   // no context, or one of another thread
-NDB_ERROR_CLASS_(BadArgumentError, kInvalidArgument);  // an option or argument that makes no sense
-NDB_ERROR_CLASS_(BadKeyError, kInvalidArgument);       // a key that is malformed, incomplete or over its limits
-NDB_ERROR_CLASS_(BadValueError, kInvalidArgument);     // a property value that is refused
-NDB_ERROR_CLASS_(BadFilterError, kInvalidArgument);    // a filter on what can't be filtered
-NDB_ERROR_CLASS_(BadQueryError, kInvalidArgument);     // a query that makes no sense
+NDB_ERROR_CLASS_(ContextError, kFailedPrecondition);           // no context, or one of another thread
+NDB_ERROR_CLASS_(BadArgumentError, kInvalidArgument);          // an option or argument that makes no sense
+NDB_ERROR_CLASS_(BadKeyError, kInvalidArgument);               // a key that is malformed, incomplete or over its limits
+NDB_ERROR_CLASS_(BadValueError, kInvalidArgument);             // a property value that is refused
+NDB_ERROR_CLASS_(BadFilterError, kInvalidArgument);            // a filter on what can't be filtered
+NDB_ERROR_CLASS_(BadQueryError, kInvalidArgument);             // a query that makes no sense
+NDB_ERROR_CLASS_(UnprojectedPropertyError, kInvalidArgument);  // a projection's result lacks the property
 NDB_ERROR_CLASS_(BadRequestError, kInvalidArgument);   // a call that is not allowed here, such as a nested transaction
 NDB_ERROR_CLASS_(KindError, kNotFound);                // no model class, or more than one, for a kind
 NDB_ERROR_CLASS_(ConflictError, kFailedPrecondition);  // put_if() found another version than it was told

@@ -1,23 +1,41 @@
 // Filters and orders of queries, as data. Model classes make them: `Account::age > 30`, `-Account::age`.
 #pragma once
 
+#include <concepts>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "ndb/value.h"
 
 namespace ndb {
 
-enum class Op { kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kEqual, kNotEqual, kIn, kNotIn };
+enum class Op { kLess, kLessOrEqual, kGreater, kGreaterOrEqual, kEqual, kNotEqual, kIn, kNotIn, kAnd, kOr };
 
 // `property` is the stored name, with dots for properties of embedded entities, or "__key__". Of a repeated property a
-// filter holds when it holds for any element. The value of kIn and kNotIn is an array.
+// filter holds when it holds for any element. The value of kIn and kNotIn is an array. kAnd and kOr have `parts`
+// instead of a property and a value; AND() and OR() make them.
 struct Filter {
   Filter(std::string p, Op o, Value v) : property(std::move(p)), op(o), value(std::move(v)) {}
   std::string property;
   Op op;
   Value value;
+  std::vector<Filter> parts{};
 };
+
+// Holds when all of `parts` hold, or one of them. A query of no parts at all is a BadFilterError.
+Filter AND(std::vector<Filter> parts);
+Filter OR(std::vector<Filter> parts);
+template <std::convertible_to<Filter>... F>
+  requires(sizeof...(F) > 0)
+Filter AND(F... parts) {
+  return AND(std::vector<Filter>{std::move(parts)...});
+}
+template <std::convertible_to<Filter>... F>
+  requires(sizeof...(F) > 0)
+Filter OR(F... parts) {
+  return OR(std::vector<Filter>{std::move(parts)...});
+}
 
 struct Order {
   Order(std::string p, bool d) : property(std::move(p)), descending(d) {}

@@ -32,6 +32,8 @@ namespace ndb {
 
 template <class M>
 class Query;  // ndb/query.h
+template <class M>
+class GqlQuery;  // ndb/gql.h
 
 // An id as an argument: a name or a number.
 struct SomeId {
@@ -118,6 +120,9 @@ class Model : public Base {
                   "ndb: a filter is written Account::age > 30; account->age > 30 is a bool.");
     return Query<D>(std::vector<Filter>{std::move(filters)...});
   }
+  // `Account::gql("WHERE age > @1", 30)`: the text goes behind `SELECT * FROM Account`.
+  template <class... B>
+  static GqlQuery<D> gql(std::string_view rest, const B&... bindings);
 };
 
 // Keys of a model class.

@@ -1,11 +1,14 @@
 // All of ndb: entities of Google Cloud Datastore, read through a coherent two-tier cache. Start with ndb::Client.
 #pragma once
 
+#include "ndb/aggregation.h"
 #include "ndb/client.h"
 #include "ndb/context.h"
+#include "ndb/cursor.h"
 #include "ndb/entity.h"
 #include "ndb/error.h"
 #include "ndb/future.h"
+#include "ndb/gql.h"
 #include "ndb/key.h"
 #include "ndb/log.h"
 #include "ndb/model.h"
@@ -13,6 +16,7 @@
 #include "ndb/policy.h"
 #include "ndb/projection.h"
 #include "ndb/query.h"
+#include "ndb/selection.h"
 #include "ndb/tasklet.h"
 #include "ndb/transaction.h"
 #include "ndb/value.h"

@@ -1,8 +1,11 @@
-// Results of projections: `Account::query().project(Account::name, Account::age).fetch()`.
+// Projections: `Account::query().project(Account::name, Account::age).fetch()`.
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -10,8 +13,11 @@
 
 #include "ndb/detail/codec.h"
 #include "ndb/detail/property_traits.h"
+#include "ndb/detail/query_calls.h"
 #include "ndb/key.h"
 #include "ndb/property.h"
+#include "ndb/selection.h"
+#include "ndb/value.h"
 
 namespace ndb {
 
@@ -39,7 +45,7 @@ consteval std::size_t position_of() {
 
 // One result: the key of an entity and the values of the properties P as an index has them. It is no entity: it cannot
 // be put, no cache holds it, and reading a property that was not asked for does not compile. Of a repeated property it
-// has one element; each element gives a result of its own. A value, as std::tuple is.
+// has one element; each element gives a result of its own. Empty if get() found nothing. A value, as std::tuple is.
 template <detail::IsProperty... P>
 class Projected {
   static_assert((detail::Traits<P>::indexed() && ...), "ndb: only indexed properties can be projected.");
@@ -48,6 +54,7 @@ class Projected {
 
  public:
   const Key& key() const { return key_; }
+  explicit operator bool() const { return static_cast<bool>(key_); }
 
   template <detail::IsProperty Q>
   decltype(auto) operator[](Q) const {
@@ -57,8 +64,8 @@ class Projected {
   }
 
  private:
-  template <class M, detail::IsProperty... Q>
-  friend class Projection;
+  template <class>
+  friend struct detail::RowMaker;
 
   using Values = std::tuple<typename detail::ProjectedType<typename detail::Traits<P>::Type>::Type...>;
 
@@ -79,6 +86,75 @@ class Projected {
 
   Key key_;
   Values values_{};
+};
+
+// The same for properties that are named at run time.
+class ProjectedEntity {
+ public:
+  const Key& key() const { return key_; }
+  explicit operator bool() const { return static_cast<bool>(key_); }
+
+  const Value& operator[](std::string_view name) const;  // UnprojectedPropertyError if it was not asked for
+  bool contains(std::string_view name) const { return values_.contains(name); }
+  const std::map<std::string, Value, std::less<>>& values() const { return values_; }
+
+ private:
+  template <class>
+  friend struct detail::RowMaker;
+
+  Key key_;
+  std::map<std::string, Value, std::less<>> values_;
+};
+
+namespace detail {
+
+template <class... P>
+struct RowMaker<Projected<P...>> {
+  static Projected<P...> make(QueryResult result) {
+    Projected<P...> row;
+    decode_projection(result, Projected<P...>::table(), &row.values_);
+    row.key_ = std::move(result.key);
+    return row;
+  }
+};
+template <>
+struct RowMaker<ProjectedEntity> {
+  static ProjectedEntity make(QueryResult result) {
+    ProjectedEntity row;
+    row.values_ = decode_projection(result);
+    row.key_ = std::move(result.key);
+    return row;
+  }
+};
+
+}  // namespace detail
+
+// A query for some properties of the entities instead of all; see Query::project(). The context cache has no part in
+// it: it neither changes nor keeps what the Datastore answers.
+template <detail::IsProperty... P>
+class Projection : public Selection<Projected<P...>> {
+ public:
+  explicit Projection(detail::QuerySpec spec)
+      : Selection<Projected<P...>>(std::move(spec), {.kind = detail::Wanted::Kind::kProjection,
+                                                     .projection = {detail::Traits<P>::path()...}}) {}
+  // Of the results that agree in all these properties, one.
+  Projection distinct() const {
+    Projection query = *this;
+    query.spec_.distinct_on = this->wanted_.projection;
+    return query;
+  }
+};
+
+// The same by name.
+class DynamicProjection : public Selection<ProjectedEntity> {
+ public:
+  DynamicProjection(detail::QuerySpec spec, std::vector<std::string> properties)
+      : Selection(std::move(spec), {.kind = detail::Wanted::Kind::kProjection, .projection = std::move(properties)}) {}
+  DynamicProjection distinct() const {
+    DynamicProjection query = *this;
+    query.spec_.distinct_on = wanted_.projection;
+    return query;
+  }
 };
 
 }  // namespace ndb

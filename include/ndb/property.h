@@ -11,6 +11,30 @@
 
 namespace ndb {
 
+namespace detail {
+
+template <class P>
+struct ListFilters {
+  template <class V>
+  Filter IN(std::initializer_list<V> values) const {
+    return filter_of_all<P>(Op::kIn, values);
+  }
+  template <class Range>
+  Filter IN(const Range& values) const {
+    return filter_of_all<P>(Op::kIn, values);
+  }
+  template <class V>
+  Filter NOT_IN(std::initializer_list<V> values) const {
+    return filter_of_all<P>(Op::kNotIn, values);
+  }
+  template <class Range>
+  Filter NOT_IN(const Range& values) const {
+    return filter_of_all<P>(Op::kNotIn, values);
+  }
+};
+
+}  // namespace detail
+
 // The property itself, an empty object; NDB_MODEL makes one per field. `Account::age` is the property, `account->age`
 // the value. Options are part of the type, so that a filter on a property that is not indexed does not compile.
 //
@@ -18,24 +42,8 @@ namespace ndb {
 // property a filter holds when it holds for any element. A minus makes a descending order. Beside IN and NOT_IN a
 // property has no named members of its own, since the sub-properties of a structured one are its members.
 template <auto Member, PropertyOptions Options = PropertyOptions{}, class Parent = void>
-struct Property
-    : detail::Columns<typename detail::MemberOf<decltype(Member)>::Type, Property<Member, Options, Parent>> {
-  template <class V>
-  Filter IN(std::initializer_list<V> values) const {
-    return detail::filter_of_all<Property>(Op::kIn, values);
-  }
-  template <class Range>
-  Filter IN(const Range& values) const {
-    return detail::filter_of_all<Property>(Op::kIn, values);
-  }
-  template <class V>
-  Filter NOT_IN(std::initializer_list<V> values) const {
-    return detail::filter_of_all<Property>(Op::kNotIn, values);
-  }
-  template <class Range>
-  Filter NOT_IN(const Range& values) const {
-    return detail::filter_of_all<Property>(Op::kNotIn, values);
-  }
+struct Property : detail::Columns<typename detail::MemberOf<decltype(Member)>::Type, Property<Member, Options, Parent>>,
+                  detail::ListFilters<Property<Member, Options, Parent>> {
   operator Order() const { return detail::order<Property>(false); }
   template <class V>
   constexpr void operator=(const V&) const {
@@ -44,7 +52,7 @@ struct Property
 };
 
 // The key as a property of every model class: `Account::_key > key`, `-Account::_key`.
-struct KeyProperty {
+struct KeyProperty : detail::ListFilters<KeyProperty> {
   operator Order() const { return detail::order<KeyProperty>(false); }
 };
 

@@ -4,148 +4,167 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <memory>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
-#include "ndb/detail/calls.h"
+#include "ndb/aggregation.h"
+#include "ndb/cursor.h"
+#include "ndb/detail/query_calls.h"
 #include "ndb/entity.h"
 #include "ndb/filter.h"
 #include "ndb/handle.h"
 #include "ndb/key.h"
 #include "ndb/options.h"
 #include "ndb/projection.h"
+#include "ndb/selection.h"
 
 namespace ndb {
 
-namespace detail {
-
-// What is asked, without a type.
-struct QuerySpec {
-  std::string kind{};
-  Key ancestor{};                 // none: no such filter
-  std::vector<Filter> filters{};  // all must hold
-  std::vector<Order> orders{};
-  std::optional<std::string> namespace_{};  // default: the ancestor's, else the context's
-  std::size_t offset = 0;
-};
-
-// Up to `limit` results, with the rules of the context cache (see Query).
-std::vector<Found> fetch(const QuerySpec& spec, const ModelInfo& info, std::size_t limit, const Options& options);
-std::vector<Key> fetch_keys(const QuerySpec& spec, std::size_t limit, const Options& options);
-
-// The values of some properties, by their paths: for every result `into` gives the object that `table` describes.
-void fetch_projection(const QuerySpec& spec, const Table& table, std::size_t limit, const Options& options,
-                      const std::function<void*(Key)>& into);
-
-}  // namespace detail
-
-// A query for some properties of the entities instead of all; see Query::project().
-template <class M, detail::IsProperty... P>
-class Projection {
+// The keys of a query's results alone, which costs the Datastore less. The context cache has no part in it.
+class KeysOnly : public Selection<Key> {
  public:
-  // The context cache has no part in it: it neither changes nor keeps what the Datastore answers. Errors as of
-  // Query::fetch().
-  std::vector<Projected<P...>> fetch(std::size_t limit = SIZE_MAX, const Options& options = {}) const {
-    std::vector<Projected<P...>> results;
-    detail::fetch_projection(spec_, Projected<P...>::table(), limit, options, [&results](Key key) -> void* {
-      Projected<P...>& result = results.emplace_back();
-      result.key_ = std::move(key);
-      return &result.values_;
-    });
-    return results;
-  }
-
- private:
-  template <class>
-  friend class Query;
-  explicit Projection(detail::QuerySpec spec) : spec_(std::move(spec)) {}
-
-  detail::QuerySpec spec_;
+  explicit KeysOnly(detail::QuerySpec spec) : Selection(std::move(spec), {.kind = detail::Wanted::Kind::kKeys}) {}
 };
 
-// A query over the entities of one kind, as objects of class M. Immutable: every function that changes it gives a new
-// one. Not thread-safe to assign, safe to use from many threads.
+// A query over the entities of one kind, as objects of class M; see Selection for the ways to get them. Immutable:
+// every function that changes it gives a new one.
 //
 // The Datastore's answer goes through the in-context cache where the cache policy allows it: a result whose key is
 // known here to be deleted is dropped (and the query goes on, so that the limit is filled), one that is cached is
 // replaced by the cached entity, and any other is put into the cache. Memcache is neither read nor filled by queries.
 template <class M>
-class Query {
+class Query : public Selection<M> {
  public:
   explicit Query(std::vector<Filter> filters) : Query(M::_get_kind(), std::move(filters)) {}
-  Query(std::string_view kind, std::vector<Filter> filters) {
-    spec_.kind = std::string(kind);
-    spec_.filters = std::move(filters);
-  }
+  Query(std::string_view kind, std::vector<Filter> filters)
+      : Selection<M>({.kind = std::string(kind), .filters = std::move(filters)},
+                     {.kind = detail::Wanted::Kind::kEntities, .info = &detail::info<M>()}) {}
 
   template <std::convertible_to<Filter>... F>
   Query filter(F... filters) const {
-    Query query = *this;
-    (query.spec_.filters.push_back(std::move(filters)), ...);
-    return query;
+    return with([&](detail::QuerySpec& spec) { (spec.filters.push_back(std::move(filters)), ...); });
   }
+  // In the order of the calls.
   template <std::convertible_to<Order>... O>
   Query order(const O&... orders) const {
-    Query query = *this;
-    (query.spec_.orders.push_back(orders), ...);
-    return query;
+    return with([&](detail::QuerySpec& spec) { (spec.orders.push_back(orders), ...); });
   }
+  // The entity of this key, and those whose keys begin with it.
   Query ancestor(Key key) const {
-    Query query = *this;
-    query.spec_.ancestor = std::move(key);
-    return query;
+    return with([&](detail::QuerySpec& spec) { spec.ancestor = std::move(key); });
   }
+  // Without this, the namespace of the ancestor, else that of the context's client. "" is the default namespace.
   Query in_namespace(std::string name) const {
-    Query query = *this;
-    query.spec_.namespace_ = std::move(name);
-    return query;
+    return with([&](detail::QuerySpec& spec) { spec.namespace_ = std::move(name); });
   }
+  // Passes over that many results first; the Datastore counts them as read.
   Query offset(std::size_t results) const {
-    Query query = *this;
-    query.spec_.offset = results;
-    return query;
+    return with([&](detail::QuerySpec& spec) { spec.offset = results; });
   }
-
-  // Errors as those of the Datastore, BadValueError for a result that does not fit the class. Of the options, those
-  // that concern memcache mean nothing here.
-  std::vector<M> fetch(std::size_t limit = SIZE_MAX, const Options& options = {}) const {
-    std::vector<M> models;
-    for (detail::Found& found : detail::fetch(spec_, detail::info<M>(), limit, options)) {
-      models.push_back(detail::HandleAccess::wrap<M>(std::move(found.key), std::move(found.payload)));
-    }
-    return models;
+  Query limit(std::size_t results) const {
+    return with([&](detail::QuerySpec& spec) { spec.limit = results; });
   }
-  // The first result; an empty handle if there is none.
-  M get(const Options& options = {}) const {
-    std::vector<M> models = fetch(1, options);
-    return models.empty() ? M() : std::move(models.front());
+  Query start_cursor(Cursor cursor) const {
+    return with([&](detail::QuerySpec& spec) { spec.start = std::move(cursor); });
   }
-  // The keys alone, which costs the Datastore less. The cache has no part in it.
-  std::vector<Key> keys(std::size_t limit = SIZE_MAX, const Options& options = {}) const {
-    return detail::fetch_keys(spec_, limit, options);
+  Query end_cursor(Cursor cursor) const {
+    return with([&](detail::QuerySpec& spec) { spec.end = std::move(cursor); });
   }
-
-  // The same query for these indexed properties alone, which is answered from an index; entities that lack one of them
-  // or have it unindexed are left out. Results are Projected rows: `row.key()`, `row[Account::name]`.
+  // Of the results that agree in these properties, the first one. Orders must begin with them.
   template <detail::IsProperty... P>
     requires(sizeof...(P) > 0)
-  Projection<M, P...> project(P...) const {
-    return Projection<M, P...>(spec_);
+  Query distinct_on(P...) const {
+    static_assert((detail::Traits<P>::indexed() && ...), "ndb: only indexed properties can tell results apart.");
+    return distinct_on({detail::Traits<P>::path()...});
+  }
+  Query distinct_on(std::vector<std::string> properties) const {
+    return with([&](detail::QuerySpec& spec) { spec.distinct_on = std::move(properties); });
   }
 
-  const detail::QuerySpec& spec() const { return spec_; }
+  KeysOnly keys_only() const { return KeysOnly(this->spec_); }
+  std::vector<Key> keys(std::size_t limit = kNoLimit, const Options& options = {}) const {
+    return keys_only().fetch(limit, options);
+  }
+  Future<std::vector<Key>> keys_async(std::size_t limit = kNoLimit, const Options& options = {}) const {
+    return keys_only().fetch_async(limit, options);
+  }
+
+  // These indexed properties alone, which are answered from an index; entities that lack one of them or have it
+  // unindexed are left out. Results are Projected rows: `row.key()`, `row[Account::name]`; by name, ProjectedEntity.
+  template <detail::IsProperty... P>
+    requires(sizeof...(P) > 0)
+  Projection<P...> project(P...) const {
+    return Projection<P...>(this->spec_);
+  }
+  DynamicProjection project(std::vector<std::string> properties) const {
+    return DynamicProjection(this->spec_, std::move(properties));
+  }
+
+  // Several aggregations in one call, as a tuple: `auto [n, mean] = query.aggregate(ndb::count(),
+  // ndb::avg(Account::age))`. At most 5. Like keys, they do not look at the context cache. BadValueError if a sum of
+  // integers overflows.
+  template <class... Result>
+    requires(sizeof...(Result) > 0)
+  std::tuple<Result...> aggregate(const Aggregate<Result>&... of) const {
+    return aggregate(Options(), of...);
+  }
+  template <class... Result>
+    requires(sizeof...(Result) > 0)
+  std::tuple<Result...> aggregate(const Options& options, const Aggregate<Result>&... of) const {
+    const detail::Aggregation asked[] = {of.asked...};
+    const std::vector<Value> values = detail::aggregate(this->spec_, asked, options);
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return std::tuple<Result...>{detail::result_of<Result>(asked[I], values[I])...};
+    }(std::index_sequence_for<Result...>());
+  }
+  template <class... Result>
+  Future<std::tuple<Result...>> aggregate_async(const Aggregate<Result>&... of) const {
+    return detail::in_background([self = *this, of...] { return self.aggregate(of...); });
+  }
+
+  std::int64_t count(std::size_t up_to = kNoLimit, const Options& options = {}) const {
+    return std::get<0>(aggregate(options, ndb::count(up_to)));
+  }
+  // `property` is `Account::age` or a name; see ndb::sum() and ndb::avg() for what they give.
+  template <class P>
+  auto sum(const P& property, const Options& options = {}) const {
+    return std::get<0>(aggregate(options, ndb::sum(property)));
+  }
+  template <class P>
+  std::optional<double> avg(const P& property, const Options& options = {}) const {
+    return std::get<0>(aggregate(options, ndb::avg(property)));
+  }
+  Future<std::int64_t> count_async(std::size_t up_to = kNoLimit, const Options& options = {}) const {
+    return detail::in_background([self = *this, up_to, options] { return self.count(up_to, options); });
+  }
+  template <class P>
+  auto sum_async(const P& property, const Options& options = {}) const {
+    return detail::in_background(
+        [self = *this, of = ndb::sum(property), options] { return std::get<0>(self.aggregate(options, of)); });
+  }
+  template <class P>
+  Future<std::optional<double>> avg_async(const P& property, const Options& options = {}) const {
+    return detail::in_background(
+        [self = *this, of = ndb::avg(property), options] { return std::get<0>(self.aggregate(options, of)); });
+  }
 
  private:
-  detail::QuerySpec spec_;
+  template <class Change>
+  Query with(const Change& change) const {
+    Query query = *this;
+    change(query.spec_);
+    return query;
+  }
 };
 
-// A query without a model class: `ndb::query("Account", {{"age", ndb::Op::kGreater, 30}}).fetch()`.
-inline Query<Entity> query(std::string_view kind, std::vector<Filter> filters = {}) {
+// A query without a model class: `ndb::query("Account", {{"age", ndb::Op::kGreater, 30}}).fetch()`. Without a kind it
+// is over all kinds, and can filter and order by `__key__` only.
+inline Query<Entity> query(std::string_view kind = {}, std::vector<Filter> filters = {}) {
   return Query<Entity>(kind, std::move(filters));
 }
 

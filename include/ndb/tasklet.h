@@ -164,6 +164,19 @@ auto tasklet(Function function) {
   return Tasklet<Result>(std::move(state));
 }
 
+namespace detail {
+
+// As tasklet(), for functions that refer to nothing that may end before them: what this returns joins nothing.
+template <class Function>
+auto in_background(Function function) {
+  using Result = std::decay_t<std::invoke_result_t<Function&>>;
+  auto state = std::make_shared<TaskletOf<Result, Function>>(std::move(function));
+  spawn(state);
+  return Future<Result>(std::move(state));
+}
+
+}  // namespace detail
+
 // Lets `duration` pass: other tasklets run meanwhile.
 void sleep(std::chrono::nanoseconds duration);
 

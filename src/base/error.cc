@@ -24,19 +24,20 @@ absl::Status make(absl::StatusCode code, absl::string_view name, std::string_vie
 Error::Error(absl::Status status) : std::runtime_error(std::string(status.message())), status_(std::move(status)) {}
 
 // One row per subclass: its constructor from a message, and the thrower that throw_error() looks up by name.
-#define NDB_ERROR_CLASSES(X)            \
-  X(ContextError, kFailedPrecondition)  \
-  X(BadArgumentError, kInvalidArgument) \
-  X(BadKeyError, kInvalidArgument)      \
-  X(BadValueError, kInvalidArgument)    \
-  X(BadFilterError, kInvalidArgument)   \
-  X(BadQueryError, kInvalidArgument)    \
-  X(BadRequestError, kInvalidArgument)  \
-  X(KindError, kNotFound)               \
-  X(ConflictError, kFailedPrecondition) \
-  X(TransactionFailedError, kAborted)   \
-  X(Rollback, kCancelled)               \
-  X(Cancelled, kCancelled)              \
+#define NDB_ERROR_CLASSES(X)                    \
+  X(ContextError, kFailedPrecondition)          \
+  X(BadArgumentError, kInvalidArgument)         \
+  X(BadKeyError, kInvalidArgument)              \
+  X(BadValueError, kInvalidArgument)            \
+  X(BadFilterError, kInvalidArgument)           \
+  X(BadQueryError, kInvalidArgument)            \
+  X(UnprojectedPropertyError, kInvalidArgument) \
+  X(BadRequestError, kInvalidArgument)          \
+  X(KindError, kNotFound)                       \
+  X(ConflictError, kFailedPrecondition)         \
+  X(TransactionFailedError, kAborted)           \
+  X(Rollback, kCancelled)                       \
+  X(Cancelled, kCancelled)                      \
   X(StuckError, kFailedPrecondition)
 
 #define NDB_CONSTRUCTOR(Name, code) \

@@ -30,6 +30,17 @@ bool first_answer(const std::optional<bool>& option, const FlagPolicy& policy, c
   return of_client.value_or(true);
 }
 
+absl::StatusOr<std::chrono::seconds> whole_seconds(const Timeout& timeout, const Key& key) {
+  const auto ms = timeout.milliseconds;
+  if (ms.count() < 0 || ms % std::chrono::seconds(1) != std::chrono::milliseconds(0)) {
+    return bad_value(cat("memcache_timeout of ", key.to_string(),
+                         " must be whole seconds, 0 (unlimited) or more, but is ", ms.count(), " ms"));
+  }
+  return std::chrono::duration_cast<std::chrono::seconds>(ms);
+}
+
+}  // namespace
+
 absl::Status check_options(const Options& options) {
   if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > kLongestCommitDeadline)) {
     return bad_argument(
@@ -43,17 +54,6 @@ absl::Status check_options(const Options& options) {
   }
   return absl::OkStatus();
 }
-
-absl::StatusOr<std::chrono::seconds> whole_seconds(const Timeout& timeout, const Key& key) {
-  const auto ms = timeout.milliseconds;
-  if (ms.count() < 0 || ms % std::chrono::seconds(1) != std::chrono::milliseconds(0)) {
-    return bad_value(cat("memcache_timeout of ", key.to_string(),
-                         " must be whole seconds, 0 (unlimited) or more, but is ", ms.count(), " ms"));
-  }
-  return std::chrono::duration_cast<std::chrono::seconds>(ms);
-}
-
-}  // namespace
 
 Context::Impl::Impl(std::shared_ptr<Client::Core> client)
     : core(std::move(client)), writes(std::make_shared<WriteBatch>(*this)), counts(std::make_shared<TierCounts>()) {}

@@ -54,6 +54,9 @@ struct RpcOptions {
   bool operator==(const RpcOptions&) const = default;
 };
 
+// BadArgumentError for a deadline, a number of retries or an age that makes no sense.
+absl::Status check_options(const Options& options);
+
 class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
  public:
   explicit Impl(std::shared_ptr<Client::Core> core);
@@ -147,7 +150,8 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
 // Around every call of the NDB-level API on the current context.
 class Call {
  public:
-  Call() : impl(Context::Impl::current()) { ++impl.depth; }
+  Call() : Call(Context::Impl::current()) {}
+  explicit Call(Context::Impl& context) : impl(context) { ++impl.depth; }
   ~Call() {
     if (--impl.depth == 0 && impl.implicit) impl.cache.clear();
   }

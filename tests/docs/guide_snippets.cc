@@ -592,31 +592,7 @@ TEST_F(GuideInContext, Transactions) {
               HasSubstr("kAllowed"));
 }
 
-// ---- Queries, raw memcache, errors
-
-TEST_F(GuideInContext, Queries) {
-  Account::make({.name = "Kid"}, ndb::id("kid"), ada_).put();
-  // [queries]
-  auto elders = Account::query(Account::age > 30, Account::tags == "vip").order(-Account::age, Account::name);
-  std::vector<Account> first = elders.fetch(20);
-  Account one = elders.get();                  // the first, or an empty handle
-  std::vector<ndb::Key> keys = elders.keys();  // keys alone
-  auto some = Account::query(Account::name.IN({"Ada", "Bob"}));
-  auto family = Account::query().ancestor(ndb::key<Account>("ada"));
-  auto later = elders.filter(Account::age < 60).offset(10);              // elders is as it was
-  auto loose = ndb::query("Account", {{"age", ndb::Op::kGreater, 30}});  // of ndb::Entity
-  for (const auto& row : elders.project(Account::name, Account::age).fetch()) {
-    std::cout << row.key() << " " << row[Account::name] << " " << row[Account::age] << '\n';
-  }
-  // [/queries]
-  EXPECT_EQ(first.size(), 1u);
-  EXPECT_EQ(one->name, "Ada");
-  EXPECT_THAT(keys, ElementsAre(ada_));
-  EXPECT_EQ(some.fetch().size(), 2u);
-  EXPECT_EQ(family.fetch().size(), 2u);
-  EXPECT_EQ(later.fetch().size(), 0u);
-  EXPECT_EQ(loose.fetch().size(), 2u);
-}
+// ---- Raw memcache, errors
 
 TEST_F(GuideInContext, PutIf) {
   // [put_if]

@@ -13,6 +13,7 @@ using ndb::testing::Tiers;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 class Person : public ndb::Model<Person> {
  public:
@@ -34,12 +35,13 @@ class Firm : public ndb::Model<Firm> {
  public:
   struct Properties {
     Address seat{};
+    std::vector<Address> branches{};
     std::optional<double> revenue{};
     ndb::Timestamp founded{};
     std::vector<std::int64_t> sizes{};
     std::string label() const { return seat.city + "!"; }
   };
-  NDB_MODEL(seat, revenue, founded, sizes, label)
+  NDB_MODEL(seat, branches, revenue, founded, sizes, label)
 };
 
 class Queries : public Tiers {
@@ -82,7 +84,25 @@ TEST_F(Queries, FiltersOrdersAndLimits) {
         {all.ancestor(ndb::key<Person>("ann")).order(Person::name), {"ann", "dan"}},
         {all.filter(Person::age == 40), {"bob"}},
         {all.order(Person::name).offset(2), {"cid", "dan"}},
+        {all.order(Person::name).limit(3), {"ann", "bob", "cid"}},
+        {all.order(Person::name).limit(2).offset(1), {"bob", "cid"}},
         {all.in_namespace("elsewhere"), {}},
+        {Person::query(Person::name.IN({"dan", "ann", "eve"})).order(Person::name), {"ann", "dan"}},
+        {Person::query(Person::name.NOT_IN({"dan", "ann"})).order(Person::name), {"bob", "cid"}},
+        {Person::query(Person::tags.IN({"new", "old"})), {"ann"}},
+        {Person::query(Person::employer == nullptr).order(Person::name), {"ann", "cid", "dan"}},
+        {Person::query(Person::_key.IN({ndb::key<Person>("bob"), ndb::key<Person>("eve")})), {"bob"}},
+        {Person::query(Person::_key == ndb::key<Person>("bob")), {"bob"}},
+        {Person::query(ndb::OR(Person::age < 40, Person::name == "dan")).order(Person::name), {"ann", "dan"}},
+        {Person::query(ndb::OR(ndb::AND(Person::age >= 40, Person::age < 60), Person::name == "ann"))
+             .order(-Person::age),
+         {"cid", "bob", "ann"}},
+        {Person::query(Person::tags == "vip", ndb::OR(Person::age == 30, Person::age == 40)), {"ann"}},
+        {Person::query(ndb::AND(ndb::OR(Person::name == "ann", Person::name == "bob"),
+                                ndb::OR(Person::age == 40, Person::age == 50))),
+         {"bob"}},
+        // An entity that two branches find is one result.
+        {Person::query(ndb::OR(Person::tags == "vip", Person::tags == "new")).order(Person::name), {"ann", "cid"}},
     };
     for (std::size_t i = 0; i < rows.size(); ++i) {
       SCOPED_TRACE(i);
@@ -95,6 +115,179 @@ TEST_F(Queries, FiltersOrdersAndLimits) {
     const auto entities = ndb::query("Person", {{"age", ndb::Op::kGreater, 50}}).fetch();
     ASSERT_EQ(entities.size(), 1u);
     EXPECT_EQ(entities[0]["name"].as_string(), "dan");
+  });
+}
+
+TEST_F(Queries, NestedAndRepeatedProperties) {
+  in_new_context(client_, [] {
+    Firm::make({.seat = {.city = "Rome"}, .branches = {{.city = "Oslo"}, {.city = "Bonn"}}, .sizes = {1, 10}},
+               ndb::id(1))
+        .put();
+    Firm::make({.seat = {.city = "Bonn"}, .branches = {{.city = "Rome"}}, .sizes = {4}}, ndb::id(2)).put();
+    const auto ids = [](const ndb::Query<Firm>& query) {
+      return query.keys_only().map([](const ndb::Key& key) { return *key.integer_id(); });
+    };
+    EXPECT_THAT(ids(Firm::query(Firm::seat.city == "Bonn")), ElementsAre(2));
+    EXPECT_THAT(ids(Firm::query(Firm::branches.city == "Bonn")), ElementsAre(1));
+    EXPECT_THAT(ids(Firm::query(Firm::branches.city == "Bonn", Firm::branches.city == "Oslo")), ElementsAre(1));
+    EXPECT_THAT(ids(Firm::query(ndb::OR(Firm::seat.city == "Rome", Firm::branches.city == "Rome"))),
+                UnorderedElementsAre(1, 2));
+    EXPECT_THAT(ids(Firm::query(Firm::branches.city.IN({"Oslo", "Rome"})).order(Firm::seat.city)), ElementsAre(2, 1));
+    // One element has to be in the whole range.
+    EXPECT_THAT(ids(Firm::query(Firm::sizes > 3, Firm::sizes < 5)), ElementsAre(2));
+    EXPECT_THAT(ids(Firm::query(Firm::label == "Rome!")), ElementsAre(1));
+  });
+}
+
+TEST_F(Queries, WithoutAKind) {
+  in_new_context(client_, [] {
+    Firm::make({}, ndb::id("acme"), ndb::key<Person>("ann")).put();
+    const auto family = ndb::query().ancestor(ndb::key<Person>("ann"));
+    EXPECT_EQ(family.fetch().size(), 3u);
+    EXPECT_EQ(family.filter(Person::_key > ndb::key<Person>("ann")).keys().size(), 2u);
+    EXPECT_EQ(ndb::query().fetch().size(), 5u);
+    EXPECT_EQ(ndb::query().count(), 5);
+  });
+}
+
+TEST_F(Queries, Namespaces) {
+  in_new_context(client_, [this] {
+    const ndb::Key there("Person", ndb::id("ann"), {.namespace_ = "eu"});
+    Person::make({.name = "other"}, there).put();
+    EXPECT_THAT(names(Person::query().in_namespace("eu").fetch()), ElementsAre("other"));
+    EXPECT_EQ(Person::query().in_namespace("eu").count(), 1);
+    EXPECT_THAT(names(Person::query().ancestor(there).fetch()), ElementsAre("other"));
+    EXPECT_EQ(Person::query().in_namespace("").fetch().size(), 4u);
+    EXPECT_EQ(Person::query().in_namespace("eu").get().key(),
+              there.in_partition({.project = project(), .namespace_ = "eu"}));
+    try {
+      Person::query().ancestor(there).in_namespace("us").fetch();
+      ADD_FAILURE();
+    } catch (const ndb::BadQueryError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("\"us\""));
+    }
+  });
+  ndb::ClientOptions options = this->options();
+  options.namespace_ = "eu";
+  in_new_context(ndb::Client(options), [] {
+    EXPECT_THAT(names(Person::query().fetch()), ElementsAre("other"));
+    EXPECT_EQ(Person::query().in_namespace("").count(), 4);
+  });
+}
+
+TEST_F(Queries, DistinctOn) {
+  in_new_context(client_, [] {
+    for (int i = 0; i < 6; ++i) {
+      ndb::Entity::make("Score", ndb::id(i + 1), {{"team", i % 2 ? "b" : "a"}, {"points", i}, {"year", i / 3}}).put();
+    }
+    const auto scores = ndb::query("Score");
+    const ndb::Order team("team", false), best("points", true);
+    std::vector<std::int64_t> points;
+    for (const ndb::Entity& score : scores.distinct_on({"team"}).order(team, best)) {
+      points.push_back(score["points"].as_int64());
+    }
+    EXPECT_THAT(points, ElementsAre(4, 5));
+    EXPECT_EQ(scores.project({"team"}).distinct().fetch().size(), 2u);
+    EXPECT_EQ(scores.project({"team", "year"}).distinct().fetch().size(), 4u);
+    EXPECT_EQ(scores.project({"team", "year"}).fetch().size(), 6u);
+    EXPECT_EQ(Person::query().distinct_on(Person::tags).project(Person::tags, Person::name).fetch().size(), 2u);
+    EXPECT_EQ(Person::query().project(Person::tags).distinct().fetch().size(), 2u);
+    EXPECT_THROW(scores.distinct_on({""}).fetch(), ndb::BadQueryError);
+  });
+}
+
+TEST_F(Queries, Aggregations) {
+  in_new_context(client_, [] {
+    const auto all = Person::query();
+    EXPECT_EQ(all.count(), 4);
+    EXPECT_EQ(all.count(3), 3);
+    EXPECT_EQ(all.count(0), 0);
+    EXPECT_EQ(all.limit(2).count(), 2);
+    EXPECT_EQ(all.offset(3).count(), 1);
+    EXPECT_EQ(Person::query(Person::age > 30).sum(Person::age), 150);
+    EXPECT_EQ(all.avg(Person::age), 45);
+    EXPECT_EQ(Person::query(Person::age > 99).sum(Person::age), 0);
+    EXPECT_EQ(Person::query(Person::age > 99).avg(Person::age), std::nullopt);
+    EXPECT_EQ(all.sum("age"), ndb::Value(180));
+    EXPECT_EQ(all.avg("name"), std::nullopt);
+
+    const auto queries = ndb::get_context().counts().queries;
+    const auto [n, up_to, years, mean] =
+        all.aggregate(ndb::count(), ndb::count(2), ndb::sum(Person::age), ndb::avg(Person::age));
+    static_assert(std::same_as<decltype(years), const std::int64_t>);
+    EXPECT_EQ(n, 4);
+    EXPECT_EQ(up_to, 2);
+    EXPECT_EQ(years, 180);
+    EXPECT_EQ(mean, 45.0);
+    EXPECT_EQ(ndb::get_context().counts().queries, queries + 1);
+
+    const auto count = all.count_async();
+    const auto sum = all.sum_async(Person::age);
+    const auto avg = all.avg_async("age");
+    const auto both = all.aggregate_async(ndb::count(), ndb::sum("age"));
+    EXPECT_EQ(count.get() + sum.get(), 184);
+    EXPECT_EQ(avg.get(), 45);
+    EXPECT_EQ(both.get(), std::tuple(4, ndb::Value(180)));
+
+    Firm::make({.revenue = 1.5}, ndb::id(1)).put();
+    Firm::make({.revenue = 2.0}, ndb::id(2)).put();
+    EXPECT_EQ(Firm::query().sum(Firm::revenue), 3.5);
+
+    // The Datastore counts, whatever this context knows; a transaction's snapshot counts in it.
+    ndb::get_context().set_datastore_policy(false);
+    ndb::key<Person>("ann").delete_();
+    ndb::get_context().set_datastore_policy(nullptr);
+    EXPECT_EQ(all.count(), 4);
+    ndb::transaction([&] {
+      Person::make({.name = "eve", .age = 20}, ndb::id("eve")).put();
+      EXPECT_EQ(all.count(), 4);
+    });
+    EXPECT_EQ(all.count(), 5);
+  });
+}
+
+TEST_F(Queries, SumsThatDoNotFitTheirType) {
+  in_new_context(client_, [] {
+    ndb::Entity::make("Person", ndb::id("old"), {{"name", "old"}, {"age", INT64_MAX}}).put();
+    const auto bad_sum = [](auto&& ask) -> std::string {
+      try {
+        ask();
+      } catch (const ndb::BadValueError& error) {
+        return error.what();
+      }
+      return "no error";
+    };
+    EXPECT_THAT(bad_sum([] { Person::query().sum(Person::age); }), HasSubstr("the sum of \"age\""));
+    EXPECT_EQ(Person::query().sum("age").type(), ndb::ValueType::kDouble);
+    EXPECT_THROW(Person::query().sum(""), ndb::BadQueryError);
+    EXPECT_THROW(Person::query().avg("__key__"), ndb::Error);
+    EXPECT_THROW(
+        Person::query().aggregate(ndb::count(), ndb::count(), ndb::count(), ndb::count(), ndb::count(), ndb::count()),
+        ndb::Error);
+  });
+}
+
+TEST_F(Queries, ProjectionsByName) {
+  in_new_context(client_, [] {
+    const ndb::Timestamp founded{std::chrono::microseconds(1'700'000'000'123'456)};
+    ndb::Entity::make("Event", ndb::id(1), {{"at", founded}, {"n", 3}, {"what", "x"}}).put();
+    const auto rows = ndb::query("Event").project({"at", "n"}).fetch();
+    ASSERT_EQ(rows.size(), 1u);
+    EXPECT_EQ(rows[0]["at"].as_timestamp(), founded);
+    EXPECT_EQ(rows[0]["n"].as_int64(), 3);
+    EXPECT_EQ(rows[0].key(), ndb::Key("Event", ndb::id(1)));
+    EXPECT_FALSE(rows[0].contains("what"));
+    EXPECT_EQ(rows[0].values().size(), 2u);
+    try {
+      rows[0]["what"];
+      ADD_FAILURE();
+    } catch (const ndb::UnprojectedPropertyError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("\"what\""));
+      EXPECT_THAT(error.what(), HasSubstr("Event"));
+    }
+    EXPECT_FALSE(ndb::query("Event").project({"nothing"}).get());
+    EXPECT_THROW(ndb::query("Event").project(std::vector<std::string>{}).fetch(), ndb::BadQueryError);
+    EXPECT_THROW(ndb::query("Event").project({"n", ""}).fetch(), ndb::BadQueryError);
   });
 }
 
@@ -230,13 +423,50 @@ TEST_F(Queries, ErrorsNameTheKind) {
       EXPECT_THAT(error.what(), HasSubstr("Person"));
       EXPECT_THAT(error.what(), HasSubstr("age"));
     }
-    EXPECT_THROW(ndb::query("").filter(ndb::Filter("x", ndb::Op::kEqual, 1)).fetch(), ndb::BadQueryError);
-    EXPECT_THROW(ndb::query("Person").filter(ndb::Filter("", ndb::Op::kEqual, 1)).fetch(), ndb::BadFilterError);
-    EXPECT_THROW(ndb::query("Person").filter(ndb::Filter("age", ndb::Op::kIn, 1)).fetch(), ndb::BadFilterError);
-    EXPECT_THROW(ndb::query("Person").filter(ndb::Filter("age", ndb::Op::kIn, ndb::Array())).fetch(),
-                 ndb::BadFilterError);
-    EXPECT_THROW(ndb::query("Person").filter(ndb::Filter("age", ndb::Op::kEqual, ndb::Array{1})).fetch(),
-                 ndb::BadFilterError);
+    using ndb::Filter, ndb::Op;
+    const auto people = ndb::query("Person");
+    Filter deep("age", Op::kEqual, 1);
+    for (int i = 0; i < 101; ++i) {
+      deep = ndb::OR(Filter("a", Op::kEqual, i), ndb::AND(Filter("b", Op::kEqual, i), std::move(deep)));
+    }
+    struct Bad {
+      Filter filter;
+      std::string says;
+    };
+    for (const Bad& bad : std::vector<Bad>{
+             {Filter("", Op::kEqual, 1), "no property"},
+             {Filter("age", Op::kIn, 1), "needs a list"},
+             {Filter("age", Op::kNotIn, ndb::Array()), "needs a list"},
+             {Filter("age", Op::kEqual, ndb::Array{1}), "compares with a list"},
+             {Filter("__key__", Op::kEqual, 1), "needs a key"},
+             {Filter("__key__", Op::kIn, ndb::Array{1}), "needs a key"},
+             {ndb::OR(std::vector<Filter>{}), "an OR of no filters"},
+             {ndb::AND(std::vector<Filter>{}), "an AND of no filters"},
+             {ndb::OR(Filter("x", Op::kEqual, 1), Filter("", Op::kEqual, 1)), "no property"},
+             {deep, "100 deep"},
+             {Filter("age", Op::kEqual, std::string("\xff")), "\"age\""},
+         }) {
+      try {
+        people.filter(bad.filter).fetch();
+        ADD_FAILURE() << bad.says;
+      } catch (const ndb::Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr(bad.says));
+        EXPECT_THAT(error.what(), HasSubstr("query of kind \"Person\""));
+        EXPECT_EQ(error.status().code(), absl::StatusCode::kInvalidArgument);
+      }
+    }
+    EXPECT_THROW(people.filter(deep).fetch(), ndb::BadFilterError);
+    EXPECT_THROW(ndb::query().filter(Filter("x", Op::kEqual, 1)).fetch(), ndb::BadQueryError);
+    EXPECT_THROW(people.order(ndb::Order("", false)).fetch(), ndb::BadQueryError);
+    EXPECT_THROW(people.ancestor(ndb::Key("Person", ndb::Id())).fetch(), ndb::BadQueryError);
+    EXPECT_THROW(people.fetch(1, {.deadline = std::chrono::milliseconds(-1)}), ndb::BadArgumentError);
+    EXPECT_THROW(people.count(1, {.retries = -1}), ndb::BadArgumentError);
+    const ndb::Options eventual{.read_consistency = ndb::ReadConsistency::kEventual};
+    EXPECT_EQ(people.keys(SIZE_MAX, eventual).size(), 5u);
+    ndb::transaction([&] {
+      EXPECT_THROW(people.fetch(1, eventual), ndb::BadRequestError);
+      EXPECT_THROW(people.count(1, eventual), ndb::BadRequestError);
+    });
     EXPECT_EQ(ndb::query("Person").filter(ndb::Filter("age", ndb::Op::kIn, ndb::Array{30, 60})).keys().size(), 2u);
   });
 }

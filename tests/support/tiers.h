@@ -75,6 +75,7 @@ class Tiers : public ::testing::Test {
     return options;
   }
   Client client() const { return Client(options()); }
+  const std::string& project() const { return project_; }
 
   // A client whose RPCs go through `stub`, which belongs to the client.
   Client scripted(ScriptedStub*& stub) const {

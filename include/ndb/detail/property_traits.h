@@ -234,8 +234,8 @@ consteval bool good_names(Fields<P...>) {
 
 consteval bool free_name(std::string_view name) {
   for (const std::string_view taken :
-       {"key", "put", "put_async", "put_if", "edit", "make", "query", "get_by_id", "get_by_id_async", "get_or_insert",
-        "get_or_insert_async", "allocate_ids", "allocate_ids_async", "as", "properties", "edited"}) {
+       {"key", "put", "put_async", "put_if", "edit", "make", "query", "gql", "get_by_id", "get_by_id_async",
+        "get_or_insert", "get_or_insert_async", "allocate_ids", "allocate_ids_async", "as", "properties", "edited"}) {
     if (name == taken) return false;
   }
   return true;

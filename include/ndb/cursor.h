@@ -1,0 +1,29 @@
+// ndb::Cursor: a place in the results of a query.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace ndb {
+
+// The place behind one result, from which the same query (same kind, filters and orders) can go on later, in another
+// process too. What is in it is the Datastore's business. An empty cursor is no place: a query then starts at its first
+// result, and ends at its last. A value.
+class Cursor {
+ public:
+  Cursor() = default;
+  static Cursor from_bytes(std::string bytes) { return Cursor(std::move(bytes)); }
+  static Cursor from_urlsafe(std::string_view text);  // BadArgumentError if the text was not made by urlsafe()
+
+  const std::string& bytes() const { return bytes_; }
+  std::string urlsafe() const;  // for links and forms: letters, digits, - and _
+  explicit operator bool() const { return !bytes_.empty(); }
+  friend bool operator==(const Cursor&, const Cursor&) = default;
+
+ private:
+  explicit Cursor(std::string bytes) : bytes_(std::move(bytes)) {}
+  std::string bytes_;
+};
+
+}  // namespace ndb

@@ -1,0 +1,92 @@
+// GQL: `ndb::gql<Account>("SELECT * FROM Account WHERE age > @1 AND name = @name", 30, ndb::named("name", "Ada"))`.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ndb/cursor.h"
+#include "ndb/detail/query_calls.h"
+#include "ndb/entity.h"
+#include "ndb/model.h"
+#include "ndb/options.h"
+#include "ndb/query.h"
+#include "ndb/selection.h"
+#include "ndb/value.h"
+
+namespace ndb {
+
+// What stands for a `@1`, `@2`, ... of the text, or with a name for `@name`: a value (an ndb::Array for IN), or a
+// Cursor where LIMIT or OFFSET takes one.
+struct Binding : detail::GqlBinding {
+  template <class V>
+    requires(!std::derived_from<V, detail::GqlBinding> && std::convertible_to<const V&, Value>)
+  Binding(const V& v) : GqlBinding{.value = Value(v)} {}
+  Binding(Cursor cursor) : GqlBinding{.value = std::move(cursor)} {}
+};
+inline Binding named(std::string_view name, Binding binding) {
+  binding.name = std::string(name);
+  return binding;
+}
+
+// A query as text, which the Datastore parses: the framework sends text and bindings as they are. The text decides what
+// is selected, so ask in the form that fits it, or get a BadQueryError: the query itself gives entities of class M
+// (`SELECT *`), keys_only() keys (`SELECT __key__`), project() properties (`SELECT name, age`), aggregate() numbers
+// (`SELECT COUNT(*)`). Entities go through the context cache as those of Query do. Immutable.
+template <class M>
+class GqlQuery : public Selection<M> {
+ public:
+  explicit GqlQuery(std::string text)
+      : Selection<M>({.gql = std::move(text)}, {.kind = detail::Wanted::Kind::kEntities, .info = &detail::info<M>()}) {}
+
+  // With these bindings besides those it has. The Datastore refuses positional ones that the text does not use, and
+  // names in it that none is bound to.
+  template <std::convertible_to<Binding>... B>
+  GqlQuery bind(const B&... bindings) const {
+    GqlQuery query = *this;
+    (query.spec_.bindings.push_back(Binding(bindings)), ...);
+    return query;
+  }
+  GqlQuery in_namespace(std::string name) const {
+    GqlQuery query = *this;
+    query.spec_.namespace_ = std::move(name);
+    return query;
+  }
+
+  KeysOnly keys_only() const { return KeysOnly(this->spec_); }
+  template <detail::IsProperty... P>
+    requires(sizeof...(P) > 0)
+  Projection<P...> project(P...) const {
+    return Projection<P...>(this->spec_);
+  }
+  DynamicProjection project() const { return DynamicProjection(this->spec_, {}); }
+
+  // By the names that the text gives with AS, else property_1, property_2, ...
+  std::map<std::string, Value> aggregate(const Options& options = {}) const {
+    return detail::aggregate_gql(this->spec_, options);
+  }
+  Future<std::map<std::string, Value>> aggregate_async(const Options& options = {}) const {
+    return detail::in_background([self = *this, options] { return self.aggregate(options); });
+  }
+};
+
+template <class M = Entity, std::convertible_to<Binding>... B>
+GqlQuery<M> gql(std::string text, const B&... bindings) {
+  return GqlQuery<M>(std::move(text)).bind(bindings...);
+}
+
+namespace detail {
+std::string select_all(std::string_view kind);  // "SELECT * FROM `kind` "
+}
+
+template <class D, class Base>
+template <class... B>
+GqlQuery<D> Model<D, Base>::gql(std::string_view rest, const B&... bindings) {
+  return ndb::gql<D>(detail::select_all(_get_kind()) + std::string(rest), bindings...);
+}
+
+}  // namespace ndb

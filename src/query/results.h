@@ -1,0 +1,18 @@
+// What becomes of one result.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "context/impl.h"
+#include "ndb/detail/query_calls.h"
+#include "ndb/wire/datastore.pb.h"
+
+namespace ndb {
+
+// An entity as the context cache lets it be seen: the fresh one, which is then kept there; the one that is cached; or,
+// with an empty payload, nothing, because it is known to be deleted.
+absl::StatusOr<detail::QueryResult> through_cache(Context::Impl& context, const wire::EntityResult& result,
+                                                  WallTime read_time, const detail::ModelInfo& info,
+                                                  const Options& options);
+
+}  // namespace ndb

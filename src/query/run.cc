@@ -1,0 +1,220 @@
+// A query that is being run, batch by batch, with the next batch under way while one is used.
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "context/impl.h"
+#include "context/rpc.h"
+#include "ndb/detail/query_calls.h"
+#include "query/request.h"
+#include "query/results.h"
+
+namespace ndb {
+namespace {
+
+using Batch = wire::QueryResultBatch;
+using Kind = detail::Wanted::Kind;
+
+class Run final : public detail::QueryRun {
+ public:
+  Run(Context::Impl& context, detail::QuerySpec spec, detail::Wanted wanted, std::size_t limit, const Options& options)
+      : context_(context.shared_from_this()),
+        spec_(std::move(spec)),
+        wanted_(std::move(wanted)),
+        options_(options),
+        remaining_(limit != kNoLimit ? limit : spec_.limit),
+        before_(spec_.start),
+        after_(spec_.start) {}
+
+  absl::Status start();
+  bool has_next() override;
+  detail::QueryResult next() override;
+  const Cursor& before() const override { return before_; }
+  const Cursor& after() const override { return after_; }
+
+ private:
+  struct Ready {
+    detail::QueryResult result;
+    Cursor cursor;
+  };
+
+  absl::Status send();
+  absl::Status receive();
+  void adopt_parsed_query();
+  absl::Status check_kind_of_results() const;
+  absl::Status find_next();
+  absl::StatusOr<bool> take(wire::EntityResult& result, detail::QueryResult& out);
+  std::size_t unread() const { return static_cast<std::size_t>(response_.batch().entity_results_size() - position_); }
+
+  const std::shared_ptr<Context::Impl> context_;
+  const detail::QuerySpec spec_;
+  const detail::Wanted wanted_;
+  const Options options_;
+
+  wire::RunQueryRequest request_;  // the next one to send
+  std::size_t remaining_;          // results that are still to be given
+  wire::RunQueryResponse response_;
+  int position_ = 0;                                                     // in its batch
+  std::shared_ptr<detail::FutureState<wire::RunQueryResponse>> answer_;  // of the request that is under way
+  bool ended_ = false;                                                   // response_ is the last one
+  bool stuck_ = false;                                                   // where the next one starts is not known
+  std::optional<Ready> ready_;                                           // found, and not given yet
+  Cursor before_, after_;
+  absl::Status failed_;
+  bool busy_ = false;
+};
+
+absl::Status Run::start() {
+  NDB_ASSIGN_OR_RETURN(*request_.mutable_read_options(), read_options(*context_, options_));
+  NDB_ASSIGN_OR_RETURN(*request_.mutable_partition_id(), partition_of(*context_, spec_));
+  if (!spec_.gql.empty()) {
+    NDB_ASSIGN_OR_RETURN(*request_.mutable_gql_query(), gql_message(*context_, spec_));
+  } else {
+    NDB_ASSIGN_OR_RETURN(*request_.mutable_query(), query_message(*context_, spec_));
+    if (wanted_.kind == Kind::kKeys) {
+      request_.mutable_query()->add_projection()->mutable_property()->set_name("__key__");
+    }
+    if (wanted_.kind == Kind::kProjection && wanted_.projection.empty()) {
+      return bad_query("a projection names no property");
+    }
+    for (const std::string& name : wanted_.projection) {
+      if (name.empty()) return bad_query("a projection names no property");
+      request_.mutable_query()->add_projection()->mutable_property()->set_name(name);
+    }
+  }
+  return remaining_ == 0 ? absl::OkStatus() : send();
+}
+
+// Sends the next request. What has been read, but not given yet, counts as if it will be: if the context cache drops
+// some of it after all, one more batch is asked for.
+absl::Status Run::send() {
+  if (stuck_) return absl::InternalError("the Datastore says that a query has more results, but not from where on");
+  if (request_.has_query() && remaining_ != kNoLimit) {
+    const std::size_t wanted = std::min<std::size_t>(remaining_ - unread(), std::numeric_limits<std::int32_t>::max());
+    request_.mutable_query()->mutable_limit()->set_value(static_cast<std::int32_t>(wanted));
+  }
+  ++context_->counts->queries;
+  answer_ = start_rpc(*context_, &datastore::Stub::run_query, wire::RunQueryRequest(request_),
+                      RpcOptions::of(options_).call());
+  return absl::OkStatus();
+}
+
+// Waits for the next batch, then sends the request for the one behind it, if that is wanted.
+absl::Status Run::receive() {
+  if (answer_ == nullptr) NDB_RETURN_IF_ERROR(send());
+  const auto answer = std::exchange(answer_, nullptr);
+  answer->wait();
+  NDB_RETURN_IF_ERROR(answer->status());
+  response_ = std::move(answer->value());
+  position_ = 0;
+  const Batch& batch = response_.batch();
+  if (request_.has_gql_query()) {
+    NDB_RETURN_IF_ERROR(check_kind_of_results());
+    adopt_parsed_query();
+  }
+  // At its limit the query goes on if, in the end, not all of the batch is given.
+  ended_ = batch.more_results() != Batch::NOT_FINISHED &&
+           (batch.more_results() != Batch::MORE_RESULTS_AFTER_LIMIT || remaining_ == kNoLimit);
+  if (ended_) return absl::OkStatus();
+  wire::Query& query = *request_.mutable_query();
+  stuck_ = stuck_ || batch.end_cursor().empty() || batch.end_cursor() == query.start_cursor();
+  query.set_start_cursor(batch.end_cursor());
+  query.set_offset(std::max(0, query.offset() - batch.skipped_results()));
+  return remaining_ == kNoLimit || remaining_ > unread() ? send() : absl::OkStatus();
+}
+
+// Further batches of a GQL query are asked for by the query that the Datastore made of the text.
+void Run::adopt_parsed_query() {
+  stuck_ = !response_.has_query();
+  const wire::Query& parsed = response_.query();
+  if (parsed.has_limit()) {
+    remaining_ = std::min(remaining_, static_cast<std::size_t>(std::max(0, parsed.limit().value())));
+  }
+  *request_.mutable_query() = parsed;
+}
+
+absl::Status Run::check_kind_of_results() const {
+  const auto is = response_.batch().entity_result_type();
+  const auto fits = wanted_.kind == Kind::kEntities ? wire::EntityResult::FULL
+                    : wanted_.kind == Kind::kKeys   ? wire::EntityResult::KEY_ONLY
+                                                    : wire::EntityResult::PROJECTION;
+  if (is == fits) return absl::OkStatus();
+  return bad_query(is == wire::EntityResult::FULL ? "the text selects entities: ask without keys_only() or project()"
+                   : is == wire::EntityResult::KEY_ONLY ? "the text selects keys: ask by keys_only()"
+                                                        : "the text selects properties: ask by project()");
+}
+
+absl::Status Run::find_next() {
+  while (remaining_ > 0) {
+    while (unread() > 0) {
+      wire::EntityResult& one = *response_.mutable_batch()->mutable_entity_results(position_++);
+      Ready ready;
+      NDB_ASSIGN_OR_RETURN(const bool counts, take(one, ready.result));
+      if (!counts) continue;
+      ready.cursor = Cursor::from_bytes(std::move(*one.mutable_cursor()));
+      ready_ = std::move(ready);
+      if (remaining_ != kNoLimit) --remaining_;
+      return absl::OkStatus();
+    }
+    if (ended_) break;
+    NDB_RETURN_IF_ERROR(receive());
+  }
+  return absl::OkStatus();
+}
+
+// False: the result is dropped.
+absl::StatusOr<bool> Run::take(wire::EntityResult& result, detail::QueryResult& out) {
+  if (wanted_.kind == Kind::kEntities) {
+    const WallTime read_time = to_wall_time(response_.batch().read_time());
+    NDB_ASSIGN_OR_RETURN(out, through_cache(*context_, result, read_time, *wanted_.info, options_));
+    return static_cast<bool>(out.payload);
+  }
+  NDB_ASSIGN_OR_RETURN(out.key, detail::entity_key(result.entity()));
+  if (wanted_.kind == Kind::kProjection) out.entity = std::move(*result.mutable_entity());
+  return true;
+}
+
+bool Run::has_next() {
+  context_->check_thread();
+  if (ready_) return true;
+  throw_if_error(failed_);
+  if (busy_)
+    throw BadRequestError("another tasklet is waiting for the next result of this query; let one go through it");
+  const Call call(*context_);
+  busy_ = true;
+  try {
+    failed_ = in_query(find_next(), spec_);
+  } catch (...) {  // a policy's error, or StuckError
+    busy_ = false;
+    throw;
+  }
+  busy_ = false;
+  throw_if_error(failed_);
+  return ready_.has_value();
+}
+
+detail::QueryResult Run::next() {
+  if (!has_next()) throw BadRequestError("the query has no further result: ask has_next() first");
+  before_ = std::exchange(after_, std::move(ready_->cursor));
+  detail::QueryResult result = std::move(ready_->result);
+  ready_.reset();
+  return result;
+}
+
+}  // namespace
+
+std::shared_ptr<detail::QueryRun> detail::start_query(const QuerySpec& spec, const Wanted& wanted, std::size_t limit,
+                                                      const Options& options) {
+  const Call call;
+  const auto run = std::make_shared<Run>(call.impl, spec, wanted, limit, options);
+  throw_if_error(in_query(run->start(), spec));
+  return run;
+}
+
+}  // namespace ndb
