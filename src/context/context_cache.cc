@@ -47,15 +47,16 @@ ContextCache::Node& ContextCache::assign(const Key& key, Slot slot) {
   static_cast<Slot&>(node) = std::move(slot);
   if (added) {
     node.key = &entry->first;
-    order_.add(node, footprint(key, node.payload));
+    order_.add(node, key.hash(), footprint(key, node.payload));
   } else {
     order_.touch(node);
     order_.resize(node, footprint(key, node.payload));
   }
   // The slot that was just assigned stays, however large it is: its caller is about to use it.
-  while (Node* oldest = order_.size() > 1 ? order_.excess() : nullptr) {
-    order_.remove(*oldest);
-    slots_.erase(slots_.find(*oldest->key));
+  while (Node* const next = order_.excess()) {
+    if (next == &node) break;
+    order_.remove(*next);
+    slots_.erase(slots_.find(*next->key));
   }
   return node;
 }
@@ -104,9 +105,9 @@ void ContextCache::set_limit(std::size_t entries, std::size_t bytes) {
   max_entries_ = entries;
   max_bytes_ = bytes;
   order_.set_limit(entries, bytes);
-  while (Node* oldest = order_.excess()) {
-    order_.remove(*oldest);
-    slots_.erase(slots_.find(*oldest->key));
+  while (Node* const next = order_.excess()) {
+    order_.remove(*next);
+    slots_.erase(slots_.find(*next->key));
   }
 }
 

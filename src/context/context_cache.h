@@ -10,7 +10,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
 #include "base/clock.h"
-#include "base/lru.h"
+#include "base/segmented_lru.h"
 #include "memcache/gateway.h"
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
@@ -73,7 +73,7 @@ class ContextCache {
   Node& assign(const Key& key, Slot slot);
 
   absl::node_hash_map<Key, Node, KeyHash> slots_;  // nodes stay where they are, as the order needs
-  Lru<Node> order_;
+  SegmentedLru<Node> order_;
   std::size_t max_entries_ = SIZE_MAX, max_bytes_ = SIZE_MAX;
 
   // By hash of the key and in two generations, so that a context that writes a million entities keeps a bounded table;
