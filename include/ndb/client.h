@@ -41,8 +41,12 @@ struct ClientOptions {
   // One in so many hits of memcache is looked up in the Datastore some seconds later, to find stale ones; 0 = none.
   std::uint32_t memcache_probe_one_in = 0;
 
+  // Entities that the threads of the process share (`_use_shared_cache`): how many, and how much memory.
+  std::size_t shared_cache_entries = 10'000, shared_cache_bytes = std::size_t{64} << 20;
+
   // What is decided here where neither the call nor a policy has an opinion.
   std::optional<bool> use_cache{}, use_memcache{}, use_datastore{};
+  std::optional<bool> use_shared_cache{};     // default: no
   std::optional<Timeout> memcache_timeout{};  // a safety net of a day or so is good practice
 };
 

@@ -25,6 +25,7 @@ struct TierCounts {
   std::uint64_t cache_hits = 0;       // reads answered by the in-context cache
   std::uint64_t memcache_reads = 0;   // batches sent to memcache by reads (a lease's second round trip not counted)
   std::uint64_t memcache_hits = 0;    // reads answered by memcache
+  std::uint64_t shared_hits = 0;      // of those, with an entity that another thread of the process had decoded
   std::uint64_t memcache_fills = 0;   // records offered to memcache after a Lookup
   std::uint64_t memcache_locks = 0;   // batches of locks taken before a Commit
   std::uint64_t memcache_writes = 0;  // entities written to memcache alone, and calls of invalidate()
@@ -44,24 +45,28 @@ class Context {
   Context& operator=(const Context&) = delete;
   ~Context();
 
-  // The four policies. For each call the first answer wins: the call's option, the policy, the client's default, true
-  // (for the time-out: unlimited).
+  // The four policies of NDB. For each call the first answer wins: the call's option, the policy, the client's default,
+  // true (for the time-out: unlimited). And one for the entities that all threads of the process share, which are
+  // served where memcache is used and confirms their version: the same, but false in the end.
   void set_cache_policy(FlagPolicy policy);
   void set_memcache_policy(FlagPolicy policy);
   void set_datastore_policy(FlagPolicy policy);
   void set_memcache_timeout_policy(TimeoutPolicy policy);
+  void set_shared_cache_policy(FlagPolicy policy);
   const FlagPolicy& get_cache_policy() const;
   const FlagPolicy& get_memcache_policy() const;
   const FlagPolicy& get_datastore_policy() const;
   const TimeoutPolicy& get_memcache_timeout_policy() const;
+  const FlagPolicy& get_shared_cache_policy() const;
 
   // The default policies: the answer of the key's model class (`_use_cache`, `_use_memcache`, `_use_datastore`,
-  // `_memcache_timeout`), nullopt if it has none or the kind has no class. KindError if two classes of the kind
-  // disagree.
+  // `_memcache_timeout`, `_use_shared_cache`), nullopt if it has none or the kind has no class. KindError if two
+  // classes of the kind disagree.
   static std::optional<bool> default_cache_policy(const Key& key);
   static std::optional<bool> default_memcache_policy(const Key& key);
   static std::optional<bool> default_datastore_policy(const Key& key);
   static std::optional<std::chrono::seconds> default_memcache_timeout_policy(const Key& key);
+  static std::optional<bool> default_shared_cache_policy(const Key& key);
 
   // Empties the in-context cache, and nothing else.
   void clear_cache();

@@ -51,7 +51,8 @@ struct SomeId {
 // What D may declare, as public static members unless said otherwise (a private one is an error):
 //
 // - `_kind`: a string, the kind; default: the class name without its namespaces.
-// - `_use_cache`, `_use_memcache`, `_use_datastore`, `_write_through`, `_best_effort`: a bool, or a callable from
+// - `_use_cache`, `_use_memcache`, `_use_datastore`, `_write_through`, `_best_effort`, `_use_shared_cache`: a bool, or
+// a callable from
 //   const Key& to bool or optional<bool>.
 // - `_memcache_timeout`: seconds, 0 = unlimited; or a callable likewise.
 // - `void _pre_get_hook(const Key&)`: when get is called, also if a cache answers.

@@ -17,6 +17,7 @@
 #include "ndb/projection.h"
 #include "ndb/query.h"
 #include "ndb/selection.h"
+#include "ndb/shared_cache.h"
 #include "ndb/tasklet.h"
 #include "ndb/transaction.h"
 #include "ndb/value.h"

@@ -41,6 +41,8 @@ struct Options {
   std::optional<bool> use_cache{};      // the in-context cache
   std::optional<bool> use_memcache{};   // memcache: serving and filling; writes always invalidate
   std::optional<bool> use_datastore{};  // the Datastore
+  // Of a get: the entities that all threads of the process share, which memcache confirms; default false.
+  std::optional<bool> use_shared_cache{};
   std::optional<Timeout> memcache_timeout{};
   std::optional<bool> write_through{};  // of a put: leave the new value in memcache instead of nothing; default false
   // Of a get: a cached answer must have been the Datastore's not longer than this ago; 0 asks the Datastore. It bounds

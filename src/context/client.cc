@@ -37,6 +37,10 @@ absl::StatusOr<std::unique_ptr<memcache::Gateway>> make_gateway(const ClientOpti
 }
 
 absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
+  if (options.shared_cache_entries == 0 || options.shared_cache_entries > SharedEntities::kMostEntries) {
+    return bad_argument(cat("shared_cache_entries must be 1 to ", SharedEntities::kMostEntries, ", but is ",
+                            options.shared_cache_entries));
+  }
   auto core = std::make_shared<Client::Core>();
   NDB_ASSIGN_OR_RETURN(core->partition.project, find_project(options));
   core->partition.database = options.database;
@@ -53,6 +57,9 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
   stub.database = options.database;
   NDB_ASSIGN_OR_RETURN(stub.channels, datastore::make_channels(channels));
   core->stub = datastore::make_stub(std::move(stub));
+  if (core->gateway != nullptr) {
+    core->shared = std::make_unique<SharedEntities>(options.shared_cache_entries, options.shared_cache_bytes);
+  }
   if (core->gateway != nullptr && options.memcache_probe_one_in > 0) {
     core->probe =
         std::make_unique<ConsistencyProbe>(*core->stub, *core->gateway, *core->clock, options.memcache_probe_one_in);

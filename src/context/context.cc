@@ -41,14 +41,14 @@ Future<T> run_raw(const Context& context, Command command) {
 }
 
 template <class T, class Convert>
-Future<std::optional<T>> get_raw(const Context& context, std::string_view key, bool token, Convert convert) {
+Future<std::optional<T>> get_raw(const Context& context, std::string_view key, Convert convert) {
   const Call call;
   context.impl().check_thread();
   auto state = std::make_shared<detail::FutureState<std::optional<T>>>();
   if (context.impl().gateway() == nullptr) {
     state->set(std::optional<T>());
   } else {
-    context.impl().raw().get(std::string(key), token, [state, convert](std::optional<RawBatch::Item> item) {
+    context.impl().get_raw(std::string(key), [state, convert](std::optional<memcache::RawItem> item) {
       state->set(item ? std::optional<T>(convert(*std::move(item))) : std::nullopt);
     });
   }
@@ -95,10 +95,15 @@ void Context::set_memcache_timeout_policy(TimeoutPolicy policy) {
   impl_->check_thread();
   impl_->timeout_policy = std::move(policy);
 }
+void Context::set_shared_cache_policy(FlagPolicy policy) {
+  impl_->check_thread();
+  impl_->shared_policy = std::move(policy);
+}
 const FlagPolicy& Context::get_cache_policy() const { return impl_->cache_policy; }
 const FlagPolicy& Context::get_memcache_policy() const { return impl_->memcache_policy; }
 const FlagPolicy& Context::get_datastore_policy() const { return impl_->datastore_policy; }
 const TimeoutPolicy& Context::get_memcache_timeout_policy() const { return impl_->timeout_policy; }
+const FlagPolicy& Context::get_shared_cache_policy() const { return impl_->shared_policy; }
 
 std::optional<bool> Context::default_cache_policy(const Key& key) {
   return ask_class(key, &detail::ModelInfo::use_cache);
@@ -108,6 +113,9 @@ std::optional<bool> Context::default_memcache_policy(const Key& key) {
 }
 std::optional<bool> Context::default_datastore_policy(const Key& key) {
   return ask_class(key, &detail::ModelInfo::use_datastore);
+}
+std::optional<bool> Context::default_shared_cache_policy(const Key& key) {
+  return ask_class(key, &detail::ModelInfo::use_shared_cache);
 }
 std::optional<std::chrono::seconds> Context::default_memcache_timeout_policy(const Key& key) {
   if (!key) return std::nullopt;
@@ -168,11 +176,11 @@ void Context::call_on_commit(std::function<void()> callback) {
 }
 
 Future<std::optional<std::string>> Context::memcache_get_async(std::string_view key) {
-  return get_raw<std::string>(*this, key, false, [](RawBatch::Item item) { return std::move(item.value); });
+  return get_raw<std::string>(*this, key, [](memcache::RawItem item) { return std::move(item.value); });
 }
 Future<std::optional<Context::MemcacheItem>> Context::memcache_gets_async(std::string_view key) {
-  return get_raw<MemcacheItem>(*this, key, true,
-                               [](RawBatch::Item item) { return MemcacheItem{std::move(item.value), {item.token}}; });
+  return get_raw<MemcacheItem>(
+      *this, key, [](memcache::RawItem item) { return MemcacheItem{std::move(item.value), {item.token}}; });
 }
 Future<bool> Context::memcache_set_async(std::string_view key, std::string_view value, Timeout time) {
   return store_raw(*this, memcache::Gateway::RawStore::kSet, key, value, time);

@@ -1,6 +1,7 @@
 // The inside of a client: what all its contexts share.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -11,9 +12,19 @@
 #include "datastore/stub.h"
 #include "memcache/gateway.h"
 #include "ndb/client.h"
+#include "ndb/detail/payload.h"
 #include "ndb/key.h"
+#include "shared_cache/store.h"
 
 namespace ndb {
+
+// Entities as they were decoded, for all threads of a process. One is what memcache holds as long as its record says
+// so: VALUE with the same version, which names the contents.
+struct SharedEntity {
+  detail::PayloadPtr payload;
+  std::uint64_t version = 0;
+};
+using SharedEntities = shared_cache::SharedStore<SharedEntity>;  // by the bytes of the key
 
 // Immutable once made; stub and gateway are thread-safe. Tests make one around a stub or gateway of their own.
 class Client::Core {
@@ -23,6 +34,7 @@ class Client::Core {
   std::unique_ptr<datastore::Stub> stub;
   std::unique_ptr<memcache::Gateway> gateway;  // null: no memcache tier
   const Clock* clock = &Clock::system();
+  std::unique_ptr<SharedEntities> shared;   // null: no memcache tier, which has to confirm them
   std::unique_ptr<ConsistencyProbe> probe;  // null: off. After stub and gateway, which it uses
 };
 

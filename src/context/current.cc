@@ -1,5 +1,7 @@
 #include "context/current.h"
 
+#include <exception>
+
 #include "base/error.h"
 #include "context/impl.h"
 
@@ -12,7 +14,8 @@ std::shared_ptr<Client::Core>& default_core() NDB_REQUIRES(default_mutex) {
   return core;
 }
 
-// The context of a thread that opened no scope. Made anew when the process default client has changed.
+// The context of a thread that opened no scope: the process default client's, made anew when that has changed; null
+// without one.
 std::shared_ptr<void> implicit_context() {
   static thread_local std::shared_ptr<Context> context = (EventLoop::current(), nullptr);
   std::shared_ptr<Client::Core> core;
@@ -20,11 +23,7 @@ std::shared_ptr<void> implicit_context() {
     MutexLock lock(default_mutex);
     core = default_core();
   }
-  if (core == nullptr) {
-    throw ContextError(
-        "this thread has no context: keep `auto scope = client.context();` while it works, or name a client for all "
-        "threads with ndb::set_default_client(client)");
-  }
+  if (core == nullptr) return nullptr;
   if (context == nullptr || context->impl().core != core) {
     auto impl = std::make_shared<Context::Impl>(core);
     impl->implicit = true;
@@ -32,6 +31,12 @@ std::shared_ptr<void> implicit_context() {
     detail::default_partition() = &context->impl().core->partition;
   }
   return context;
+}
+
+[[noreturn]] void throw_no_context() {
+  throw ContextError(
+      "this thread has no context: keep `auto scope = client.context();` while it works, or name a client for all "
+      "threads with ndb::set_default_client(client)");
 }
 
 }  // namespace
@@ -43,13 +48,38 @@ ContextHold::ContextHold(std::shared_ptr<Context> context) : released(std::make_
 }
 
 std::shared_ptr<void> current_hold() {
-  std::shared_ptr<void>& current = tasklet_locals().context;
-  return current != nullptr ? current : implicit_context();
+  std::shared_ptr<void> hold = tasklet_locals().context;
+  if (hold == nullptr) hold = implicit_context();
+  if (hold == nullptr) throw_no_context();
+  return hold;
+}
+
+Context* find_context() {
+  void* const current = tasklet_locals().context.get();
+  return static_cast<Context*>(current != nullptr ? current : implicit_context().get());
 }
 
 Context& get_context() {
-  void* const current = tasklet_locals().context.get();
-  return *static_cast<Context*>(current != nullptr ? current : implicit_context().get());
+  Context* const context = find_context();
+  if (context == nullptr) throw_no_context();
+  return *context;
+}
+
+void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> body) {
+  ContextHold hold(context);
+  const Partition* const before = std::exchange(detail::default_partition(), &context->impl().core->partition);
+  std::exception_ptr error;
+  try {
+    CurrentContext current(std::exchange(hold.hold, nullptr));
+    body();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  hold.released.state()->join();
+  const absl::Status untold = context->impl().drain();
+  detail::default_partition() = before;
+  if (error != nullptr) std::rethrow_exception(error);
+  throw_if_error(untold);
 }
 
 void set_default_client(std::optional<Client> client) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "ndb/context.h"
 #include "ndb/future.h"
 #include "tasklet/event_loop.h"
@@ -21,6 +22,9 @@ struct ContextHold {
 // A hold on the current context, the implicit one included. Throws as get_context() does.
 std::shared_ptr<void> current_hold();
 
+// What get_context() gives, or null where it throws.
+Context* find_context();
+
 // Makes a context current until the end of the block.
 class CurrentContext {
  public:
@@ -33,5 +37,10 @@ class CurrentContext {
  private:
   std::shared_ptr<void> before_;
 };
+
+// Runs `body` with `context` as the current one. Returns when nothing works in it any more: the tasklets that were
+// spawned there have ended, and pending calls have been answered, also when `body` throws. Throws what `body` throws,
+// else what a write met whose future nobody kept.
+void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> body);
 
 }  // namespace ndb

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "context/current.h"
-#include "context/read_batch.h"
+#include "context/read_wave.h"
 #include "context/small_batches.h"
 #include "context/transaction_state.h"
 #include "context/write_batch.h"
@@ -77,8 +77,10 @@ void Context::Impl::inherit(const Impl& parent) {
   cache_policy = parent.cache_policy;
   memcache_policy = parent.memcache_policy;
   datastore_policy = parent.datastore_policy;
+  shared_policy = parent.shared_policy;
   timeout_policy = parent.timeout_policy;
   counts = parent.counts;
+  providing = parent.providing;
   cache.copy_limit(parent.cache);
 }
 
@@ -123,6 +125,9 @@ absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& 
     }
     policy.memcache = false;
   }
+  policy.shared = policy.memcache && policy.datastore && core->shared != nullptr &&
+                  first_answer(options.use_shared_cache, shared_policy, key,
+                               of_class(&detail::ModelInfo::use_shared_cache), client.use_shared_cache.value_or(false));
   policy.write_through =
       policy.memcache && options.write_through.value_or(of_class(&detail::ModelInfo::write_through).value_or(false));
   if (!policy.cache && !policy.memcache && !policy.datastore) {
@@ -197,17 +202,15 @@ void Context::Impl::read(const std::shared_ptr<detail::ReadOp>& op, const Option
   if (in_transaction() && options.read_consistency == ReadConsistency::kEventual) {
     return op->refuse(bad_request(cat("get of ", key->to_string(), ": a read in a transaction can't be EVENTUAL")));
   }
-  const RpcOptions rpc = RpcOptions::of(options);
-  for (auto& [open_rpc, batch] : open_reads) {
-    if (open_rpc == rpc && batch->add(op, *policy)) return;
+  reads().entity(op, *policy, RpcOptions::of(options));
+}
+
+ReadWave& Context::Impl::reads() {
+  if (open_reads == nullptr) {
+    open_reads = std::make_shared<ReadWave>(shared_from_this());
+    when_idle([this] { std::exchange(open_reads, nullptr)->send(); });
   }
-  auto batch = std::make_shared<ReadBatch>(shared_from_this(), rpc);
-  batch->add(op, *policy);
-  open_reads.emplace_back(rpc, batch);
-  when_idle([this, batch = std::move(batch)] {
-    std::erase_if(open_reads, [&](const auto& open) { return open.second == batch; });
-    batch->send();
-  });
+  return *open_reads;
 }
 
 void Context::Impl::when_idle(std::function<void()> send) {
@@ -266,6 +269,14 @@ RawBatch& Context::Impl::raw() {
     when_idle([this] { std::exchange(open_raw, nullptr)->send(); });
   }
   return *open_raw;
+}
+
+void Context::Impl::get_raw(std::string key, std::function<void(std::optional<memcache::RawItem>)> done) {
+  if (open_raw != nullptr) {
+    open_raw->get(std::move(key), std::move(done));
+  } else {
+    reads().raw(std::move(key), std::move(done));
+  }
 }
 
 absl::Status Context::Impl::drain() {

@@ -19,11 +19,12 @@
 #include "ndb/context.h"
 #include "ndb/detail/calls.h"
 #include "ndb/model.h"
+#include "shared_cache/flights.h"
 #include "tasklet/event_loop.h"
 
 namespace ndb {
 
-class ReadBatch;
+class ReadWave;
 class WriteBatch;
 class RawBatch;
 class AllocateBatch;
@@ -38,6 +39,7 @@ struct CallPolicy {
   bool lock = true;  // protect a write: the kind may be in memcache, whatever this call or context says
   bool write_through = false;
   bool best_effort = false;         // write although memcache could not be locked
+  bool shared = false;              // serve entities that other threads have decoded, where memcache confirms them
   std::chrono::seconds timeout{0};  // 0 = unlimited
   WallTime oldest{};                // of a read: what was read before is not served
 };
@@ -82,7 +84,10 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   void read(const std::shared_ptr<detail::ReadOp>& op, const Options& options);
   void write(Write write);
   void allocate(const Key& incomplete, const RpcOptions& rpc, std::function<void(absl::StatusOr<Key>)> done);
-  RawBatch& raw();  // the open one
+  ReadWave& reads();  // the open one
+  RawBatch& raw();    // the open one
+  // With the other reads, or behind the raw writes that came before it.
+  void get_raw(std::string key, std::function<void(std::optional<memcache::RawItem>)> done);
 
   // Calls `send` once nothing is ready to run.
   void when_idle(std::function<void()> send);
@@ -123,10 +128,10 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
 
   const std::shared_ptr<Client::Core> core;
   ContextCache cache;
-  FlagPolicy cache_policy = nullptr, memcache_policy = nullptr, datastore_policy = nullptr;
+  FlagPolicy cache_policy = nullptr, memcache_policy = nullptr, datastore_policy = nullptr, shared_policy = nullptr;
   TimeoutPolicy timeout_policy = nullptr;
 
-  std::vector<std::pair<RpcOptions, std::shared_ptr<ReadBatch>>> open_reads;
+  std::shared_ptr<ReadWave> open_reads;
   std::vector<std::pair<RpcOptions, std::shared_ptr<AllocateBatch>>> open_allocations;
   std::shared_ptr<WriteBatch> writes;  // made with the context: it orders the writes of a key over all batches
   std::shared_ptr<RawBatch> open_raw;
@@ -138,6 +143,8 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   std::shared_ptr<void> outer;              // of a transaction's context: what outside() gives
   bool over = false;                        // the transaction has ended: every call is an error
   std::vector<std::function<void()>> on_commit;
+
+  shared_cache::Providing providing;  // of a provider's context, and those within it
 
   // A context without a scope is emptied when its outermost call ends.
   bool implicit = false;

@@ -65,50 +65,57 @@ bool ReadBatch::add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy&
   return true;
 }
 
-void ReadBatch::send() {
+void ReadBatch::ask(std::vector<memcache::ReadRequest>& requests) {
   by_key_.clear();
-  lookup(read_memcache());
-}
-
-std::vector<std::size_t> ReadBatch::read_memcache() {
-  std::vector<std::size_t> asked, rest;
-  std::vector<memcache::ReadRequest> requests;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    const Entry& entry = entries_[i];
+    Entry& entry = entries_[i];
     const bool serves = entry.policy.memcache && context_->gateway() != nullptr &&
                         !(context_->in_transaction() && entry.policy.datastore) &&
                         !context_->bypasses_memcache(entry.key());
-    if (serves) {
-      asked.push_back(i);
-      requests.push_back({.key = entry.key(),
-                          .floor = context_->cache.floor(entry.key()),
-                          .oldest = entry.policy.oldest,
-                          .lease = entry.policy.datastore && !rpc_.eventual,
-                          .cached_only = !entry.policy.datastore});
-    } else {
-      rest.push_back(i);
-    }
+    (serves ? asked_ : rest_).push_back(i);
+    if (!serves) continue;
+    entry.share = entry.policy.shared && !rpc_.eventual;
+    requests.push_back({.key = entry.key(),
+                        .floor = context_->cache.floor(entry.key()),
+                        .oldest = entry.policy.oldest,
+                        .lease = entry.policy.datastore && !rpc_.eventual,
+                        .cached_only = !entry.policy.datastore,
+                        .known = entry.share ? find_shared(entry) : 0});
   }
-  if (asked.empty()) return rest;
+}
 
-  ++context_->counts->memcache_reads;
-  std::vector<memcache::ReadResult> results = context_->gateway()->read(requests);
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    Entry& entry = entries_[asked[i]];
+std::uint64_t ReadBatch::find_shared(Entry& entry) const {
+  std::uint64_t version = 0;
+  context_->core->shared->visit(entry.key().bytes(), entry.key().hash(), [&](const SharedEntity& shared) {
+    const auto fits = [&](const Waiter& waiter) { return waiter.op->info == &shared.payload->info(); };
+    if (!std::ranges::all_of(entry.waiters, fits)) return;
+    entry.shared = shared.payload;
+    version = shared.version;
+  });
+  return version;
+}
+
+void ReadBatch::received(std::span<memcache::ReadResult> results) {
+  for (std::size_t i = 0; i < asked_.size(); ++i) {
+    Entry& entry = entries_[asked_[i]];
     memcache::ReadResult& result = results[i];
     if (result.outcome == memcache::Outcome::kHit || result.outcome == memcache::Outcome::kAbsent) {
       ++context_->counts->memcache_hits;
       if (context_->core->probe != nullptr && entry.policy.datastore) {
         context_->core->probe->hit(entry.key(), result.version);
       }
-      resolve(entry, {result.outcome == memcache::Outcome::kHit ? &result.payload : nullptr, result.version,
-                      result.read_time, result.sighting});
+      if (result.unchanged) ++context_->counts->shared_hits;
+      resolve(entry, {.entity = result.outcome == memcache::Outcome::kHit ? &result.payload : nullptr,
+                      .version = result.version,
+                      .read_time = result.read_time,
+                      .sighting = result.sighting,
+                      .shared = result.unchanged ? std::move(entry.shared) : detail::PayloadPtr()});
     } else {
       entry.lease = std::move(result.lease);
-      rest.push_back(asked[i]);
+      rest_.push_back(asked_[i]);
     }
   }
-  return rest;
+  lookup(rest_);
 }
 
 void ReadBatch::lookup(const std::vector<std::size_t>& rest) {
@@ -193,23 +200,31 @@ void ReadBatch::answered(const Chunk& chunk, absl::StatusOr<wire::LookupResponse
   }
 }
 
+absl::StatusOr<detail::PayloadPtr> ReadBatch::decode(const Entry& entry, const Result& result,
+                                                     const detail::ModelInfo& info) {
+  if (result.entity == nullptr) return detail::PayloadPtr();
+  if (result.shared) return result.shared;
+  NDB_ASSIGN_OR_RETURN(detail::PayloadPtr payload, detail::decode_entity(info, entry.key(), *result.entity));
+  payload->set_version(result.version);
+  if (entry.share && result.version != 0) {
+    const std::string& key = entry.key().bytes();
+    context_->core->shared->put(key, entry.key().hash(), {payload, result.version}, key.size() + payload->footprint());
+  }
+  return payload;
+}
+
 void ReadBatch::resolve(const Entry& entry, const Result& result) {
   // One payload per class, so that concurrent reads of a key share it.
   absl::InlinedVector<std::pair<const detail::ModelInfo*, absl::StatusOr<detail::PayloadPtr>>, 1> decoded;
-  const auto decode = [&](const detail::ModelInfo& info) -> const absl::StatusOr<detail::PayloadPtr>& {
+  const auto as = [&](const detail::ModelInfo& info) -> const absl::StatusOr<detail::PayloadPtr>& {
     for (const auto& [known, payload] : decoded) {
       if (known == &info) return payload;
     }
-    auto& [_, payload] = decoded.emplace_back(&info, detail::PayloadPtr());
-    if (result.entity != nullptr) {
-      payload = detail::decode_entity(info, entry.key(), *result.entity);
-      if (payload.ok()) (*payload)->set_version(result.version);
-    }
-    return payload;
+    return decoded.emplace_back(&info, decode(entry, result, info)).second;
   };
   for (const Waiter& waiter : entry.waiters) {
     detail::ReadOp& op = *waiter.op;
-    const absl::StatusOr<detail::PayloadPtr>& payload = decode(*op.info);
+    const absl::StatusOr<detail::PayloadPtr>& payload = as(*op.info);
     if (!payload.ok()) {
       op.refuse(payload.status());
       continue;

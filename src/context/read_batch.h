@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -12,7 +13,7 @@
 
 namespace ndb {
 
-// Open until send(): reads of the same key join it until then and not later, for a read that is in flight could bring a
+// Open until ask(): reads of the same key join it until then and not later, for a read that is in flight could bring a
 // value older than a write that was acknowledged meanwhile. Lives until the last of its RPCs has been answered.
 class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
  public:
@@ -20,7 +21,9 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
 
   // False: the batch reads the key already, by other tiers; the read must go to another batch.
   bool add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy);
-  void send();
+  // Closes the batch and appends what it asks memcache for; received() then gets the answers, and goes on from there.
+  void ask(std::vector<memcache::ReadRequest>& requests);
+  void received(std::span<memcache::ReadResult> results);
 
  private:
   struct Waiter {
@@ -31,6 +34,8 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
     CallPolicy policy;
     absl::InlinedVector<Waiter, 1> waiters;
     memcache::LeasePtr lease;
+    bool share = false;         // with the other threads of the process, what is decoded
+    detail::PayloadPtr shared;  // what one of them has decoded, whose version memcache was asked to confirm
     const Key& key() const { return waiters.front().op->key; }
   };
   struct Result {
@@ -38,19 +43,22 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
     std::uint64_t version;
     WallTime read_time;
     memcache::Sighting sighting{};
+    detail::PayloadPtr shared{};  // the entity, if memcache has confirmed it
   };
   using Chunk = std::vector<std::size_t>;  // indexes into entries_
 
-  std::vector<std::size_t> read_memcache();  // answers what memcache can; gives the rest
+  std::uint64_t find_shared(Entry& entry) const;  // its version, or 0
   void lookup(const std::vector<std::size_t>& rest);
   void send_lookup(Chunk chunk);
   void answered(const Chunk& chunk, absl::StatusOr<wire::LookupResponse> response);
   void resolve(const Entry& entry, const Result& result);
+  absl::StatusOr<detail::PayloadPtr> decode(const Entry& entry, const Result& result, const detail::ModelInfo& info);
   void fail(const Chunk& chunk, const absl::Status& status);
 
   const std::shared_ptr<Context::Impl> context_;
   const RpcOptions rpc_;
   std::vector<Entry> entries_;
+  std::vector<std::size_t> asked_, rest_;  // indexes into entries_: for memcache, and past it
   absl::flat_hash_map<Key, std::size_t, KeyHash> by_key_;
 };
 

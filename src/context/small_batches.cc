@@ -20,17 +20,17 @@ void RawBatch::send() {
       continue;
     }
     std::size_t end = i;
-    while (end < steps_.size() && steps_[end].got && steps_[end].token == steps_[i].token) ++end;
+    while (end < steps_.size() && steps_[end].got) ++end;
     send_gets(i, end);
     i = end;
   }
 }
 
 void RawBatch::send_gets(std::size_t begin, std::size_t end) {
-  std::vector<std::string> keys;
-  for (std::size_t i = begin; i < end; ++i) keys.push_back(steps_[i].key);
-  std::vector<std::optional<Item>> items = context_->gateway()->raw_get(keys, steps_[begin].token);
-  for (std::size_t i = begin; i < end; ++i) steps_[i].got(std::move(items[i - begin]));
+  std::vector<memcache::RawRead> reads;
+  for (std::size_t i = begin; i < end; ++i) reads.push_back({.key = std::move(steps_[i].key)});
+  context_->gateway()->read({}, {}, reads);
+  for (std::size_t i = begin; i < end; ++i) steps_[i].got(std::move(reads[i - begin].item));
 }
 
 void AllocateBatch::send() {

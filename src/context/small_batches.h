@@ -12,24 +12,24 @@
 
 namespace ndb {
 
-// The caller's own memcache commands, in order; neighbouring gets go out as one command.
+// The caller's own memcache commands from the first that changes something, in order; neighbouring gets go out as one
+// command. Gets before that go with the other reads.
 class RawBatch {
  public:
-  using Item = memcache::Gateway::RawItem;
+  using Item = memcache::RawItem;
   explicit RawBatch(std::shared_ptr<Context::Impl> context) : context_(std::move(context)) {}
 
-  void get(std::string key, bool token, std::function<void(std::optional<Item>)> done) {
-    steps_.push_back({.key = std::move(key), .token = token, .got = std::move(done), .run = nullptr});
+  void get(std::string key, std::function<void(std::optional<Item>)> done) {
+    steps_.push_back({.key = std::move(key), .got = std::move(done), .run = nullptr});
   }
   void run(std::function<void(memcache::Gateway&)> command) {
-    steps_.push_back({.key = {}, .token = false, .got = nullptr, .run = std::move(command)});
+    steps_.push_back({.key = {}, .got = nullptr, .run = std::move(command)});
   }
   void send();
 
  private:
   struct Step {
     std::string key;
-    bool token = false;
     std::function<void(std::optional<Item>)> got;  // of a get
     std::function<void(memcache::Gateway&)> run;   // of anything else
   };

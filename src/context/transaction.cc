@@ -56,7 +56,8 @@ class Attempt {
   const std::string& id() const { return state_.id; }
   std::vector<std::function<void()>> take_callbacks() { return std::move(impl().on_commit); }
 
-  void run(const std::function<void()>& body);
+  // Nothing works in the transaction when this returns.
+  void run(const std::function<void()>& body) { run_in(context_, body); }
   absl::Status commit();  // OK: committed and merged. ABORTED: worth another attempt
   void roll_back();
 
@@ -74,23 +75,6 @@ class Attempt {
   std::shared_ptr<Context> context_;
   std::vector<memcache::LockPtr> locks_;  // one per write of the Commit; null where none is wanted
 };
-
-// Runs the function in the transaction's context, then waits for the tasklets it spawned there and for pending calls,
-// also when it throws: nothing may work in a transaction that has ended.
-void Attempt::run(const std::function<void()>& body) {
-  ContextHold hold(context_);
-  std::exception_ptr error;
-  try {
-    CurrentContext current(std::exchange(hold.hold, nullptr));
-    body();
-  } catch (...) {
-    error = std::current_exception();
-  }
-  hold.released.state()->join();
-  const absl::Status untold = impl().drain();
-  if (error != nullptr) std::rethrow_exception(error);
-  throw_if_error(untold);
-}
 
 absl::Status Attempt::check_limits(const std::vector<Write>& writes) const {
   if (state_.read_only && !writes.empty()) {

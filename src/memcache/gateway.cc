@@ -73,9 +73,9 @@ std::vector<Entry> MemcacheGateway::entries(std::span<const Key> keys) const {
   return entries;
 }
 
-Seen MemcacheGateway::see(const Place& place, const Item& item) {
+Seen MemcacheGateway::see(const Entry& entry, const Item& item) {
   Seen seen{.what = Seen::kForeign, .unique = item.unique};
-  switch (parse(item.flags, item.body, place.key.bytes(), seen.record)) {
+  switch (parse(item.flags, item.body, entry.place.key.bytes(), seen.record, entry.known)) {
     case Parsed::kRecord:
       seen.what = Seen::kRecord;
       break;
@@ -108,10 +108,11 @@ bool MemcacheGateway::fits(const Place& place, std::string_view payload) const {
   return cluster_->fits(place.name, encode(record, key, cluster_->config().compress_above).body.size());
 }
 
-void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>& steps) {
+void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>& steps, std::span<PlainEntry> plain) {
   std::vector<Command> commands;
   std::vector<Entry*> asked;
-  commands.reserve(entries.size());
+  std::vector<PlainEntry*> asked_plain;
+  commands.reserve(entries.size() + plain.size());
   asked.reserve(entries.size());
   for (std::size_t i = 0; i < entries.size(); ++i) {
     Entry& entry = entries[i];
@@ -124,17 +125,36 @@ void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>&
     entry.seen = {.what = Seen::kAbsent};
     asked.push_back(&entry);
   }
-  handles_.mine().round_trip(commands,
-                             [&](std::size_t i, const Item& item) { asked[i]->seen = see(asked[i]->place, item); });
-  for (std::size_t i = 0; i < commands.size(); ++i) {
+  for (PlainEntry& entry : plain) {
+    if (!entry.wanted) continue;
+    Command& command = commands.emplace_back();
+    command.server = entry.server;
+    command.name = entry.name;
+    if (entry.answered) command.store = entry.if_absent;
+    asked_plain.push_back(&entry);
+  }
+  handles_.mine().round_trip(commands, [&](std::size_t i, const Item& item) {
+    if (i < asked.size()) {
+      asked[i]->seen = see(*asked[i], item);
+    } else {
+      asked_plain[i - asked.size()]->found = {std::string(item.body), to_token(item.unique)};
+    }
+  });
+  for (std::size_t i = 0; i < asked.size(); ++i) {
     if (!commands[i].answered) asked[i]->seen = {.what = Seen::kFailed};
+  }
+  for (std::size_t i = 0; i < asked_plain.size(); ++i) {
+    PlainEntry& entry = *asked_plain[i];
+    const bool first = !entry.answered;
+    entry.answered = commands[asked.size() + i].answered;
+    entry.wanted = first && entry.answered && !entry.found && entry.if_absent;
   }
 }
 
-void MemcacheGateway::converge(std::vector<Entry>& entries, int rounds, Decide decide) {
+void MemcacheGateway::converge(std::vector<Entry>& entries, int rounds, Decide decide, std::span<PlainEntry> plain) {
   std::vector<Step> steps(entries.size());
   for (int round = 0;; ++round) {
-    bool finished = true;
+    bool finished = std::ranges::none_of(plain, &PlainEntry::wanted);
     for (std::size_t i = 0; i < entries.size(); ++i) {
       if (entries[i].done) continue;
       steps[i] = decide(entries[i], round);
@@ -142,7 +162,7 @@ void MemcacheGateway::converge(std::vector<Entry>& entries, int rounds, Decide d
       finished &= entries[i].done;
     }
     if (finished || round == rounds) return;
-    round_trip(entries, steps);
+    round_trip(entries, steps, plain);
   }
 }
 

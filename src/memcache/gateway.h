@@ -49,9 +49,10 @@ struct ReadResult {
   Outcome outcome = Outcome::kBypass;
   std::uint64_t version = 0;
   WallTime read_time{};
-  std::string payload{};  // entity bytes, decompressed
-  LeasePtr lease{};       // of kMiss only, and only if asked for
-  Sighting sighting{};    // of kHit and kAbsent
+  std::string payload{};   // entity bytes, decompressed
+  bool unchanged = false;  // kHit with the version that the request knows, without the payload
+  LeasePtr lease{};        // of kMiss only, and only if asked for
+  Sighting sighting{};     // of kHit and kAbsent
 };
 struct ReadRequest {
   Key key{};
@@ -59,7 +60,30 @@ struct ReadRequest {
   WallTime oldest{};         // a record read from the Datastore before is as good as expired
   bool lease = true;         // ask for the right to fill
   bool cached_only = false;  // use_datastore = false: CACHED records are hits, all others are misses without a lease
+  std::uint64_t known = 0;   // a version whose payload the caller has: a hit with it is `unchanged` and comes without
 };
+
+// The gold version of a name in the process-wide cache: random, so that no two are alike, whoever makes them.
+struct Tag {
+  std::uint64_t high = 0, low = 0;
+  friend bool operator==(const Tag&, const Tag&) = default;
+};
+struct TagRead {
+  std::string name{};               // any bytes
+  std::chrono::seconds timeout{0};  // of a tag that has to be made; 0 = unlimited
+  std::optional<Tag> tag = {};      // set by read(): the one that stands; none: its server did not answer
+};
+
+// The user's own items, under a prefix of their own, which can't touch a record.
+struct RawItem {
+  std::string value;
+  std::uint64_t token = 0;  // for raw_cas; of this gateway and thread only
+};
+struct RawRead {
+  std::string key{};
+  std::optional<RawItem> item = {};  // set by read(): none if there is none, or no answer
+};
+
 struct Fill {
   LeasePtr lease{};
   std::uint64_t version = 0;
@@ -138,8 +162,11 @@ class Gateway {
   static absl::StatusOr<std::unique_ptr<Gateway>> make(Config config);
   virtual ~Gateway() = default;
 
-  // Results in the order of the requests. One round trip when all are hits; absent records are leased with one more.
-  virtual std::vector<ReadResult> read(std::span<const ReadRequest> requests) = 0;
+  // Everything that is read together: results in the order of the requests, tags and raw items in place. One round trip
+  // when all are hits; absent records are leased, and absent tags made, with one more.
+  virtual std::vector<ReadResult> read(std::span<const ReadRequest> requests, std::span<TagRead> tags,
+                                       std::span<RawRead> raw) = 0;
+  std::vector<ReadResult> read(std::span<const ReadRequest> requests) { return read(requests, {}, {}); }
   virtual void fill(std::span<const Fill> fills) = 0;  // does not wait for answers
 
   // Locks each key just before its commit. UNAVAILABLE for a key whose lock could not be stored: it must not be
@@ -161,13 +188,12 @@ class Gateway {
   virtual absl::Status put_cached(const Key& key, std::string_view payload, std::chrono::seconds timeout) = 0;
   virtual absl::Status delete_cached(const Key& key) = 0;
 
-  // Raw access under a prefix of its own, which can't touch a record. Network errors give nothing or false, as in NDB.
-  struct RawItem {
-    std::string value;
-    std::uint64_t token = 0;  // for raw_cas; of this gateway and thread only
-  };
+  // Gives each name a new tag. UNAVAILABLE, naming the name, unless the new tags were seen to stand: somebody may still
+  // find the old one.
+  virtual absl::Status reset_tags(std::span<const std::string> names, std::chrono::seconds timeout) = 0;
+
+  // Writes to raw items. Network errors give nothing or false, as in NDB.
   enum class RawStore { kSet, kAdd, kReplace };
-  virtual std::vector<std::optional<RawItem>> raw_get(std::span<const std::string> keys, bool tokens) = 0;
   virtual bool raw_store(RawStore how, std::string_view key, std::string_view value, std::chrono::seconds timeout) = 0;
   virtual bool raw_cas(std::string_view key, std::string_view value, std::uint64_t token,
                        std::chrono::seconds timeout) = 0;

@@ -43,8 +43,19 @@ struct Entry {
   std::size_t index = 0;  // of the request
   Place place;
   Seen seen{};
-  bool insist = false;  // ask its server even if it has failed so often that it is left alone
+  std::uint64_t known = 0;  // see ReadRequest
+  bool insist = false;      // ask its server even if it has failed so often that it is left alone
   bool done = false;
+};
+
+// An item that is no record, on its way through a read: a tag, or one of the user's own.
+struct PlainEntry {
+  std::size_t server = 0;
+  std::string name{};
+  std::optional<Store> if_absent{};  // is then added, and what stands is read back
+  bool wanted = true;                // in the next round trip
+  bool answered = false;
+  std::optional<RawItem> found{};
 };
 
 // A writer's leave of one record.
@@ -63,7 +74,8 @@ class MemcacheGateway final : public Gateway {
  public:
   explicit MemcacheGateway(std::unique_ptr<Cluster> cluster);
 
-  std::vector<ReadResult> read(std::span<const ReadRequest> requests) override;
+  std::vector<ReadResult> read(std::span<const ReadRequest> requests, std::span<TagRead> tags,
+                               std::span<RawRead> raw) override;
   void fill(std::span<const Fill> fills) override;
   std::vector<absl::StatusOr<LockPtr>> lock(std::span<const LockRequest> requests, std::chrono::seconds hold) override;
   bool still_held(const Lock& lock, std::chrono::milliseconds margin) const override;
@@ -71,7 +83,7 @@ class MemcacheGateway final : public Gateway {
   absl::Status invalidate(std::span<const Key> keys) override;
   absl::Status put_cached(const Key& key, std::string_view payload, std::chrono::seconds timeout) override;
   absl::Status delete_cached(const Key& key) override;
-  std::vector<std::optional<RawItem>> raw_get(std::span<const std::string> keys, bool tokens) override;
+  absl::Status reset_tags(std::span<const std::string> names, std::chrono::seconds timeout) override;
   bool raw_store(RawStore how, std::string_view key, std::string_view value, std::chrono::seconds timeout) override;
   bool raw_cas(std::string_view key, std::string_view value, std::uint64_t token,
                std::chrono::seconds timeout) override;
@@ -87,13 +99,14 @@ class MemcacheGateway final : public Gateway {
   // What an entry does next; `round` counts from 0 and is `rounds` when the last answer is judged.
   using Decide = absl::FunctionRef<Step(Entry& entry, int round)>;
   // Carries out what `decide` says, in at most `rounds` round trips, until every entry is done or none is left.
-  // Afterwards `done` tells which are.
-  void converge(std::vector<Entry>& entries, int rounds, Decide decide);
-  void round_trip(std::vector<Entry>& entries, std::vector<Step>& steps);  // steps[i] is what entries[i] does
+  // Afterwards `done` tells which are. `plain` entries ride along.
+  void converge(std::vector<Entry>& entries, int rounds, Decide decide, std::span<PlainEntry> plain = {});
+  // steps[i] is what entries[i] does.
+  void round_trip(std::vector<Entry>& entries, std::vector<Step>& steps, std::span<PlainEntry> plain);
 
   Place place(const Key& key) const;
   std::vector<Entry> entries(std::span<const Key> keys) const;
-  Seen see(const Place& place, const Item& item);
+  Seen see(const Entry& entry, const Item& item);
   Store to_store(Step step, const Place& place, const Unique& unique) const;
   bool fenced() { return !ring_.agrees() && cluster_->config().ring_check == RingCheck::kEnforce; }
   void leave(std::vector<Departure>& departures);  // takes out those that are done
@@ -111,6 +124,13 @@ class MemcacheGateway final : public Gateway {
 absl::Status ring_error();  // of operations that a fenced gateway refuses
 // Random, never 0.
 std::uint64_t new_token();
+// The memcache key of an item that is no record: `prefix` and the caller's key, which may be any bytes.
+std::string plain_name(std::string_view prefix, std::string_view key);
+PlainEntry tag_entry(const Cluster& cluster, const TagRead& read, WallTime now);
+PlainEntry raw_entry(const Cluster& cluster, const RawRead& read);
+std::optional<Tag> tag_of(const PlainEntry& entry);
+// A CAS unique as the caller of raw access may keep it.
+std::uint64_t to_token(const Unique& unique);
 // `duration` as memcached reads it: more than 30 days would be taken for a date.
 std::int64_t memcached_ttl(seconds duration, WallTime now);
 // What the server says of itself; warnings of what would make the protocol weaker or slower: CAS off, no

@@ -1,25 +1,24 @@
-// Raw access: the user's own items, under a prefix that no record has.
+// Items that are no records: the user's own, and the tags of the process-wide cache. Each kind has a prefix that no
+// record has.
 
 #include <algorithm>
 #include <cassert>
 #include <utility>
 
+#include "base/error.h"
 #include "base/strings.h"
 #include "memcache/memcache_gateway.h"
 
 namespace ndb::memcache {
 namespace {
 
-constexpr std::string_view kPrefix = "ndbu:";
+constexpr std::string_view kRawPrefix = "ndbu:";
+constexpr std::string_view kTagPrefix = "ndbt:";
 constexpr std::size_t kMaxName = 250;
+constexpr std::size_t kTagSize = 16;
+constexpr int kResets = 3;  // attempts
 
-// Keys that memcached would refuse are hashed, and so are those that could be taken for a hash.
-std::string raw_name(std::string_view key) {
-  const bool plain =
-      !key.empty() && key.front() != '#' && kPrefix.size() + key.size() <= kMaxName &&
-      std::ranges::all_of(key, [](char c) { return static_cast<unsigned char>(c) > ' ' && c != '\x7f'; });
-  return plain ? cat(kPrefix, key) : cat(kPrefix, '#', base64url_encode(sha256(key)));
-}
+std::string raw_name(std::string_view key) { return plain_name(kRawPrefix, key); }
 
 // Scrambles the bits of a number, one to one.
 std::uint64_t mix(std::uint64_t x) {
@@ -29,24 +28,73 @@ std::uint64_t mix(std::uint64_t x) {
 }
 
 // A token is a CAS unique hidden under its epoch. Read under another epoch it is some number that no item has.
-std::uint64_t to_token(const Unique& unique) { return unique.cas == 0 ? 0 : unique.cas ^ mix(unique.epoch); }
 std::uint64_t from_token(std::uint64_t token, std::uint64_t epoch) { return token == 0 ? 0 : token ^ mix(epoch); }
+
+Store new_tag(Verb verb, seconds timeout, WallTime now) {
+  std::string body;
+  append_le(body, new_token());
+  append_le(body, new_token());
+  return {.verb = verb, .body = std::move(body), .ttl = memcached_ttl(timeout, now)};
+}
 
 }  // namespace
 
-std::vector<std::optional<Gateway::RawItem>> MemcacheGateway::raw_get(std::span<const std::string> keys, bool tokens) {
-  std::vector<std::string> names(keys.size());
-  std::ranges::transform(keys, names.begin(), raw_name);
-  std::vector<Command> commands(keys.size());
-  for (std::size_t i = 0; i < keys.size(); ++i) commands[i] = {.server = cluster_->home(names[i]), .name = names[i]};
-  std::vector<std::optional<RawItem>> items(keys.size());
-  handles_.mine().round_trip(commands, [&](std::size_t i, const Item& item) {
-    items[i] = {.value = std::string(item.body), .token = tokens ? to_token(item.unique) : 0};
-  });
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (!commands[i].answered) items[i].reset();
+std::uint64_t to_token(const Unique& unique) { return unique.cas == 0 ? 0 : unique.cas ^ mix(unique.epoch); }
+
+// Keys that memcached would refuse are hashed, and so are those that could be taken for a hash.
+std::string plain_name(std::string_view prefix, std::string_view key) {
+  const bool plain =
+      !key.empty() && key.front() != '#' && prefix.size() + key.size() <= kMaxName &&
+      std::ranges::all_of(key, [](char c) { return static_cast<unsigned char>(c) > ' ' && c != '\x7f'; });
+  return plain ? cat(prefix, key) : cat(prefix, '#', base64url_encode(sha256(key)));
+}
+
+PlainEntry raw_entry(const Cluster& cluster, const RawRead& read) {
+  PlainEntry entry{.name = raw_name(read.key)};
+  entry.server = cluster.home(entry.name);
+  return entry;
+}
+
+// Whoever finds no tag adds a random one and goes by what stands then, which may be another's.
+PlainEntry tag_entry(const Cluster& cluster, const TagRead& read, WallTime now) {
+  PlainEntry entry{.name = plain_name(kTagPrefix, read.name), .if_absent = new_tag(Verb::kAdd, read.timeout, now)};
+  entry.server = cluster.home(entry.name);
+  return entry;
+}
+
+std::optional<Tag> tag_of(const PlainEntry& entry) {
+  if (!entry.answered || !entry.found || entry.found->value.size() != kTagSize) return std::nullopt;
+  return Tag{load_le<std::uint64_t>(entry.found->value), load_le<std::uint64_t>(entry.found->value, 8)};
+}
+
+// A blind set is safe: whatever tag it replaces, what was filed under that one is no longer served. It is read back,
+// because an answer would not say whether it has reached the right item unharmed.
+absl::Status MemcacheGateway::reset_tags(std::span<const std::string> names, seconds timeout) {
+  if (fenced()) return ring_error();
+  struct Reset {
+    const std::string* of;
+    std::string name;
+    bool stands = false;
+  };
+  std::vector<Reset> left;
+  for (const std::string& name : names) left.push_back({&name, plain_name(kTagPrefix, name)});
+  for (int attempt = 0; attempt < kResets && !left.empty(); ++attempt) {
+    std::vector<Command> commands;
+    for (const Reset& reset : left) {
+      commands.push_back({.server = cluster_->home(reset.name),
+                          .name = reset.name,
+                          .store = new_tag(Verb::kSet, timeout, now()),
+                          .insist = true});
+    }
+    handles_.mine().round_trip(
+        commands, [&](std::size_t i, const Item& item) { left[i].stands = item.body == commands[i].store->body; });
+    for (std::size_t i = 0; i < left.size(); ++i) left[i].stands &= commands[i].answered;
+    std::erase_if(left, [](const Reset& reset) { return reset.stands; });
   }
-  return items;
+  if (left.empty()) return absl::OkStatus();
+  const Reset& first = left.front();
+  return absl::UnavailableError(cat("memcached server ", cluster_->address(cluster_->home(first.name)).to_string(),
+                                    " did not confirm that ", quoted(*first.of), " is invalidated"));
 }
 
 bool MemcacheGateway::raw_store(RawStore how, std::string_view key, std::string_view value, seconds timeout) {
@@ -72,7 +120,7 @@ bool MemcacheGateway::raw_cas(std::string_view key, std::string_view value, std:
 
 bool MemcacheGateway::raw_delete(std::string_view key) {
   const std::string name = raw_name(key);
-  assert(name.starts_with(kPrefix));  // I5: no record is ever deleted, and this is the only delete there is
+  assert(name.starts_with(kRawPrefix));  // I5: no record is ever deleted, and this is the only delete there is
   return handles_.mine()
       .with(cluster_->home(name), [&](Connection& connection) { return connection.remove(name); })
       .value_or(false);

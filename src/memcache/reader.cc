@@ -14,24 +14,35 @@ Reading reading_of(const ReadRequest& request) {
 
 }  // namespace
 
-std::vector<ReadResult> MemcacheGateway::read(std::span<const ReadRequest> requests) {
-  if (fenced()) return std::vector<ReadResult>(requests.size());  // kBypass
+std::vector<ReadResult> MemcacheGateway::read(std::span<const ReadRequest> requests, std::span<TagRead> tags,
+                                              std::span<RawRead> raw) {
+  if (fenced()) return std::vector<ReadResult>(requests.size());  // kBypass, and no tags
   std::vector<Entry> entries(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     entries[i].index = i;
     entries[i].place = place(requests[i].key);
+    entries[i].known = requests[i].known;
   }
   const WallTime time = now();
-  converge(entries, kReadRounds, [&](Entry& entry, int round) {
+  std::vector<PlainEntry> plain;
+  for (const TagRead& tag : tags) plain.push_back(tag_entry(*cluster_, tag, time));
+  for (const RawRead& one : raw) plain.push_back(raw_entry(*cluster_, one));
+  const auto decide = [&](Entry& entry, int round) {
     const Reading reading = reading_of(requests[entry.index]);
     if (round == 1 && !reading.cached_only && (entry.seen.is(State::kValue) || entry.seen.is(State::kNeg)) &&
         entry.seen.record.version < reading.floor) {
       ++cluster_->counters().stale;
     }
     return read_next(entry.seen, reading, round, time);
-  });
+  };
+  converge(entries, kReadRounds, decide, plain);
   std::vector<ReadResult> results(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) finish_read(requests[i], entries[i], results[i]);
+  for (std::size_t i = 0; i < tags.size(); ++i) tags[i].tag = tag_of(plain[i]);
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    PlainEntry& entry = plain[tags.size() + i];
+    if (entry.answered) raw[i].item = std::move(entry.found);
+  }
   return results;
 }
 
@@ -47,6 +58,7 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
       result.version = seen.record.version;
       result.read_time = seen.record.read_time;
       result.payload = std::move(seen.record.payload);
+      result.unchanged = result.outcome == Outcome::kHit && request.known != 0 && result.version == request.known;
       result.sighting = {seen.record.version, seen.unique.epoch, seen.unique.cas};
       return;
     case Outcome::kMiss:

@@ -115,15 +115,15 @@ bool parse_lock(Fields& fields, Record& record) {
   return fields.at_end();
 }
 
-bool parse_fields(State state, Fields& fields, Record& record) {
-  switch (state) {
+bool parse_fields(Fields& fields, Record& record, std::uint64_t known) {
+  switch (record.state) {
     case State::kEmpty:
       record.token = fields.number<std::uint64_t>();
       return fields.at_end();
     case State::kLock:
       return parse_lock(fields, record);
     case State::kValue:
-      return parse_payload(fields, record);
+      return (known != 0 && record.version == known) || parse_payload(fields, record);
     case State::kNeg:
       return fields.at_end();
     case State::kCached:
@@ -171,7 +171,7 @@ std::string with_checksum(std::uint32_t flags, std::string covered) {
   return covered;
 }
 
-Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, Record& record) {
+Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, Record& record, std::uint64_t known) {
   const auto state = static_cast<State>(flags & 0xFF);
   if (flags >> 8 != (kMagic << 8 | kFormat) || state < State::kEmpty || state > State::kCached) return Parsed::kUnknown;
   if (body.size() < kHead + kChecksum) return Parsed::kCorrupt;
@@ -185,7 +185,7 @@ Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, R
   parsed.read_time = WallTime(std::chrono::microseconds(static_cast<std::int64_t>(fields.number<std::uint64_t>())));
   parsed.expiry = fields.number<std::uint32_t>();
   const auto key_size = fields.number<std::uint16_t>();
-  if (fields.bytes(key_size) != key || !parse_fields(state, fields, parsed)) return Parsed::kCorrupt;
+  if (fields.bytes(key_size) != key || !parse_fields(fields, parsed, known)) return Parsed::kCorrupt;
   record = std::move(parsed);
   return Parsed::kRecord;
 }

@@ -58,7 +58,8 @@ enum class Parsed {
 // The body that ends with the checksum of `covered`, as encode() makes it.
 std::string with_checksum(std::uint32_t flags, std::string covered);
 
-// Any input is safe. `record` is set with kRecord only.
-Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, Record& record);
+// Any input is safe. `record` is set with kRecord only. The payload of a VALUE of the version `known`, which the caller
+// has, is left out.
+Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, Record& record, std::uint64_t known = 0);
 
 }  // namespace ndb::memcache

@@ -34,7 +34,8 @@ bool same_flag(const ClassFlag<T>& a, const ClassFlag<T>& b) {
 bool same_flags(const ModelInfo& a, const ModelInfo& b) {
   return same_flag(a.use_cache, b.use_cache) && same_flag(a.use_memcache, b.use_memcache) &&
          same_flag(a.use_datastore, b.use_datastore) && same_flag(a.write_through, b.write_through) &&
-         same_flag(a.best_effort, b.best_effort) && same_flag(a.memcache_timeout, b.memcache_timeout);
+         same_flag(a.best_effort, b.best_effort) && same_flag(a.use_shared_cache, b.use_shared_cache) &&
+         same_flag(a.memcache_timeout, b.memcache_timeout);
 }
 
 }  // namespace

@@ -99,6 +99,7 @@ class Actor {
 
   void choose_policies() {
     limited_ = false;
+    context_->set_shared_cache_policy(percent(50));
     switch (below(6)) {
       case 0:
         return context_->set_cache_policy(false);

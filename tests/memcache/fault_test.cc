@@ -50,7 +50,7 @@ TEST_F(FaultTest, ADeadServerIsBypassedAndKeepsWritersOut) {
   EXPECT_EQ(gateway->put_cached(key, "x", seconds(0)).code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(gateway->delete_cached(key).code(), absl::StatusCode::kUnavailable);
   EXPECT_FALSE(gateway->raw_store(Gateway::RawStore::kSet, "k", "v", seconds(0)));
-  EXPECT_FALSE(gateway->raw_get(std::vector<std::string>{"k"}, true)[0]);
+  EXPECT_FALSE(raw_get(*gateway, {"k"})[0]);
   EXPECT_EQ(gateway->stats().errors, static_cast<std::uint64_t>(Breaker::kFailures));
 
   server_.restart();

@@ -54,7 +54,15 @@ class GatewaySteps : public ::testing::Test {
     settle(gateway);
   }
   // Fills don't wait to be executed; a read on the same connection does.
-  static void settle(Gateway& gateway) { gateway.raw_get(std::vector<std::string>{"settle"}, false); }
+  static void settle(Gateway& gateway) { raw_get(gateway, {"settle"}); }
+  static std::vector<std::optional<RawItem>> raw_get(Gateway& gateway, const std::vector<std::string>& keys) {
+    std::vector<RawRead> reads(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) reads[i].key = keys[i];
+    gateway.read({}, {}, reads);
+    std::vector<std::optional<RawItem>> items;
+    for (RawRead& read : reads) items.push_back(std::move(read.item));
+    return items;
+  }
   // Reads, and fills what is missing.
   static void cache(Gateway& gateway, const Key& key, std::uint64_t version, std::string_view payload) {
     fill(gateway, read(gateway, key).lease, version, payload);

@@ -333,7 +333,8 @@ TEST_F(GatewayTest, EmptyBatches) {
   gateway->fill({});
   gateway->unlock({});
   EXPECT_TRUE(gateway->invalidate({}).ok());
-  EXPECT_TRUE(gateway->raw_get({}, true).empty());
+  EXPECT_TRUE(raw_get(*gateway, {}).empty());
+  EXPECT_TRUE(gateway->reset_tags({}, seconds(0)).ok());
   EXPECT_EQ(gateway->stats().round_trips, 0u);
 }
 
@@ -366,11 +367,10 @@ TEST_F(GatewayTest, RawItemsLiveApart) {
   const std::vector<std::string> names = {"plain", "white space", std::string(300, 'l'), "", "#hash"};
   for (const std::string& name : names)
     EXPECT_TRUE(gateway->raw_store(Gateway::RawStore::kSet, name, name + "!", seconds(0)));
-  const auto items = gateway->raw_get(names, false);
+  const auto items = raw_get(*gateway, names);
   for (std::size_t i = 0; i < names.size(); ++i) {
     ASSERT_TRUE(items[i]);
     EXPECT_EQ(items[i]->value, names[i] + "!");
-    EXPECT_EQ(items[i]->token, 0u);
   }
   EXPECT_THAT(server_.command("get ndbu:plain"), HasSubstr("plain!"));
 
@@ -382,7 +382,7 @@ TEST_F(GatewayTest, RawItemsLiveApart) {
   EXPECT_FALSE(gateway->raw_store(kSet, "new", std::string(2 << 20, 'x'), seconds(0)));
   EXPECT_TRUE(gateway->raw_delete("new"));
   EXPECT_FALSE(gateway->raw_delete("new"));
-  EXPECT_FALSE(gateway->raw_get(std::vector<std::string>{"new"}, false)[0]);
+  EXPECT_FALSE(raw_get(*gateway, {"new"})[0]);
   EXPECT_EQ(gateway->stats().errors, 0u);
 }
 
@@ -391,20 +391,20 @@ TEST_F(GatewayTest, RawCompareAndSet) {
   using enum Gateway::RawStore;
   gateway->raw_store(kSet, "k", "one", seconds(0));
   const std::vector<std::string> k = {"k"};
-  const std::uint64_t token = gateway->raw_get(k, true)[0]->token;
+  const std::uint64_t token = raw_get(*gateway, k)[0]->token;
   EXPECT_FALSE(gateway->raw_cas("k", "zero", 0, seconds(0)));
   EXPECT_TRUE(gateway->raw_cas("k", "two", token, seconds(0)));
   EXPECT_FALSE(gateway->raw_cas("k", "three", token, seconds(0)));
-  const std::uint64_t current = gateway->raw_get(k, true)[0]->token;
+  const std::uint64_t current = raw_get(*gateway, k)[0]->token;
   bool elsewhere = true;
   std::thread([&] { elsewhere = gateway->raw_cas("k", "four", current, seconds(0)); }).join();
   EXPECT_FALSE(elsewhere);
   server_.restart();
-  gateway->raw_get(k, true);  // notices
+  raw_get(*gateway, k);  // notices
   gateway->raw_store(kSet, "k", "five", seconds(0));
   gateway->raw_store(kSet, "k", "six", seconds(0));
   EXPECT_FALSE(gateway->raw_cas("k", "seven", current, seconds(0)));
-  EXPECT_EQ(gateway->raw_get(k, false)[0]->value, "six");
+  EXPECT_EQ(raw_get(*gateway, k)[0]->value, "six");
 }
 
 TEST_F(GatewayTest, RawNumbers) {

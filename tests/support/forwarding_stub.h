@@ -60,6 +60,7 @@ inline std::shared_ptr<Client::Core> take_core(const Client& client) {
   core->partition = client.core()->partition;
   core->gateway = std::move(client.core()->gateway);
   core->stub = std::move(client.core()->stub);
+  core->shared = std::move(client.core()->shared);
   return core;
 }
 

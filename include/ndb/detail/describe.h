@@ -183,6 +183,7 @@ constexpr ModelInfo describe() {
       .use_datastore = class_flag<bool, &D::_use_datastore>(),
       .write_through = class_flag<bool, &D::_write_through>(),
       .best_effort = class_flag<bool, &D::_best_effort>(),
+      .use_shared_cache = class_flag<bool, &D::_use_shared_cache>(),
       .memcache_timeout = class_flag<Timeout, &D::_memcache_timeout>(),
   };
   add_hooks<D>(info);

@@ -35,7 +35,7 @@ struct ModelInfo {
   const Table& (*table)() = nullptr;     // null if any_kind
   Payload* (*make_payload)() = nullptr;  // default values, unowned
 
-  ClassFlag<bool> use_cache{}, use_memcache{}, use_datastore{}, write_through{}, best_effort{};
+  ClassFlag<bool> use_cache{}, use_memcache{}, use_datastore{}, write_through{}, best_effort{}, use_shared_cache{};
   ClassFlag<Timeout> memcache_timeout{};
 
   // The hooks, null where the class has none (see ndb/model.h). The handle given to pre_put may be changed by it; all

@@ -1,0 +1,190 @@
+// ndb::SharedCache: values of any type that all threads of a process share, current on every machine.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "ndb/client.h"
+
+namespace ndb {
+
+// What get() does when memcached does not say whether a value is still current. Nothing is kept then.
+struct WhenUnreachable {
+  enum class Action { kCallProvider, kServe, kFail };
+  Action action = Action::kCallProvider;
+  std::chrono::milliseconds bound{0};
+
+  static WhenUnreachable call_provider() { return {}; }
+  // A value that was known to be current not longer ago than this is served; else the provider is called.
+  static WhenUnreachable serve_within(std::chrono::milliseconds bound) { return {Action::kServe, bound}; }
+  static WhenUnreachable fail() { return {Action::kFail, {}}; }  // Error with UNAVAILABLE
+};
+
+template <class T>
+struct SharedCacheOptions {
+  // Caches with one name share their invalidations, in all processes. Letters, digits, '.', '_' and '-'.
+  std::string name{};
+  std::chrono::milliseconds timeout{0};  // the life of a value, a random tenth less; 0 = unlimited
+  std::size_t capacity = 10'000;         // values
+  std::size_t capacity_bytes = SIZE_MAX;
+  std::function<std::size_t(const T&)> size_of{};  // bytes of a value, for that; default: sizeof(T)
+  // A value that was known to be current not longer ago than this is served without a look at its tag.
+  std::chrono::milliseconds max_staleness{0};
+  WhenUnreachable when_unreachable{};
+  // With a time-out: how early, in provider calls (of as long as the last one took) times a random number of mean 1,
+  // one caller renews a value that all others are still served. 0 = never.
+  double early_refresh = 1;
+  std::chrono::seconds tag_timeout = std::chrono::hours(24);  // of tags in memcached, at least 10 min; 0 = unlimited
+};
+
+// Since the cache was made.
+struct SharedCacheStats {
+  std::uint64_t hits = 0;            // served without a look at the tag
+  std::uint64_t validated = 0;       // served because the tag is the gold one
+  std::uint64_t misses = 0;          // not there, expired, or invalidated
+  std::uint64_t loads = 0;           // values that a provider was called for
+  std::uint64_t provider_calls = 0;  // for one or more values
+  std::uint64_t joined = 0;          // waited for another caller's load
+  std::uint64_t renewals = 0;        // early ones, of the loads
+  std::uint64_t discarded = 0;       // loads that were not kept: invalidated meanwhile, or memcached did not answer
+  std::uint64_t unreachable = 0;     // tags that memcached did not give
+  std::uint64_t invalidations = 0;
+  std::uint64_t evictions = 0;
+  std::size_t entries = 0, bytes = 0;  // now
+};
+
+namespace detail {
+
+// SharedCache without its type.
+class SharedCacheBase {
+ public:
+  using Value = std::shared_ptr<const void>;
+  struct Loaded {
+    Value value;
+    std::size_t bytes = 0;
+  };
+  using Load = std::function<std::vector<Loaded>(const std::vector<std::string>& keys)>;
+
+  SharedCacheBase(const Client& client, SharedCacheOptions<Value> options);
+  ~SharedCacheBase();
+  SharedCacheBase(const SharedCacheBase&) = delete;
+  SharedCacheBase& operator=(const SharedCacheBase&) = delete;
+
+  std::vector<Value> get(std::span<const std::string_view> keys, const Load& load);
+  bool find_fresh(std::string_view key, Value& value);  // without any input or output
+  void invalidate(std::vector<std::string> keys);
+  void clear();
+  SharedCacheStats stats() const;
+
+ private:
+  class Inside;
+  std::shared_ptr<Inside> inside_;  // shared with callbacks of transactions
+};
+
+}  // namespace detail
+
+// Values by name, kept in this process and shared by its threads. A value is served while its tag, random bytes that
+// memcached holds for its name, is the one under which it was filed; invalidate() replaces the tag and so ends the
+// copies of every process on every machine. No get() returns a value that was computed before an invalidation which had
+// ended when the get began; `max_staleness` and `serve_within` relax this as far as they say. A tag that memcached has
+// lost costs a call of the provider, never a stale value.
+//
+// A provider runs in a context of its own with an empty cache, outside any transaction, and once per key and process
+// however many threads ask; its exception reaches all of them and nothing is kept. Providers may use other keys and
+// caches; to wait for oneself is a BadRequestError. Without memcached_hosts nothing is kept.
+//
+//   ndb::SharedCache<Config> configs(client, {.name = "configs", .timeout = 10min});
+//   std::shared_ptr<const Config> config = configs.get("site", [] { return load_config(); });
+//
+// Thread-safe; needs no context, but in one the tags are read in one batch with everything else that is pending.
+template <class T>
+class SharedCache {
+ public:
+  using Pointer = std::shared_ptr<const T>;
+
+  // BadArgumentError for an option that makes no sense.
+  explicit SharedCache(const Client& client, SharedCacheOptions<T> options = {})
+      : size_of_(std::move(options.size_of)),
+        base_(client, {.name = std::move(options.name),
+                       .timeout = options.timeout,
+                       .capacity = options.capacity,
+                       .capacity_bytes = options.capacity_bytes,
+                       .max_staleness = options.max_staleness,
+                       .when_unreachable = options.when_unreachable,
+                       .early_refresh = options.early_refresh,
+                       .tag_timeout = options.tag_timeout}) {}
+
+  // `provider` takes the key, or nothing, and gives a T or a shared_ptr<const T>, which may be null.
+  template <class Provider>
+  Pointer get(std::string_view key, Provider&& provider) {
+    detail::SharedCacheBase::Value found;
+    if (!base_.find_fresh(key, found)) {
+      const auto load = [&](const std::vector<std::string>& keys) {
+        std::vector<Loaded> loaded;
+        if constexpr (std::invocable<Provider&, const std::string&>) {
+          loaded.push_back(hold(provider(keys.front())));
+        } else {
+          loaded.push_back(hold(provider()));
+        }
+        return loaded;
+      };
+      found = std::move(base_.get({&key, 1}, load).front());
+    }
+    return std::static_pointer_cast<const T>(std::move(found));
+  }
+
+  // In the order of `keys`. `provider` takes a vector of the keys that are missing here, and gives as many values.
+  template <class Provider>
+  std::vector<Pointer> get_multi(const std::vector<std::string>& keys, Provider&& provider) {
+    const std::vector<std::string_view> views(keys.begin(), keys.end());
+    const auto load = [&](const std::vector<std::string>& missing) {
+      std::vector<Loaded> loaded;
+      for (auto&& value : provider(missing)) loaded.push_back(hold(std::forward<decltype(value)>(value)));
+      return loaded;
+    };
+    std::vector<Pointer> values;
+    for (detail::SharedCacheBase::Value& value : base_.get(views, load)) {
+      values.push_back(std::static_pointer_cast<const T>(std::move(value)));
+    }
+    return values;
+  }
+
+  // When it returns, no get() that begins is served what was computed before, in any process. In a transaction it takes
+  // place after the commit, and not at all without one. Error with UNAVAILABLE if memcached does not confirm: then
+  // other processes may go on to serve what they have, until its time-out.
+  void invalidate(std::string_view key) { base_.invalidate({std::string(key)}); }
+  void invalidate_multi(std::vector<std::string> keys) { base_.invalidate(std::move(keys)); }
+
+  void clear() { base_.clear(); }  // drops the values of this process, and nothing else
+  SharedCacheStats stats() const { return base_.stats(); }
+
+ private:
+  using Loaded = detail::SharedCacheBase::Loaded;
+  template <class V>
+  Loaded hold(V&& value) const {
+    Pointer pointer;
+    if constexpr (std::convertible_to<V, Pointer>) {
+      pointer = std::forward<V>(value);
+    } else {
+      pointer = std::make_shared<const T>(std::forward<V>(value));
+    }
+    const std::size_t bytes = pointer == nullptr ? 0 : size_of_ ? size_of_(*pointer) : sizeof(T);
+    return {std::move(pointer), bytes};
+  }
+
+  std::function<std::size_t(const T&)> size_of_;
+  detail::SharedCacheBase base_;
+};
+
+}  // namespace ndb

@@ -1,0 +1,39 @@
+// What a context reads together: its open batches of entities, the tags of the process-wide cache and the caller's own
+// items are one batch to memcache.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "context/impl.h"
+#include "memcache/gateway.h"
+
+namespace ndb {
+
+class ReadBatch;
+
+// Open until send().
+class ReadWave {
+ public:
+  explicit ReadWave(std::shared_ptr<Context::Impl> context) : context_(std::move(context)) {}
+
+  void entity(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy, const RpcOptions& rpc);
+  // `reads` are answered in place, and stay where they are until `done` is called.
+  void tags(std::span<memcache::TagRead> reads, std::function<void()> done);
+  void raw(std::string key, std::function<void(std::optional<memcache::RawItem>)> done);
+  void send();
+
+ private:
+  const std::shared_ptr<Context::Impl> context_;
+  std::vector<std::pair<RpcOptions, std::shared_ptr<ReadBatch>>> batches_;  // by what their RPCs need
+  std::vector<std::pair<std::span<memcache::TagRead>, std::function<void()>>> tags_;
+  std::vector<memcache::RawRead> raw_;
+  std::vector<std::function<void(std::optional<memcache::RawItem>)>> raw_done_;
+};
+
+}  // namespace ndb

@@ -1,0 +1,156 @@
+#include "shared_cache/flights.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "base/error.h"
+#include "base/strings.h"
+#include "ndb/future.h"
+#include "tasklet/event_loop.h"
+
+namespace ndb::shared_cache {
+
+struct Flight {
+  std::string key;
+  std::optional<memcache::Tag> tag;
+  std::uint64_t number = 0;
+  std::thread::id leader = std::this_thread::get_id();
+  // Under the mutex of Flights until `ended`:
+  bool spoiled = false;
+  bool ended = false;
+  std::vector<std::function<void()>> on_end;
+  Value value;
+  std::exception_ptr error;
+  // Under the mutex of all dependences, which may cross from cache to cache: what its provider waits for.
+  std::vector<const Flight*> needs;
+};
+
+namespace {
+
+Mutex dependence_mutex;
+
+const Flight* find_cycle(const Providing& outer, std::span<const FlightPtr> inner) NDB_REQUIRES(dependence_mutex) {
+  std::vector<const Flight*> open;
+  absl::flat_hash_set<const Flight*> seen;
+  for (const FlightPtr& flight : inner) open.push_back(flight.get());
+  while (!open.empty()) {
+    const Flight* const flight = open.back();
+    open.pop_back();
+    if (!seen.insert(flight).second) continue;
+    if (std::ranges::find(outer, flight, &FlightPtr::get) != outer.end()) return flight;
+    open.insert(open.end(), flight->needs.begin(), flight->needs.end());
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::uint64_t Flights::now() const {
+  MutexLock lock(mutex_);
+  return claimed_;
+}
+
+Flights::Claim Flights::lead(std::string_view key, const std::optional<memcache::Tag>& tag) {
+  auto flight = std::make_shared<Flight>();
+  flight->key = key;
+  flight->tag = tag;
+  flight->number = ++claimed_;
+  flying_.emplace(flight->key, flight);
+  return {Claim::Part::kLead, std::move(flight)};
+}
+
+Flights::Claim Flights::claim(std::string_view key, const std::optional<memcache::Tag>& tag, std::uint64_t began) {
+  MutexLock lock(mutex_);
+  const auto found = flying_.find(key);
+  if (found == flying_.end()) return lead(key, tag);
+  const Flight& flight = *found->second;
+  const bool fresh = flight.number > began || (tag && flight.tag == tag);
+  return {fresh ? Claim::Part::kJoin : Claim::Part::kWait, found->second};
+}
+
+Flights::Claim Flights::claim_renewal(std::string_view key, const std::optional<memcache::Tag>& tag) {
+  MutexLock lock(mutex_);
+  const auto found = flying_.find(key);
+  return found == flying_.end() ? lead(key, tag) : Claim{Claim::Part::kJoin, found->second};
+}
+
+void Flights::end(const FlightPtr& flight, Value value, std::exception_ptr error, absl::FunctionRef<void()> keep) {
+  std::vector<std::function<void()>> on_end;
+  {
+    MutexLock lock(mutex_);
+    // Kept before the flight is gone from sight: who comes after it finds the value.
+    if (!flight->spoiled) keep();
+    flying_.erase(flight->key);
+    flight->value = std::move(value);
+    flight->error = std::move(error);
+    flight->ended = true;
+    on_end = std::exchange(flight->on_end, {});
+  }
+  for (const std::function<void()>& callback : on_end) callback();
+}
+
+void Flights::land(const FlightPtr& flight, Value value, absl::FunctionRef<void()> keep) {
+  end(flight, std::move(value), nullptr, keep);
+}
+
+void Flights::fail(const FlightPtr& flight, std::exception_ptr error) {
+  end(flight, nullptr, std::move(error), [] {});
+}
+
+void Flights::wait(const FlightPtr& flight) {
+  auto state = std::make_shared<detail::FutureState<void>>();
+  const Future<void> ended(state);
+  {
+    MutexLock lock(mutex_);
+    if (flight->ended) return;
+    if (flight->leader == std::this_thread::get_id()) {
+      flight->on_end.emplace_back([state = std::move(state)] { state->set(detail::Unit{}); });
+    } else {
+      EventLoop& loop = EventLoop::current();
+      loop.started();
+      flight->on_end.emplace_back([state = std::move(state), &loop, inbox = loop.inbox()]() mutable {
+        inbox->post([state = std::move(state), &loop] {
+          loop.finished();
+          state->set(detail::Unit{});
+        });
+      });
+    }
+  }
+  ended.wait();
+}
+
+Value Flights::result(const FlightPtr& flight) {
+  if (flight->error != nullptr) std::rethrow_exception(flight->error);
+  return flight->value;
+}
+
+void Flights::spoil(std::string_view key) {
+  MutexLock lock(mutex_);
+  if (const auto found = flying_.find(key); found != flying_.end()) found->second->spoiled = true;
+}
+
+Dependence::Dependence(const Providing& outer, std::span<const FlightPtr> inner)
+    : outer_(outer), inner_(inner.begin(), inner.end()) {
+  if (outer_.empty()) return;
+  MutexLock lock(dependence_mutex);
+  if (const Flight* const flight = find_cycle(outer_, inner_)) {
+    throw BadRequestError(cat("the provider of ", quoted(flight->key),
+                              " asks, itself or through other providers, for its own value: that would never end"));
+  }
+  for (const FlightPtr& flight : outer_) {
+    for (const FlightPtr& other : inner_) flight->needs.push_back(other.get());
+  }
+}
+
+Dependence::~Dependence() {
+  if (outer_.empty()) return;
+  MutexLock lock(dependence_mutex);
+  for (const FlightPtr& flight : outer_) {
+    for (const FlightPtr& other : inner_) {
+      flight->needs.erase(std::ranges::find(flight->needs, other.get()));
+    }
+  }
+}
+
+}  // namespace ndb::shared_cache

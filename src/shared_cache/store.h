@@ -1,0 +1,210 @@
+// A bounded dictionary that all threads of a process share.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/segmented_lru.h"
+
+namespace ndb::shared_cache {
+
+// From byte strings to values; what is used least leaves (SegmentedLru). Thread-safe.
+//
+// A read takes one lock, which only users of the same key take. It walks the chain of its bucket without any: nodes are
+// never freed, only put to another use, so that a reader which is overtaken by a writer at worst goes astray. It knows
+// because the writer has counted a move, and looks again under the lock of the writers. What it has used it notes in a
+// buffer, which somebody who gets that lock without waiting reports to the order in which entries leave.
+template <class Value>
+class SharedStore {
+ public:
+  static constexpr std::size_t kMostEntries = std::size_t{1} << 26;
+
+  // `entries`: 1 to kMostEntries.
+  SharedStore(std::size_t entries, std::size_t bytes)
+      : max_bytes_(bytes), buckets_(std::bit_ceil(std::clamp<std::size_t>(entries, 1, kMostEntries))) {
+    order_.set_limit(entries, bytes);
+  }
+
+  // Calls `use` with the value of the key, which nobody else uses meanwhile; false if there is none.
+  template <class Use>
+  bool visit(std::string_view key, std::size_t hash, Use use) {
+    const std::uint64_t moves = moves_.load(std::memory_order_acquire);
+    std::size_t steps = 0;
+    for (Node* node = bucket(hash).load(std::memory_order_acquire); node != nullptr && steps < kLongestWalk;
+         node = node->next.load(std::memory_order_acquire), ++steps) {
+      if (node->hash.load(std::memory_order_relaxed) != hash || !use_if(*node, key, use)) continue;
+      note_use(*node);
+      return true;
+    }
+    if (steps < kLongestWalk && moves_.load(std::memory_order_acquire) == moves) return false;
+    MutexLock lock(mutex_);
+    for (Node* node = bucket(hash).load(std::memory_order_relaxed); node != nullptr;
+         node = node->next.load(std::memory_order_relaxed)) {
+      if (node->hash.load(std::memory_order_relaxed) != hash || !use_if(*node, key, use)) continue;
+      order_.touch(*node);
+      return true;
+    }
+    return false;
+  }
+
+  // `bytes`: what the value takes; a value larger than the store is not kept.
+  void put(std::string_view key, std::size_t hash, Value value, std::size_t bytes) {
+    if (bytes > max_bytes_) return erase(key, hash);
+    std::vector<Value> dropped;  // ends after the lock: destructors may do anything
+    MutexLock lock(mutex_);
+    report_uses();
+    if (Node* const node = find(key, hash); node != nullptr) {
+      {
+        MutexLock use(node->mutex);
+        dropped.push_back(std::exchange(node->value, std::move(value)));
+      }
+      order_.resize(*node, bytes);
+      order_.touch(*node);
+    } else {
+      link(key, hash, std::move(value), bytes);
+    }
+    while (Node* const next = order_.excess()) {
+      dropped.push_back(unlink(*next));
+      ++evictions_;
+    }
+  }
+
+  void erase(std::string_view key, std::size_t hash) {
+    std::vector<Value> dropped;
+    MutexLock lock(mutex_);
+    if (Node* const node = find(key, hash); node != nullptr) dropped.push_back(unlink(*node));
+  }
+
+  void clear() {
+    std::vector<Value> dropped;
+    MutexLock lock(mutex_);
+    for (Node& node : nodes_) {
+      if (node.linked) dropped.push_back(unlink(node));
+    }
+  }
+
+  struct Size {
+    std::size_t entries = 0, bytes = 0;
+    std::uint64_t evictions = 0;
+  };
+  Size size() const {
+    MutexLock lock(mutex_);
+    return {order_.size(), order_.bytes(), evictions_};
+  }
+
+ private:
+  struct Node : LruEntry {
+    std::atomic<std::size_t> hash{0};
+    std::atomic<Node*> next{nullptr};
+    bool linked = false;  // changed under both mutexes, so that either is enough to look at it
+    Mutex mutex;          // taken after that of the store
+    std::string key NDB_GUARDED_BY(mutex);
+    Value value NDB_GUARDED_BY(mutex){};
+  };
+  using Bucket = std::atomic<Node*>;
+
+  // Uses that have not been reported yet. When it is full, uses are lost until somebody has reported it.
+  struct alignas(64) UseBuffer {
+    static constexpr std::uint32_t kSize = 24;
+    std::atomic<std::uint32_t> size{0};
+    std::array<std::atomic<Node*>, kSize> nodes{};
+  };
+  static constexpr std::size_t kUseBuffers = 16;
+  static constexpr std::size_t kLongestWalk = 1000;  // of a reader that may have gone astray
+
+  Bucket& bucket(std::size_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
+
+  template <class Use>
+  static bool use_if(Node& node, std::string_view key, Use& use) {
+    MutexLock lock(node.mutex);
+    if (!node.linked || node.key != key) return false;
+    use(node.value);
+    return true;
+  }
+
+  Node* find(std::string_view key, std::size_t hash) NDB_REQUIRES(mutex_) {
+    Node* node = bucket(hash).load(std::memory_order_relaxed);
+    const auto is_it = [&] {
+      if (node->hash.load(std::memory_order_relaxed) != hash) return false;
+      MutexLock lock(node->mutex);
+      return node->key == key;
+    };
+    while (node != nullptr && !is_it()) node = node->next.load(std::memory_order_relaxed);
+    return node;
+  }
+
+  void link(std::string_view key, std::size_t hash, Value value, std::size_t bytes) NDB_REQUIRES(mutex_) {
+    Node* node = unused_;
+    if (node != nullptr) {
+      unused_ = node->next.load(std::memory_order_relaxed);
+    } else {
+      node = &nodes_.emplace_back();
+    }
+    {
+      MutexLock lock(node->mutex);
+      node->key = key;
+      node->value = std::move(value);
+      node->linked = true;
+    }
+    node->hash.store(hash, std::memory_order_relaxed);
+    node->next.store(bucket(hash).load(std::memory_order_relaxed), std::memory_order_release);
+    bucket(hash).store(node, std::memory_order_release);
+    order_.add(*node, hash, bytes);
+  }
+
+  Value unlink(Node& node) NDB_REQUIRES(mutex_) {
+    moves_.fetch_add(1, std::memory_order_release);  // before the node can lead a reader astray
+    Bucket* link = &bucket(node.hash.load(std::memory_order_relaxed));
+    while (link->load(std::memory_order_relaxed) != &node) link = &link->load(std::memory_order_relaxed)->next;
+    link->store(node.next.load(std::memory_order_relaxed), std::memory_order_release);
+    order_.remove(node);
+    node.next.store(std::exchange(unused_, &node), std::memory_order_release);
+    MutexLock lock(node.mutex);
+    node.linked = false;
+    return std::exchange(node.value, Value{});
+  }
+
+  void note_use(Node& node) {
+    static std::atomic<std::size_t> threads{0};
+    static thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % kUseBuffers;
+    UseBuffer& buffer = uses_[mine];
+    const std::uint32_t at = buffer.size.fetch_add(1, std::memory_order_relaxed);
+    if (at < UseBuffer::kSize) buffer.nodes[at].store(&node, std::memory_order_relaxed);
+    if (at + 1 < UseBuffer::kSize || !mutex_.try_lock()) return;
+    report_uses();
+    mutex_.unlock();
+  }
+
+  void report_uses() NDB_REQUIRES(mutex_) {
+    for (UseBuffer& buffer : uses_) {
+      if (buffer.size.load(std::memory_order_relaxed) == 0) continue;
+      for (std::atomic<Node*>& use : buffer.nodes) {
+        Node* const node = use.exchange(nullptr, std::memory_order_relaxed);
+        if (node != nullptr && node->linked) order_.touch(*node);
+      }
+      buffer.size.store(0, std::memory_order_relaxed);
+    }
+  }
+
+  const std::size_t max_bytes_;
+  std::vector<Bucket> buckets_;
+  std::array<UseBuffer, kUseBuffers> uses_;
+  std::atomic<std::uint64_t> moves_{0};
+  mutable Mutex mutex_;  // of the writers
+  std::deque<Node> nodes_ NDB_GUARDED_BY(mutex_);
+  Node* unused_ NDB_GUARDED_BY(mutex_) = nullptr;  // linked by `next`
+  SegmentedLru<Node> order_ NDB_GUARDED_BY(mutex_);
+  std::uint64_t evictions_ NDB_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace ndb::shared_cache

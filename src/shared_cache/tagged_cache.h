@@ -1,0 +1,83 @@
+// The process-wide cache without types or contexts: values under gold versions (docs/consistency.md).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "base/clock.h"
+#include "memcache/gateway.h"
+#include "ndb/shared_cache.h"
+#include "shared_cache/flights.h"
+#include "shared_cache/store.h"
+
+namespace ndb::shared_cache {
+
+using Options = SharedCacheOptions<Value>;
+using Load = detail::SharedCacheBase::Load;
+using Loaded = detail::SharedCacheBase::Loaded;
+
+// What a call needs of the context in which it is made.
+class Surroundings {
+ public:
+  virtual ~Surroundings() = default;
+  // In one batch with what else is pending; waits. Without memcached the tags stay empty.
+  virtual void read_tags(std::span<memcache::TagRead> tags) = 0;
+  virtual const Providing& providing() const = 0;
+  // Runs `provider` in a context of its own in which providing() is what is given here.
+  virtual void apart(const Providing& providing, absl::FunctionRef<void()> provider) = 0;
+};
+
+// A value as this process has it.
+struct Copy {
+  Value value;
+  memcache::Tag tag;
+  Monotonic current{};  // when the last reading of the tag began that found it to be the gold one
+  Monotonic renew = Monotonic::max(), expires = Monotonic::max();
+};
+
+struct Counts {
+  std::atomic<std::uint64_t> hits{0}, validated{0}, misses{0}, loads{0}, provider_calls{0}, joined{0}, renewals{0},
+      discarded{0}, unreachable{0}, invalidations{0};
+};
+
+// Thread-safe.
+class TaggedCache {
+ public:
+  // BadArgumentError for an option that makes no sense.
+  TaggedCache(Options options, const Clock& clock);
+
+  // Of a value that needs no look at its tag.
+  bool find_fresh(std::string_view key, Value& value);
+  // In the order of the keys. Throws what the provider throws.
+  std::vector<Value> get(std::span<const std::string_view> keys, const Load& load, Surroundings& around);
+
+  std::string tag_name(std::string_view key) const;
+  std::chrono::seconds new_tag_timeout() const;  // with jitter
+  // The copies of this process end. To be called after the tags of the keys have been replaced.
+  void forget(std::span<const std::string> keys);
+  void clear() { store_.clear(); }
+  Counts& counts() { return counts_; }
+  SharedCacheStats stats() const;
+
+ private:
+  class Get;
+  friend class Get;
+  bool is_fresh(const Copy& copy, Monotonic now) const {
+    return options_.max_staleness.count() > 0 && now - copy.current <= options_.max_staleness;
+  }
+
+  const Options options_;
+  const Clock& clock_;
+  SharedStore<Copy> store_;
+  Flights flights_;
+  Counts counts_;
+};
+
+}  // namespace ndb::shared_cache
