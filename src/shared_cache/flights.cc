@@ -65,6 +65,9 @@ Flights::Claim Flights::claim(std::string_view key, const std::optional<memcache
   const auto found = flying_.find(key);
   if (found == flying_.end()) return lead(key, tag);
   const Flight& flight = *found->second;
+#ifdef NDB_WEAKEN_ANY_FLIGHT  // for a test of the history checker
+  began = 0;
+#endif
   const bool fresh = flight.number > began || (tag && flight.tag == tag);
   return {fresh ? Claim::Part::kJoin : Claim::Part::kWait, found->second};
 }

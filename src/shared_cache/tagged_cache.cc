@@ -262,6 +262,9 @@ void TaggedCache::Get::keep(std::span<Item*> led, std::span<Loaded> loaded, Mono
   const Options& options = cache_.options_;
   for (std::size_t i = 0; i < led.size(); ++i) {
     Item& item = *led[i];
+#ifdef NDB_WEAKEN_LATE_TAG  // for tests of the history checker, like all NDB_WEAKEN_*
+    item.tag = tags[i].tag;
+#endif
     Copy copy{.value = loaded[i].value, .tag = item.tag.value_or(memcache::Tag{}), .current = now};
     if (options.timeout.count() > 0) {
       copy.expires = now + scaled(Monotonic(options.timeout), 1 - random_fraction() / 10);

@@ -21,6 +21,7 @@
 #include "consistency/plan.h"
 #include "consistency/processes.h"
 #include "consistency/recorder.h"
+#include "consistency/weather.h"
 #include "consistency/worker.h"
 #include "context/core.h"
 #include "memcache/cluster.h"
@@ -41,32 +42,6 @@ constexpr milliseconds kPatience = std::chrono::minutes(2);  // with workers tha
 constexpr std::size_t kDatastoreProxy = kMemcacheds;
 
 void pass_time(milliseconds time) { poll(nullptr, 0, static_cast<int>(time.count())); }
-
-// How often and how hard, so that each step has some faults and most calls still get through.
-Regime regime_of(Fault fault, std::size_t proxy, bool pauses) {
-  const bool datastore = proxy == kDatastoreProxy;
-  Regime regime{.fault = fault};
-  if (pauses) regime.pause = datastore ? microseconds(4000) : microseconds(100);
-  switch (fault) {
-    case Fault::kDrop:
-    case Fault::kCut:
-      regime.one_in = datastore ? 20 : 30;
-      break;
-    case Fault::kDelay:
-      regime.one_in = 5;
-      regime.longest_delay = milliseconds(datastore ? 300 : 120);
-      break;
-    case Fault::kHalfOpen:
-      regime.one_in = 40;
-      break;
-    case Fault::kFlip:
-      regime.one_in = 20;
-      break;
-    default:
-      break;
-  }
-  return regime;
-}
 
 // What stays the same over all phases, and what they add up to.
 class Run {
@@ -112,7 +87,8 @@ class Run {
   }
 
   void set_all(const Phase& plan) {
-    for (std::size_t i = 0; i < proxies_.size(); ++i) proxies_[i].set(regime_of(Fault::kNone, i, plan.pauses));
+    for (std::size_t i = 0; i < proxies_.size(); ++i)
+      proxies_[i].set(regime_of(Fault::kNone, i == kDatastoreProxy, plan.pauses));
   }
 
   void start_workers(int number, const Phase& plan) {
@@ -143,9 +119,10 @@ class Run {
         memcacheds_[i].kill();
         ++kills_;
       } else if (step[i] == Fault::kPressure) {
-        fill(memcacheds_[i]);
+        fill(memcacheds_[i], random_);
+        ++pressures_;
       } else {
-        proxies_[i].set(regime_of(step[i], i, plan.pauses));
+        proxies_[i].set(regime_of(step[i], i == kDatastoreProxy, plan.pauses));
       }
     }
     if (step[static_cast<std::size_t>(Place::kWorkers)] == Fault::kKill) {
@@ -160,23 +137,9 @@ class Run {
     for (std::size_t i = 0; i < kMemcacheds; ++i) {
       if (step[i] != Fault::kKill) continue;
       memcacheds_[i].restart();
-      proxies_[i].set(regime_of(Fault::kNone, i, plan.pauses));
+      proxies_[i].set(regime_of(Fault::kNone, i == kDatastoreProxy, plan.pauses));
     }
     if (at_once) pass_time(kStepTime);
-  }
-
-  // Items of the sizes that records have, until the oldest ones are thrown out.
-  void fill(const MemcachedServer& server) {
-    constexpr int kItems = 8000;
-    std::string commands;
-    for (int i = 0; i < kItems; ++i) {
-      const std::size_t size = 60 + random_() % 300;
-      commands +=
-          cat("set filler-", random_() % 1'000'000, " 0 0 ", size, " noreply\r\n", std::string(size, 'x'), "\r\n");
-    }
-    commands += "mn";
-    server.command(commands);
-    ++pressures_;
   }
 
   void judge(int number, const Phase& plan) {
