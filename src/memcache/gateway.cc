@@ -130,7 +130,7 @@ void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>&
     Command& command = commands.emplace_back();
     command.server = entry.server;
     command.name = entry.name;
-    if (entry.answered) command.store = entry.if_absent;
+    if (entry.answered) command.store = new_tag(Verb::kAdd, entry.timeout, now());
     asked_plain.push_back(&entry);
   }
   handles_.mine().round_trip(commands, [&](std::size_t i, const Item& item) {
@@ -147,7 +147,7 @@ void MemcacheGateway::round_trip(std::vector<Entry>& entries, std::vector<Step>&
     PlainEntry& entry = *asked_plain[i];
     const bool first = !entry.answered;
     entry.answered = commands[asked.size() + i].answered;
-    entry.wanted = first && entry.answered && !entry.found && entry.if_absent;
+    entry.wanted = first && entry.answered && !entry.found && entry.tag;
   }
 }
 

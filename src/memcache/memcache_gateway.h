@@ -52,8 +52,9 @@ struct Entry {
 struct PlainEntry {
   std::size_t server = 0;
   std::string name{};
-  std::optional<Store> if_absent{};  // is then added, and what stands is read back
-  bool wanted = true;                // in the next round trip
+  bool tag = false;    // is made where there is none, and read back
+  seconds timeout{0};  // of one that is made
+  bool wanted = true;  // in the next round trip
   bool answered = false;
   std::optional<RawItem> found{};
 };
@@ -126,7 +127,8 @@ absl::Status ring_error();  // of operations that a fenced gateway refuses
 std::uint64_t new_token();
 // The memcache key of an item that is no record: `prefix` and the caller's key, which may be any bytes.
 std::string plain_name(std::string_view prefix, std::string_view key);
-PlainEntry tag_entry(const Cluster& cluster, const TagRead& read, WallTime now);
+PlainEntry tag_entry(const Cluster& cluster, const TagRead& read);
+Store new_tag(Verb verb, seconds timeout, WallTime now);
 PlainEntry raw_entry(const Cluster& cluster, const RawRead& read);
 std::optional<Tag> tag_of(const PlainEntry& entry);
 // A CAS unique as the caller of raw access may keep it.

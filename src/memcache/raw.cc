@@ -30,14 +30,14 @@ std::uint64_t mix(std::uint64_t x) {
 // A token is a CAS unique hidden under its epoch. Read under another epoch it is some number that no item has.
 std::uint64_t from_token(std::uint64_t token, std::uint64_t epoch) { return token == 0 ? 0 : token ^ mix(epoch); }
 
+}  // namespace
+
 Store new_tag(Verb verb, seconds timeout, WallTime now) {
   std::string body;
   append_le(body, new_token());
   append_le(body, new_token());
   return {.verb = verb, .body = std::move(body), .ttl = memcached_ttl(timeout, now)};
 }
-
-}  // namespace
 
 std::uint64_t to_token(const Unique& unique) { return unique.cas == 0 ? 0 : unique.cas ^ mix(unique.epoch); }
 
@@ -56,8 +56,8 @@ PlainEntry raw_entry(const Cluster& cluster, const RawRead& read) {
 }
 
 // Whoever finds no tag adds a random one and goes by what stands then, which may be another's.
-PlainEntry tag_entry(const Cluster& cluster, const TagRead& read, WallTime now) {
-  PlainEntry entry{.name = plain_name(kTagPrefix, read.name), .if_absent = new_tag(Verb::kAdd, read.timeout, now)};
+PlainEntry tag_entry(const Cluster& cluster, const TagRead& read) {
+  PlainEntry entry{.name = plain_name(kTagPrefix, read.name), .tag = true, .timeout = read.timeout};
   entry.server = cluster.home(entry.name);
   return entry;
 }

@@ -25,7 +25,8 @@ std::vector<ReadResult> MemcacheGateway::read(std::span<const ReadRequest> reque
   }
   const WallTime time = now();
   std::vector<PlainEntry> plain;
-  for (const TagRead& tag : tags) plain.push_back(tag_entry(*cluster_, tag, time));
+  plain.reserve(tags.size() + raw.size());
+  for (const TagRead& tag : tags) plain.push_back(tag_entry(*cluster_, tag));
   for (const RawRead& one : raw) plain.push_back(raw_entry(*cluster_, one));
   const auto decide = [&](Entry& entry, int round) {
     const Reading reading = reading_of(requests[entry.index]);

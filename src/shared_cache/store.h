@@ -8,13 +8,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "base/mutex.h"
 #include "base/segmented_lru.h"
+#include "base/striped.h"
 
 namespace ndb::shared_cache {
 
@@ -22,8 +23,9 @@ namespace ndb::shared_cache {
 //
 // A read takes one lock, which only users of the same key take. It walks the chain of its bucket without any: nodes are
 // never freed, only put to another use, so that a reader which is overtaken by a writer at worst goes astray. It knows
-// because the writer has counted a move, and looks again under the lock of the writers. What it has used it notes in a
-// buffer, which somebody who gets that lock without waiting reports to the order in which entries leave.
+// because the writer has counted a move, and looks again under the lock of the writers. Once the store is half full,
+// what it has used it notes in a buffer, which somebody who gets that lock without waiting reports to the order in
+// which entries leave.
 template <class Value>
 class SharedStore {
  public:
@@ -31,8 +33,18 @@ class SharedStore {
 
   // `entries`: 1 to kMostEntries.
   SharedStore(std::size_t entries, std::size_t bytes)
-      : max_bytes_(bytes), buckets_(std::bit_ceil(std::clamp<std::size_t>(entries, 1, kMostEntries))) {
+      : max_entries_(entries),
+        max_bytes_(bytes),
+        buckets_(std::bit_ceil(std::clamp<std::size_t>(entries, 1, kMostEntries))) {
     order_.set_limit(entries, bytes);
+  }
+
+  // Lets the memory begin with what a visit() is about to need.
+  void expect_visit(std::size_t hash) {
+    const Node* const node = bucket(hash).load(std::memory_order_acquire);
+    if (node == nullptr) return;
+    __builtin_prefetch(node);
+    __builtin_prefetch(&static_cast<const Looked*>(node)->value);
   }
 
   // Calls `use` with the value of the key, which nobody else uses meanwhile; false if there is none.
@@ -43,7 +55,7 @@ class SharedStore {
     for (Node* node = bucket(hash).load(std::memory_order_acquire); node != nullptr && steps < kLongestWalk;
          node = node->next.load(std::memory_order_acquire), ++steps) {
       if (node->hash.load(std::memory_order_relaxed) != hash || !use_if(*node, key, use)) continue;
-      note_use(*node);
+      if (half_full_.load(std::memory_order_relaxed)) note_use(*node);
       return true;
     }
     if (steps < kLongestWalk && moves_.load(std::memory_order_acquire) == moves) return false;
@@ -65,7 +77,7 @@ class SharedStore {
     report_uses();
     if (Node* const node = find(key, hash); node != nullptr) {
       {
-        MutexLock use(node->mutex);
+        SpinLockHold use(node->lock);
         dropped.push_back(std::exchange(node->value, std::move(value)));
       }
       order_.resize(*node, bytes);
@@ -77,6 +89,7 @@ class SharedStore {
       dropped.push_back(unlink(*next));
       ++evictions_;
     }
+    half_full_.store(order_.size() > max_entries_ / 2 || order_.bytes() > max_bytes_ / 2, std::memory_order_relaxed);
   }
 
   void erase(std::string_view key, std::size_t hash) {
@@ -103,13 +116,21 @@ class SharedStore {
   }
 
  private:
-  struct Node : LruEntry {
+  struct Node;
+  using Bytes = absl::InlinedVector<char, 32>;
+  // In the order in which a read needs them: in one cache line what tells whether it is the node, then the value.
+  struct Looked {
     std::atomic<std::size_t> hash{0};
     std::atomic<Node*> next{nullptr};
-    bool linked = false;  // changed under both mutexes, so that either is enough to look at it
-    Mutex mutex;          // taken after that of the store
-    std::string key NDB_GUARDED_BY(mutex);
-    Value value NDB_GUARDED_BY(mutex){};
+    SpinLock lock;        // taken after the mutex of the store
+    bool linked = false;  // changed under both, so that either is enough to look at it
+    Bytes key NDB_GUARDED_BY(lock);
+    Value value NDB_GUARDED_BY(lock){};
+  };
+  struct alignas(64) Node : Looked, LruEntry {
+    bool holds(std::string_view name) const NDB_REQUIRES(Looked::lock) {
+      return this->linked && std::string_view(this->key.data(), this->key.size()) == name;
+    }
   };
   using Bucket = std::atomic<Node*>;
 
@@ -119,15 +140,14 @@ class SharedStore {
     std::atomic<std::uint32_t> size{0};
     std::array<std::atomic<Node*>, kSize> nodes{};
   };
-  static constexpr std::size_t kUseBuffers = 16;
   static constexpr std::size_t kLongestWalk = 1000;  // of a reader that may have gone astray
 
   Bucket& bucket(std::size_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
 
   template <class Use>
   static bool use_if(Node& node, std::string_view key, Use& use) {
-    MutexLock lock(node.mutex);
-    if (!node.linked || node.key != key) return false;
+    SpinLockHold hold(node.lock);
+    if (!node.holds(key)) return false;
     use(node.value);
     return true;
   }
@@ -136,8 +156,8 @@ class SharedStore {
     Node* node = bucket(hash).load(std::memory_order_relaxed);
     const auto is_it = [&] {
       if (node->hash.load(std::memory_order_relaxed) != hash) return false;
-      MutexLock lock(node->mutex);
-      return node->key == key;
+      SpinLockHold hold(node->lock);
+      return node->holds(key);
     };
     while (node != nullptr && !is_it()) node = node->next.load(std::memory_order_relaxed);
     return node;
@@ -150,9 +170,10 @@ class SharedStore {
     } else {
       node = &nodes_.emplace_back();
     }
+    Bytes name(key.begin(), key.end());
     {
-      MutexLock lock(node->mutex);
-      node->key = key;
+      SpinLockHold hold(node->lock);
+      node->key.swap(name);
       node->value = std::move(value);
       node->linked = true;
     }
@@ -169,15 +190,13 @@ class SharedStore {
     link->store(node.next.load(std::memory_order_relaxed), std::memory_order_release);
     order_.remove(node);
     node.next.store(std::exchange(unused_, &node), std::memory_order_release);
-    MutexLock lock(node.mutex);
+    SpinLockHold hold(node.lock);
     node.linked = false;
     return std::exchange(node.value, Value{});
   }
 
   void note_use(Node& node) {
-    static std::atomic<std::size_t> threads{0};
-    static thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed) % kUseBuffers;
-    UseBuffer& buffer = uses_[mine];
+    UseBuffer& buffer = uses_[thread_stripe()];
     const std::uint32_t at = buffer.size.fetch_add(1, std::memory_order_relaxed);
     if (at < UseBuffer::kSize) buffer.nodes[at].store(&node, std::memory_order_relaxed);
     if (at + 1 < UseBuffer::kSize || !mutex_.try_lock()) return;
@@ -196,9 +215,10 @@ class SharedStore {
     }
   }
 
-  const std::size_t max_bytes_;
+  const std::size_t max_entries_, max_bytes_;
   std::vector<Bucket> buckets_;
-  std::array<UseBuffer, kUseBuffers> uses_;
+  std::array<UseBuffer, kStripes> uses_;
+  std::atomic<bool> half_full_{false};
   std::atomic<std::uint64_t> moves_{0};
   mutable Mutex mutex_;  // of the writers
   std::deque<Node> nodes_ NDB_GUARDED_BY(mutex_);

@@ -7,6 +7,8 @@
 #include <random>
 #include <utility>
 
+#include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -27,7 +29,7 @@ double random_fraction() {
   return std::uniform_real_distribution<double>(1e-9, 1.0 - 1e-9)(random);
 }
 
-std::size_t hash_of(std::string_view key) { return std::hash<std::string_view>()(key); }
+std::size_t hash_of(std::string_view key) { return absl::HashOf(absl::string_view(key.data(), key.size())); }
 
 template <class Duration>
 Duration scaled(Duration duration, double factor) {
@@ -322,13 +324,15 @@ TaggedCache::TaggedCache(Options options, const Clock& clock)
 
 bool TaggedCache::find_fresh(std::string_view key, Value& value) {
   if (options_.max_staleness.count() == 0) return false;
+  const std::size_t hash = hash_of(key);
+  store_.expect_visit(hash);
   const Monotonic now = clock_.monotonic();
   bool fresh = false;
-  store_.visit(key, hash_of(key), [&](const Copy& copy) {
+  store_.visit(key, hash, [&](const Copy& copy) {
     fresh = is_fresh(copy, now) && now < copy.expires && now < copy.renew;
     if (fresh) value = copy.value;
   });
-  if (fresh) counts_.hits.fetch_add(1, std::memory_order_relaxed);
+  if (fresh) ++counts_.hits;
   return fresh;
 }
 
@@ -355,7 +359,7 @@ void TaggedCache::forget(std::span<const std::string> keys) {
 
 SharedCacheStats TaggedCache::stats() const {
   const auto size = store_.size();
-  return {.hits = counts_.hits,
+  return {.hits = counts_.hits.sum(),
           .validated = counts_.validated,
           .misses = counts_.misses,
           .loads = counts_.loads + counts_.renewals,

@@ -12,6 +12,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "base/clock.h"
+#include "base/striped.h"
 #include "memcache/gateway.h"
 #include "ndb/shared_cache.h"
 #include "shared_cache/flights.h"
@@ -43,8 +44,9 @@ struct Copy {
 };
 
 struct Counts {
-  std::atomic<std::uint64_t> hits{0}, validated{0}, misses{0}, loads{0}, provider_calls{0}, joined{0}, renewals{0},
-      discarded{0}, unreachable{0}, invalidations{0};
+  StripedCounter hits;
+  std::atomic<std::uint64_t> validated{0}, misses{0}, loads{0}, provider_calls{0}, joined{0}, renewals{0}, discarded{0},
+      unreachable{0}, invalidations{0};
 };
 
 // Thread-safe.

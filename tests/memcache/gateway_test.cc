@@ -362,6 +362,81 @@ TEST_F(GatewayTest, KeysAreSpreadOverServersInOneRoundTrip) {
   EXPECT_EQ(server_.stat("curr_items") + second.stat("curr_items"), 200);
 }
 
+TEST_F(GatewayTest, TagsAreMadeOnceAndEndAtAReset) {
+  const auto gateway = make_gateway();
+  const auto other = make_gateway();
+  const std::vector<std::string> names = {"a", "white space", std::string(300, 'l'), ""};
+  const auto tags = [&](Gateway& of) {
+    std::vector<TagRead> reads;
+    for (const std::string& name : names) reads.push_back({.name = name, .timeout = seconds(3600)});
+    of.read({}, reads, {});
+    std::vector<std::optional<Tag>> tags;
+    for (const TagRead& read : reads) tags.push_back(read.tag);
+    return tags;
+  };
+  const auto first = tags(*gateway);
+  EXPECT_EQ(gateway->stats().round_trips, 2u);
+  for (const auto& tag : first) {
+    ASSERT_TRUE(tag);
+    EXPECT_EQ(std::ranges::count(first, tag), 1);
+  }
+  EXPECT_EQ(tags(*other), first);
+  EXPECT_EQ(other->stats().round_trips, 1u);
+  EXPECT_TRUE(other->reset_tags(std::vector<std::string>{"a", ""}, seconds(3600)).ok());
+  EXPECT_EQ(other->stats().round_trips, 2u);
+  const auto second = tags(*gateway);
+  EXPECT_NE(second[0], first[0]);
+  EXPECT_EQ(second[1], first[1]);
+  EXPECT_NE(second[3], first[3]);
+  // What is no tag is no answer, until somebody resets it.
+  server_.command("set ndbt:a 0 0 3\r\nxyz");
+  EXPECT_FALSE(tags(*gateway)[0]);
+  EXPECT_TRUE(gateway->reset_tags(std::vector<std::string>{"a"}, seconds(3600)).ok());
+  EXPECT_TRUE(tags(*gateway)[0]);
+  server_.kill();
+  EXPECT_FALSE(tags(*gateway)[1]);
+  const absl::Status status = gateway->reset_tags(std::vector<std::string>{"white space"}, seconds(0));
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("\"white space\""));
+  server_.restart();
+}
+
+TEST_F(GatewayTest, RecordsTagsAndRawItemsAreOneRoundTrip) {
+  const auto gateway = make_gateway();
+  const Key key = make_key("k");
+  cache(*gateway, key, 7, "entity");
+  gateway->raw_store(Gateway::RawStore::kSet, "r", "raw", seconds(0));
+  std::vector<TagRead> tags = {{.name = "t"}};
+  std::vector<RawRead> raw = {{.key = "r"}, {.key = "none"}};
+  gateway->read({}, tags, {});
+  const Tag tag = tags[0].tag.value();
+  const auto before = gateway->stats().round_trips;
+  const ReadRequest request{.key = key};
+  const std::vector<ReadResult> results = gateway->read({&request, 1}, tags, raw);
+  EXPECT_EQ(gateway->stats().round_trips, before + 1);
+  EXPECT_EQ(results[0].payload, "entity");
+  EXPECT_EQ(tags[0].tag, tag);
+  EXPECT_EQ(raw[0].item.value().value, "raw");
+  EXPECT_FALSE(raw[1].item);
+  EXPECT_TRUE(gateway->read({}, {}, {}).empty());
+}
+
+TEST_F(GatewayTest, AKnownVersionComesWithoutItsPayload) {
+  const auto gateway = make_gateway();
+  const Key key = make_key("k");
+  cache(*gateway, key, 7, std::string(10'000, 'x'));  // compressed
+  for (const auto& [known, unchanged] : {std::pair{7u, true}, {6u, false}, {0u, false}}) {
+    const ReadRequest request{.key = key, .known = known};
+    const ReadResult result = gateway->read({&request, 1}).front();
+    EXPECT_EQ(result.outcome, Outcome::kHit);
+    EXPECT_EQ(result.version, 7u);
+    EXPECT_EQ(result.unchanged, unchanged);
+    EXPECT_EQ(result.payload.size(), unchanged ? 0u : 10'000u);
+  }
+  const ReadRequest newer{.key = key, .floor = 8, .known = 7};
+  EXPECT_NE(gateway->read({&newer, 1}).front().outcome, Outcome::kHit);
+}
+
 TEST_F(GatewayTest, RawItemsLiveApart) {
   const auto gateway = make_gateway();
   const std::vector<std::string> names = {"plain", "white space", std::string(300, 'l'), "", "#hash"};
