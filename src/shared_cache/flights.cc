@@ -46,11 +46,6 @@ const Flight* find_cycle(const Providing& outer, std::span<const FlightPtr> inne
 
 }  // namespace
 
-std::uint64_t Flights::now() const {
-  MutexLock lock(mutex_);
-  return claimed_;
-}
-
 Flights::Claim Flights::lead(std::string_view key, const std::optional<memcache::Tag>& tag) {
   auto flight = std::make_shared<Flight>();
   flight->key = key;

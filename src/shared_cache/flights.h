@@ -1,6 +1,7 @@
 // Calls of providers that are under way: one for a key at a time, which those who ask meanwhile join if they may.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -29,7 +30,7 @@ using FlightPtr = std::shared_ptr<Flight>;
 class Flights {
  public:
   // A place in time: flights that are claimed later call their providers later.
-  std::uint64_t now() const;
+  std::uint64_t now() const { return claimed_; }
 
   struct Claim {
     enum class Part {
@@ -62,8 +63,8 @@ class Flights {
   Claim lead(std::string_view key, const std::optional<memcache::Tag>& tag) NDB_REQUIRES(mutex_);
   void end(const FlightPtr& flight, Value value, std::exception_ptr error, absl::FunctionRef<void()> keep);
 
-  mutable Mutex mutex_;
-  std::uint64_t claimed_ NDB_GUARDED_BY(mutex_) = 0;
+  Mutex mutex_;
+  std::atomic<std::uint64_t> claimed_{0};  // changed under the mutex
   std::map<std::string, FlightPtr, std::less<>> flying_ NDB_GUARDED_BY(mutex_);
 };
 

@@ -370,9 +370,9 @@ TEST_F(GatewayTest, TagsAreMadeOnceAndEndAtAReset) {
     std::vector<TagRead> reads;
     for (const std::string& name : names) reads.push_back({.name = name, .timeout = seconds(3600)});
     of.read({}, reads, {});
-    std::vector<std::optional<Tag>> tags;
-    for (const TagRead& read : reads) tags.push_back(read.tag);
-    return tags;
+    std::vector<std::optional<Tag>> found;
+    for (const TagRead& read : reads) found.push_back(read.tag);
+    return found;
   };
   const auto first = tags(*gateway);
   EXPECT_EQ(gateway->stats().round_trips, 2u);
