@@ -2,8 +2,8 @@
 // others go on, so that what they ask for is batched. There is no parallelism and no preemption: between two waits a
 // tasklet is alone. Tasklets never move to another thread.
 //
-// A stack has 256 KiB (NDB_TASKLET_STACK_KIB when the library is built). Overrunning it hits a guard area: the process
-// ends by SIGSEGV.
+// A stack has 256 KiB (NDB_TASKLET_STACK_KIB when the library is built). Overrunning it hits a guard area: a line on
+// stderr says so, and the process ends by SIGSEGV.
 //
 // Whatever waits for what nothing can ever finish gets StuckError. When the main stack waits for a tasklet which is
 // stuck, the error goes to the end of the chain: to the tasklet that waits for the hopeless thing itself; it unwinds,

@@ -169,6 +169,7 @@ void Fibers::enter(Fiber& fiber) {
 
 Fiber& Fibers::take() {
   if (free_.empty()) {
+    if (!watch_) watch_.emplace();
     all_.push_back(std::make_unique<Fiber>());
     all_.back()->index_ = all_.size() - 1;
     return *all_.back();

@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "ndb/future.h"
 #include "ndb/tasklet.h"
 #include "tasklet/event_loop.h"
+#include "tasklet/overflow.h"
 #include "tasklet/stack.h"
 
 namespace ndb::detail {
@@ -34,6 +36,7 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
 
   static Fiber* current();  // null on a thread's main stack
+  const Stack& stack() const { return stack_; }
 
   // Called on the main stack.
   void assign(std::shared_ptr<Job> job, TaskletLocals locals);
@@ -120,6 +123,7 @@ class Fibers {
   void give_back(Fiber& fiber);
 
   EventLoop& loop_;
+  std::optional<OverflowWatch> watch_;  // from the first fiber on
   std::deque<Pending> pending_;
   std::vector<std::unique_ptr<Fiber>> all_;
   std::vector<Fiber*> free_;

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <functional>
 #include <new>
 
 namespace ndb::detail {
@@ -29,6 +30,11 @@ Stack::~Stack() {
   ASAN_UNPOISON_MEMORY_REGION(bottom_, kSize);  // frames of a fiber that was left for ever
 #endif
   munmap(bottom_ - kGuard, kGuard + kSize);
+}
+
+bool Stack::guards(const void* address) const {
+  const auto* at = static_cast<const char*>(address);
+  return std::less_equal<>()(bottom_ - kGuard, at) && std::less<>()(at, bottom_);
 }
 
 StackSwitch::StackSwitch([[maybe_unused]] const Stack& stack)

@@ -41,6 +41,7 @@ class Stack {
   char* bottom() const { return bottom_; }
   char* top() const { return bottom_ + size(); }
   static std::size_t size();
+  bool guards(const void* address) const;  // it is in the guard area
 
  private:
   char* bottom_;
