@@ -45,6 +45,9 @@ struct Options {
   std::optional<bool> use_shared_cache{};
   std::optional<Timeout> memcache_timeout{};
   std::optional<bool> write_through{};  // of a put: leave the new value in memcache instead of nothing; default false
+  // Of a put of an incomplete key: gets the id first, in a call of its own. Only then can the put be sent again without
+  // making a second entity. In a transaction it is always so. Default false.
+  std::optional<bool> allocate_first{};
   // Of a get: a cached answer must have been the Datastore's not longer than this ago; 0 asks the Datastore. It bounds
   // what faults beyond the promise of the caches could do, and is ignored in a transaction.
   std::optional<std::chrono::milliseconds> max_staleness{};

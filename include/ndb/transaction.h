@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "ndb/error.h"
+#include "ndb/tasklet.h"
 
 namespace ndb {
 
@@ -50,9 +51,32 @@ R transaction(F&& fn, const TransactionOptions& options = {}) {
   }
 }
 
-// Runs `fn` in the nearest context that is in no transaction.
+// The same in a tasklet, so that several transactions of one thread go on side by side. The tasklet must not outlive
+// what `fn` refers to.
+template <class F>
+auto transaction_async(F fn, const TransactionOptions& options = {}) {
+  return tasklet([fn = std::move(fn), options]() mutable { return transaction(fn, options); });
+}
+
+// A function that runs `fn` in a transaction whenever it is called, with its arguments (NDB's @transactional). By
+// default it joins a transaction that is running.
+template <class F>
+auto transactional(F fn, const TransactionOptions& options = {.propagation = Propagation::kAllowed}) {
+  return [fn = std::move(fn), options](auto&&... arguments) mutable {
+    return transaction([&] { return fn(arguments...); }, options);
+  };
+}
+
+// Whether the current context is that of a transaction.
+bool in_transaction();
+
+// Runs `fn` in the nearest context that is in no transaction. If a transaction may not be running at all, `false` says
+// so: BadRequestError.
 template <class F, class R = std::invoke_result_t<F&>>
-R non_transactional(F&& fn) {
+R non_transactional(F&& fn, bool allow_existing = true) {
+  if (!allow_existing && in_transaction()) {
+    throw BadRequestError("non_transactional: a transaction is running, which allow_existing = false forbids");
+  }
   if constexpr (std::is_void_v<R>) {
     detail::run_outside_transactions([&] { fn(); });
   } else {

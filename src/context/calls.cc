@@ -182,6 +182,7 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   };
   const absl::Status status = prepare();
   write.base_version = base_version;
+  write.allocate_first = options.allocate_first.value_or(false);
   write.rpc = RpcOptions::of(options);
   write.done = [state, &context, info = &info, payload = write.payload,
                 hold = info.post_put != nullptr ? current_hold() : nullptr,

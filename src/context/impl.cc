@@ -222,20 +222,9 @@ void Context::Impl::when_idle(std::function<void()> send) {
 }
 
 void Context::Impl::write(Write write) {
+  // In a transaction always: the key can then be locked before the commit.
+  if (!write.key.is_complete() && (in_transaction() || write.allocate_first)) return write_with_id(std::move(write));
   if (!in_transaction()) return writes->add(std::move(write));
-  if (!write.key.is_complete()) {
-    // The entity gets its id now: its key can then be locked before the commit, and the commit be resent.
-    allocate(write.key, write.rpc, [self = shared_from_this(), write](absl::StatusOr<Key> key) mutable {
-      if (!key.ok()) return write.done(key.status());
-      absl::StatusOr<std::string> entity = detail::encode_entity(*key, *write.payload.get());
-      if (!entity.ok()) return write.done(entity.status());
-      if (!self->in_transaction()) return write.done(bad_request("the transaction has ended before this put"));
-      write.key = *std::move(key);
-      write.entity = *std::move(entity);
-      self->write(std::move(write));
-    });
-    return;
-  }
   // A transaction reads its own writes through its cache only. Where policy keeps the entity out, the slot of an
   // earlier read goes: it would show this transaction a value that it has replaced.
   if (write.policy.cache) {
@@ -247,6 +236,21 @@ void Context::Impl::write(Write write) {
   const Key key = write.key;
   transaction->add(std::move(write));
   done(key);
+}
+
+void Context::Impl::write_with_id(Write write) {
+  allocate(write.key, write.rpc,
+           [self = shared_from_this(), write, transactional = in_transaction()](absl::StatusOr<Key> key) mutable {
+             if (!key.ok()) return write.done(key.status());
+             absl::StatusOr<std::string> entity = detail::encode_entity(*key, *write.payload.get());
+             if (!entity.ok()) return write.done(entity.status());
+             if (transactional && !self->in_transaction()) {
+               return write.done(bad_request("the transaction has ended before this put"));
+             }
+             write.key = *std::move(key);
+             write.entity = *std::move(entity);
+             self->write(std::move(write));
+           });
 }
 
 void Context::Impl::allocate(const Key& incomplete, const RpcOptions& rpc,

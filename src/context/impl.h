@@ -83,6 +83,7 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
 
   void read(const std::shared_ptr<detail::ReadOp>& op, const Options& options);
   void write(Write write);
+  void write_with_id(Write write);  // gets the id first
   void allocate(const Key& incomplete, const RpcOptions& rpc, std::function<void(absl::StatusOr<Key>)> done);
   ReadWave& reads();  // the open one
   RawBatch& raw();    // the open one

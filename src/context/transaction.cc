@@ -265,6 +265,8 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
   }
 }
 
+bool in_transaction() { return get_context().in_transaction(); }
+
 void detail::run_outside_transactions(const std::function<void()>& body) {
   const Call here;
   CurrentContext current(here.impl.outside());

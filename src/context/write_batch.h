@@ -25,6 +25,7 @@ struct Write {
   std::optional<std::uint64_t> base_version{};  // of put_if(): of the entity that is replaced; 0 = none
   CallPolicy policy;
   RpcOptions rpc;
+  bool allocate_first = false;  // of an incomplete key
   std::function<void(absl::StatusOr<Key>)> done;
 
   std::size_t size() const { return entity.size() + key.bytes().size(); }

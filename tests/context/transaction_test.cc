@@ -2,10 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <map>
+#include <numeric>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "context/write_batch.h"
+#include "ndb/detail/codec.h"
 #include "support/tiers.h"
 
 namespace {
@@ -327,6 +333,298 @@ TEST_F(Transactions, ParallelTransactionsInTasklets) {
     EXPECT_EQ(Counter::get_by_id("a")->n, 9);
   });
   EXPECT_EQ(get("a"), 9);
+}
+
+TEST_F(Transactions, EachAttemptNamesTheOneBefore) {
+  set("a", 1);
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(stub);
+  std::vector<std::string> previous, committed;
+  int callbacks = 0, rollbacks = 0;
+  stub->on_begin = [&](const auto& request) {
+    previous.push_back(request.transaction_options().read_write().previous_transaction());
+  };
+  stub->on_commit = [&](const auto& request) {
+    committed.push_back(request.transaction());
+    if (committed.size() <= 2) return ScriptedStub::Verdict{absl::AbortedError("contention"), false};
+    return ScriptedStub::Verdict{};
+  };
+  stub->on_rollback = [&](const auto&) { ++rollbacks; };
+  in_new_context(client, [&] {
+    ndb::transaction([&] {
+      EXPECT_EQ(ndb::get_context().cache_size(), 0);  // nothing is left of the attempt before
+      increment("a");
+      ndb::get_context().call_on_commit([&] { ++callbacks; });
+    });
+  });
+  ASSERT_EQ(committed.size(), 3u);
+  EXPECT_THAT(previous, ElementsAre("", committed[0], committed[1]));
+  EXPECT_EQ(callbacks, 1);
+  EXPECT_EQ(rollbacks, 0);
+  EXPECT_EQ(get("a"), 2);
+}
+
+TEST_F(Transactions, BackOffGrowsAndIsBounded) {
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    const auto limit = std::chrono::milliseconds(attempt < 9 ? 100 << attempt : 30'000);
+    const auto wait = ndb::backoff(attempt);
+    EXPECT_GE(wait.count(), 0);
+    EXPECT_LE(wait, std::min<std::chrono::milliseconds>(limit, std::chrono::seconds(30)));
+  }
+}
+
+TEST_F(Transactions, AFailingCallbackStopsTheLaterOnesAndTheCommitStands) {
+  std::vector<int> ran;
+  in_new_context(client_, [&] {
+    EXPECT_THROW(ndb::transaction([&] {
+                   Counter::make({.n = 5}, ndb::id("a")).put();
+                   ndb::get_context().call_on_commit([&] { ran.push_back(1); });
+                   ndb::get_context().call_on_commit([] { throw std::runtime_error("callback"); });
+                   ndb::get_context().call_on_commit([&] { ran.push_back(3); });
+                 }),
+                 std::runtime_error);
+    EXPECT_EQ(Counter::get_by_id("a")->n, 5);
+  });
+  EXPECT_THAT(ran, ElementsAre(1));
+  EXPECT_EQ(get("a"), 5);
+}
+
+TEST_F(Transactions, WhatJoinsSharesTheFate) {
+  set("a", 1);
+  set("b", 1);
+  const ndb::TransactionOptions join{.propagation = ndb::Propagation::kAllowed};
+  in_new_context(client_, [&] {
+    ndb::transaction([&] {
+      increment("a");
+      ndb::transaction([] { throw ndb::Rollback(""); }, join);
+      ADD_FAILURE() << "Rollback is the whole transaction's";
+    });
+    EXPECT_EQ(Counter::get_by_id("a")->n, 1);
+    // Its errors are the caller's, who may go on.
+    ndb::transaction([&] {
+      increment("a");
+      EXPECT_THROW(ndb::transaction(
+                       [] {
+                         increment("b");
+                         throw std::runtime_error("inner");
+                       },
+                       join),
+                   std::runtime_error);
+    });
+    EXPECT_EQ(Counter::get_by_id("a")->n, 2);
+    EXPECT_EQ(Counter::get_by_id("b")->n, 2);
+  });
+  EXPECT_EQ(get("b"), 2);
+}
+
+TEST_F(Transactions, TransactionalFunctions) {
+  set("a", 1);
+  in_new_context(client_, [&] {
+    auto add = ndb::transactional([](std::string_view id, std::int64_t by) {
+      EXPECT_TRUE(ndb::in_transaction());
+      Counter counter = Counter::get_by_id(id);
+      counter.edit().n += by;
+      counter.put();
+      return counter->n;
+    });
+    EXPECT_FALSE(ndb::in_transaction());
+    EXPECT_EQ(add("a", 2), 3);
+    ndb::transaction([&] {
+      EXPECT_EQ(add("a", 1) + add("a", 1), 9);  // both join
+      EXPECT_THROW(ndb::non_transactional([] {}, false), ndb::BadRequestError);
+    });
+    EXPECT_EQ(ndb::non_transactional([] { return 7; }, false), 7);
+  });
+  EXPECT_EQ(get("a"), 5);
+}
+
+TEST_F(Transactions, AsyncOnesGoOnSideBySide) {
+  set("a", 1);
+  set("b", 1);
+  const auto counts = in_new_context(client_, [&] {
+    const auto one = ndb::transaction_async([] {
+      increment("a");
+      return Counter::get_by_id("a")->n;
+    });
+    const auto two = ndb::transaction_async([] { increment("b"); });
+    const auto undone = ndb::transaction_async([]() -> int { throw ndb::Rollback(""); });
+    const auto fails = ndb::transaction_async([] { throw std::runtime_error("oops"); });
+    EXPECT_FALSE(ndb::in_transaction());
+    EXPECT_EQ(one.get(), 2);
+    two.get();
+    EXPECT_EQ(undone.get(), 0);
+    EXPECT_THROW(fails.get(), std::runtime_error);
+    {
+      const auto joined = ndb::transaction_async([] { increment("a"); });
+    }
+    EXPECT_EQ(Counter::get_by_id("a")->n, 3);
+  });
+  EXPECT_EQ(counts.commits, 3);
+}
+
+TEST_F(Transactions, WithoutItsLocksNothingIsWritten) {
+  set("a", 1);
+  ndb::ClientOptions options = this->options();
+  options.memcached_hosts = {"127.0.0.1:1"};  // nobody there
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(ndb::Client(options), stub);
+  int rollbacks = 0;
+  stub->on_rollback = [&](const auto&) { ++rollbacks; };
+  const auto counts = in_new_context(client, [] {
+    try {
+      ndb::transaction([] { increment("a"); });
+      ADD_FAILURE();
+    } catch (const ndb::Error& error) {
+      EXPECT_EQ(error.status().code(), absl::StatusCode::kUnavailable);
+      EXPECT_THAT(error.what(), HasSubstr("transaction not committed"));
+      EXPECT_THAT(error.what(), HasSubstr("Counter"));
+    }
+    EXPECT_EQ(Counter::get_by_id("a")->n, 1);
+    // What writes nothing needs no locks.
+    EXPECT_EQ(ndb::transaction([] { return Counter::get_by_id("a")->n; }), 1);
+  });
+  EXPECT_EQ(counts.commits, 1);
+  EXPECT_EQ(rollbacks, 1);
+}
+
+// An id that is there before the commit makes the put one that can be sent again.
+TEST_F(Transactions, AllocateFirstMakesAPutResendable) {
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(stub);
+  int commits = 0;
+  stub->on_commit = [&](const auto&) {
+    // The first attempt is applied, and its answer is lost.
+    return ++commits == 1 ? ScriptedStub::Verdict{absl::UnavailableError("cut"), true} : ScriptedStub::Verdict{};
+  };
+  in_new_context(client, [&] {
+    EXPECT_THROW(Counter::make({.n = 1}).put({.retries = 2}), ndb::Error);
+    EXPECT_EQ(commits, 1);
+    commits = 0;
+    const ndb::Key key = Counter::make({.n = 2}).put({.allocate_first = true, .retries = 2});
+    EXPECT_EQ(commits, 2);
+    EXPECT_TRUE(key.is_complete());
+    EXPECT_EQ(Counter::query(Counter::n == 2).keys(), std::vector{key});
+    EXPECT_EQ(key.get<Counter>({.use_cache = false})->n, 2);
+    commits = 1;
+    const ndb::Key named = Counter::make({.n = 3}, ndb::id("x")).put({.allocate_first = true});
+    EXPECT_EQ(named, ndb::key<Counter>("x").in_partition({.project = project()}));
+  });
+}
+
+// Rounds of parallel transactions with all kinds of ends. Whatever did not commit is to be seen nowhere: not in this
+// context's cache, not in another context, memcache or the Datastore, not in queries, and no callback of it runs.
+TEST_F(Transactions, RandomOnesLeaveNothingOfWhatFailed) {
+  enum class Fate { kCommit, kThrow, kRollback, kRefused, kAbortedOnce, kAborted };
+  constexpr int kGroups = 3, kKeys = 4;
+  struct Oops {};
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const auto below = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
+  const auto id = [](int group, int key) { return std::to_string(group) + "-" + std::to_string(key); };
+
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(stub);
+  std::array<Fate, kGroups> fates{};
+  std::array<int, kGroups> attempts{};
+  stub->on_commit = [&](const ndb::wire::CommitRequest& request) -> ScriptedStub::Verdict {
+    if (request.mutations_size() == 0) return {};
+    const auto& mutation = request.mutations(0);
+    const auto key =
+        mutation.has_upsert() ? ndb::detail::entity_key(mutation.upsert()) : ndb::Key::from_bytes(mutation.delete_());
+    const auto group = static_cast<std::size_t>(key->string_id()->front() - '0');
+    const bool first = ++attempts[group] == 1;
+    switch (fates[group]) {
+      case Fate::kRefused:
+        return {absl::InvalidArgumentError("refused"), false};
+      case Fate::kAborted:
+        return {absl::AbortedError("contention"), false};
+      case Fate::kAbortedOnce:
+        if (first) return {absl::AbortedError("contention"), false};
+        return {};
+      default:
+        return {};
+    }
+  };
+  std::map<std::string, std::int64_t> model;
+  const auto agrees = [&](const ndb::Options& options) {
+    for (int group = 0; group < kGroups; ++group) {
+      for (int key = 0; key < kKeys; ++key) {
+        const Counter found = Counter::get_by_id(id(group, key), options);
+        const auto expected = model.find(id(group, key));
+        ASSERT_EQ(static_cast<bool>(found), expected != model.end()) << id(group, key);
+        if (found) {
+          ASSERT_EQ(found->n, expected->second) << id(group, key);
+        }
+      }
+    }
+  };
+  in_new_context(client, [&] {
+    for (int round = 0; round < 25 && !HasFatalFailure(); ++round) {
+      std::vector<std::map<std::string, std::int64_t>> after(kGroups);  // -1: deleted
+      std::vector<int> groups(kGroups), callbacks(kGroups);
+      std::iota(groups.begin(), groups.end(), 0);
+      attempts = {};
+      for (Fate& fate : fates) fate = static_cast<Fate>(below(6));
+      ndb::map(groups, [&](int group) {
+        const auto g = static_cast<std::size_t>(group);
+        const auto body = [&] {
+          after[g].clear();
+          ndb::get_context().call_on_commit([&callbacks, g] { ++callbacks[g]; });
+          for (int step = 0; step < 5; ++step) {
+            const std::string key = id(group, below(kKeys));
+            const int what = below(4);
+            if (what == 0) {
+              ndb::key<Counter>(key).delete_();
+              after[g][key] = -1;
+            } else if (what == 1) {
+              const Counter found = Counter::get_by_id(key);
+              const auto mine = after[g].find(key);
+              const auto stored = model.find(key);
+              const std::int64_t expected = mine != after[g].end()  ? mine->second
+                                            : stored != model.end() ? stored->second
+                                                                    : -1;
+              EXPECT_EQ(found ? found->n : -1, expected) << key;
+            } else {
+              const std::int64_t n = below(1000);
+              Counter::make({.n = n}, ndb::id(key)).put();
+              after[g][key] = n;
+            }
+          }
+          if (after[g].empty()) {
+            Counter::make({.n = 0}, ndb::id(id(group, 0))).put();
+            after[g][id(group, 0)] = 0;
+          }
+          if (fates[g] == Fate::kThrow) throw Oops();
+          if (fates[g] == Fate::kRollback) throw ndb::Rollback("");
+        };
+        try {
+          ndb::transaction(body, {.retries = 1});
+        } catch (const Oops&) {
+        } catch (const ndb::Error&) {
+        }
+      });
+      for (std::size_t g = 0; g < kGroups; ++g) {
+        const bool committed = fates[g] == Fate::kCommit || fates[g] == Fate::kAbortedOnce;
+        EXPECT_EQ(callbacks[g], committed ? 1 : 0);
+        if (!committed) continue;
+        for (const auto& [key, n] : after[g]) {
+          if (n < 0) {
+            model.erase(key);
+          } else {
+            model[key] = n;
+          }
+        }
+      }
+      agrees({});
+      agrees({.use_cache = false});
+      agrees({.use_cache = false, .use_memcache = false});
+      elsewhere([&] { agrees({}); });
+      std::map<std::string, std::int64_t> queried;
+      for (const Counter& counter : Counter::query()) queried[std::string(*counter.key().string_id())] = counter->n;
+      EXPECT_EQ(queried, model);
+    }
+  });
 }
 
 }  // namespace

@@ -189,4 +189,49 @@ TEST_F(GuideQueries, Gql) {
   EXPECT_EQ(counts.at("n"), ndb::Value(4));
 }
 
+TEST_F(GuideQueries, Tasklets) {
+  // [tasklet_waits]
+  std::vector<ndb::Tasklet<std::int64_t>> ages;
+  for (const char* id : {"ada", "bob"}) {
+    ages.push_back(ndb::tasklet([id] { return Account::get_by_id(id)->age; }));
+  }
+  std::size_t first = ndb::wait_any(ages);  // the index of one that is done
+  ndb::wait_all(ages);
+  ndb::Tasklet<void> fails = ndb::tasklet([] { throw ndb::BadValueError("no"); });
+  try {
+    fails.get();
+  } catch (const ndb::BadValueError& error) {
+    std::cerr << error.what() << '\n';
+  }
+  // [/tasklet_waits]
+  EXPECT_LT(first, 2u);
+  EXPECT_EQ(ages[1].get(), 40);
+}
+
+TEST_F(GuideQueries, Transactional) {
+  // [transactional]
+  auto birthday = ndb::transactional([](const ndb::Key& key) {
+    Account account = key.get<Account>();
+    account.edit().age += 1;
+    account.put();
+  });
+  birthday(ndb::key<Account>("ada"));  // a transaction of its own
+  ndb::transaction([&] {
+    birthday(ndb::key<Account>("ada"));  // joins
+    birthday(ndb::key<Account>("bob"));
+  });
+  // [/transactional]
+  EXPECT_EQ(Account::get_by_id("ada")->age, 38);
+  EXPECT_EQ(Account::get_by_id("bob")->age, 41);
+
+  // [transaction_async]
+  ndb::Tasklet<void> one = ndb::transaction_async([&] { birthday(ndb::key<Account>("ada")); });
+  ndb::Tasklet<void> two = ndb::transaction_async([&] { birthday(ndb::key<Account>("bob")); });
+  ndb::wait_all(one, two);
+  // [/transaction_async]
+  one.get();
+  two.get();
+  EXPECT_EQ(Account::get_by_id("ada")->age, 39);
+}
+
 }  // namespace guide_queries

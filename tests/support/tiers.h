@@ -31,6 +31,8 @@ class ScriptedStub final : public ForwardingStub {
     bool apply = true;
   };
   std::function<Verdict(const wire::CommitRequest&)> on_commit;
+  std::function<void(const wire::BeginTransactionRequest&)> on_begin;
+  std::function<void(const wire::RollbackRequest&)> on_rollback;
 
   void lookup(wire::LookupRequest request, const datastore::CallOptions& options,
               datastore::Done<wire::LookupResponse> done) override {
@@ -47,6 +49,16 @@ class ScriptedStub final : public ForwardingStub {
          status = std::move(verdict.status)](absl::StatusOr<wire::CommitResponse> response) mutable {
           done(status.ok() ? std::move(response) : absl::StatusOr<wire::CommitResponse>(std::move(status)));
         });
+  }
+  void begin_transaction(wire::BeginTransactionRequest request, const datastore::CallOptions& options,
+                         datastore::Done<wire::BeginTransactionResponse> done) override {
+    if (on_begin) on_begin(request);
+    ForwardingStub::begin_transaction(std::move(request), options, std::move(done));
+  }
+  void rollback(wire::RollbackRequest request, const datastore::CallOptions& options,
+                datastore::Done<wire::RollbackResponse> done) override {
+    if (on_rollback) on_rollback(request);
+    ForwardingStub::rollback(std::move(request), options, std::move(done));
   }
 };
 
@@ -78,8 +90,9 @@ class Tiers : public ::testing::Test {
   const std::string& project() const { return project_; }
 
   // A client whose RPCs go through `stub`, which belongs to the client.
-  Client scripted(ScriptedStub*& stub) const {
-    const std::shared_ptr<Client::Core> core = take_core(client());
+  Client scripted(ScriptedStub*& stub) const { return scripted(client(), stub); }
+  static Client scripted(const Client& client, ScriptedStub*& stub) {
+    const std::shared_ptr<Client::Core> core = take_core(client);
     auto scripted = std::make_unique<ScriptedStub>(std::move(core->stub));
     stub = scripted.get();
     core->stub = std::move(scripted);
