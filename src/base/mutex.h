@@ -37,27 +37,20 @@ class ABSL_LOCKABLE SpinLock {
   std::atomic<bool> taken_{false};
 };
 
-class ABSL_SCOPED_LOCKABLE SpinLockHold {
+// Holds one of them until the end of the block.
+template <class Lock>
+class ABSL_SCOPED_LOCKABLE Hold {
  public:
-  explicit SpinLockHold(SpinLock& lock) ABSL_EXCLUSIVE_LOCK_FUNCTION(lock) : lock_(lock) { lock_.lock(); }
-  ~SpinLockHold() ABSL_UNLOCK_FUNCTION() { lock_.unlock(); }
-  SpinLockHold(const SpinLockHold&) = delete;
-  SpinLockHold& operator=(const SpinLockHold&) = delete;
+  explicit Hold(Lock& lock) ABSL_EXCLUSIVE_LOCK_FUNCTION(lock) : lock_(lock) { lock_.lock(); }
+  ~Hold() ABSL_UNLOCK_FUNCTION() { lock_.unlock(); }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
 
  private:
-  SpinLock& lock_;
+  Lock& lock_;
 };
-
-class ABSL_SCOPED_LOCKABLE MutexLock {
- public:
-  explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex) : mutex_(mutex) { mutex_.lock(); }
-  ~MutexLock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
-  MutexLock(const MutexLock&) = delete;
-  MutexLock& operator=(const MutexLock&) = delete;
-
- private:
-  Mutex& mutex_;
-};
+using MutexLock = Hold<Mutex>;
+using SpinLockHold = Hold<SpinLock>;
 
 // Waits release and take the Mutex again: condition.wait(mutex).
 using Condition = std::condition_variable_any;
