@@ -1,6 +1,7 @@
 #include "shared_cache/tagged_cache.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <exception>
 #include <functional>
@@ -84,7 +85,10 @@ class TaggedCache::Get {
     }
     std::vector<Value> values;
     values.reserve(items_.size());
-    for (Item& item : items_) values.push_back(std::move(item.value));
+    for (Item& item : items_) {
+      assert(item.need == Need::kNothing);
+      values.push_back(std::move(item.value));
+    }
     return values;
   }
 
