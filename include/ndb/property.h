@@ -14,7 +14,7 @@ namespace ndb {
 namespace detail {
 
 template <class P>
-struct ListFilters {
+struct ListFilters {  // NOLINT(bugprone-crtp-constructor-accessibility): P is an aggregate, which needs it
   template <class V>
   Filter IN(std::initializer_list<V> values) const {
     return filter_of_all<P>(Op::kIn, values);

@@ -1,6 +1,7 @@
 // SharedCache in its surroundings: contexts, batches, transactions.
 #include "ndb/shared_cache.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -53,8 +54,8 @@ class SharedCacheBase::Inside {
       : core(std::move(of)), cache(std::move(options), *core->clock) {}
 
   void invalidate(const std::vector<std::string>& keys) {
-    std::vector<std::string> tags;
-    for (const std::string& key : keys) tags.push_back(cache.tag_name(key));
+    std::vector<std::string> tags(keys.size());
+    std::ranges::transform(keys, tags.begin(), [&](const std::string& key) { return cache.tag_name(key); });
     const absl::Status status =
         core->gateway != nullptr ? core->gateway->reset_tags(tags, cache.new_tag_timeout()) : absl::OkStatus();
     cache.forget(keys);

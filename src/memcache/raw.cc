@@ -77,9 +77,11 @@ absl::Status MemcacheGateway::reset_tags(std::span<const std::string> names, sec
     bool stands = false;
   };
   std::vector<Reset> left;
+  left.reserve(names.size());
   for (const std::string& name : names) left.push_back({&name, plain_name(kTagPrefix, name)});
   for (int attempt = 0; attempt < kResets && !left.empty(); ++attempt) {
     std::vector<Command> commands;
+    commands.reserve(left.size());
     for (const Reset& reset : left) {
       commands.push_back({.server = cluster_->home(reset.name),
                           .name = reset.name,

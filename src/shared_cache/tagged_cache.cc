@@ -125,7 +125,7 @@ class TaggedCache::Get {
   void lead();
   void load(std::span<Item*> led);
   void keep(std::span<Item*> led, std::span<Loaded> loaded, Monotonic took);
-  void fail(std::span<Item*> led, std::exception_ptr error);
+  void fail(std::span<Item*> led, const std::exception_ptr& error);
   void wait();
 
   TaggedCache& cache_;
@@ -288,7 +288,7 @@ void TaggedCache::Get::keep(std::span<Item*> led, std::span<Loaded> loaded, Mono
 }
 
 // All who wait get the error; a caller with values that may still be served keeps to them.
-void TaggedCache::Get::fail(std::span<Item*> led, std::exception_ptr error) {
+void TaggedCache::Get::fail(std::span<Item*> led, const std::exception_ptr& error) {
   bool needed = false;
   for (Item* item : led) {
     if (item->need == Need::kNothing) continue;  // has landed
