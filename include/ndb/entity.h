@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <iosfwd>
 #include <map>
 #include <string>
 #include <string_view>
@@ -41,8 +40,7 @@ class Entity : public Handle {
   // The properties, to change. Other copies of this handle keep theirs.
   Properties& edit() { return *static_cast<Properties*>(edited()); }
 
-  std::string to_string() const;  // Entity(Key('Account', 'ada'), {age: 36, name: "Ada"})
-  friend std::ostream& operator<<(std::ostream& out, const Entity& entity);
+  // to_string() gives Entity(Key('Account', 'ada'), {age: 36, name: "Ada"}).
 
  private:
   using Handle::Handle;

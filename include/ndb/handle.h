@@ -2,7 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
@@ -17,6 +21,12 @@ namespace detail {
 struct HandleAccess;
 struct Unset {};
 }  // namespace detail
+
+struct JsonOptions {
+  std::vector<std::string> include{};  // only these properties; empty: all
+  std::vector<std::string> exclude{};
+  int indent = -1;  // spaces per level; negative: one line
+};
 
 // The base of model classes and of ndb::Entity. A value: copying shares the properties, editing one copy never shows in
 // another, nor in a cache. An empty handle is an entity that does not exist. Not thread-safe, but copies of a handle
@@ -41,10 +51,24 @@ class Handle {
   // Same class, same key, same values (as they are stored).
   friend bool operator==(const Handle& a, const Handle& b);
 
+  // The properties as a JSON object, by their names in C++. Texts, numbers, booleans, null, arrays and structs are what
+  // they are in JSON; blobs are base64, times RFC 3339, keys urlsafe text, points {"latitude", "longitude"}, NaN and
+  // infinities texts. Values of a type that is chosen at run time (ndb::Value, ndb::Expando, ndb::Entity) are tagged
+  // where JSON could not tell: {"timestampValue": "2026-01-02T03:04:05Z"}, or blobValue, keyValue, geoPointValue,
+  // entityValue. Throws ndb::Error if the handle is empty.
+  std::string to_json(const JsonOptions& options = {}) const;
+  // Sets the properties that `json` names and leaves the others; computed ones are passed over. BadValueError, which
+  // changes nothing, for text that is no JSON object, a property that the class does not have, or a value that does not
+  // fit. What to_json() gave is read back as it was.
+  void populate_json(std::string_view json);
+
+  std::string to_string() const;  // Account(Key('Account', 'ada'), {name: "Ada", age: 36})
+  friend std::ostream& operator<<(std::ostream& out, const Handle& entity);
+
   // What a model class may declare anew. They stand here so that a private one is an error instead of being ignored.
   static constexpr detail::Unset _kind{}, _use_cache{}, _use_memcache{}, _use_datastore{}, _memcache_timeout{},
-      _write_through{}, _best_effort{}, _use_shared_cache{}, _pre_get_hook{}, _post_get_hook{}, _pre_put_hook{},
-      _post_put_hook{}, _pre_delete_hook{}, _post_delete_hook{};
+      _write_through{}, _best_effort{}, _use_shared_cache{}, _class_name{}, _legacy_data{}, _keep_unknown{},
+      _pre_get_hook{}, _post_get_hook{}, _pre_put_hook{}, _post_put_hook{}, _pre_delete_hook{}, _post_delete_hook{};
 
  protected:
   Handle() = default;

@@ -13,23 +13,23 @@
   NDB_EACH_(NDB_COLUMN_, __VA_ARGS__) \
   static constexpr auto ndb_fields() { return ::ndb::Fields{NDB_LIST_(NDB_NAME_, __VA_ARGS__)}; }
 
-// `Self` is the name of the struct, which an aggregate cannot know by itself.
-#define NDB_PROPERTIES(Self, ...)                                                                                 \
-  using ndb_self = Self;                                                                                          \
-  template <class Parent>                                                                                         \
-  struct ndb_columns {                                                                                            \
-    NDB_EACH_(NDB_SUBCOLUMN_, __VA_ARGS__)                                                                        \
-  };                                                                                                              \
-  static constexpr auto ndb_fields() {                                                                            \
-    constexpr ::ndb::Fields ndb_list{NDB_LIST_(NDB_LEAF_, __VA_ARGS__)};                                          \
-    static_assert(::ndb::detail::stored(ndb_list) == ::ndb::detail::field_count<Self>(),                          \
-                  "ndb: NDB_PROPERTIES must list every field of the struct, and nothing else.");                  \
-    static_assert(::ndb::detail::good_names(ndb_list),                                                            \
-                  "ndb: stored names must differ, have no dot, and not be of the form __x__.");                   \
-    static_assert(!::ndb::detail::any_stamp(ndb_list),                                                            \
-                  "ndb: auto_now and auto_now_add work on properties of the model itself, not inside a struct."); \
-    return ndb_list;                                                                                              \
-  }
+// `Self` is the name of the struct, which an aggregate cannot know by itself. Stands behind the fields: it adds one,
+// for what is stored in the struct and not known to it.
+#define NDB_PROPERTIES(Self, ...)                                                                \
+  using ndb_self = Self;                                                                         \
+  template <class Parent>                                                                        \
+  struct ndb_columns {                                                                           \
+    NDB_EACH_(NDB_SUBCOLUMN_, __VA_ARGS__)                                                       \
+  };                                                                                             \
+  static constexpr auto ndb_fields() {                                                           \
+    constexpr ::ndb::Fields ndb_list{NDB_LIST_(NDB_LEAF_, __VA_ARGS__)};                         \
+    static_assert(::ndb::detail::stored(ndb_list) + 1 == ::ndb::detail::field_count<Self>(),     \
+                  "ndb: NDB_PROPERTIES must list every field of the struct, and nothing else."); \
+    static_assert(::ndb::detail::good_names(ndb_list),                                           \
+                  "ndb: stored names must differ, have no dot, and not be of the form __x__.");  \
+    return ndb_list;                                                                             \
+  }                                                                                              \
+  ::ndb::detail::Unknown ndb_unknown{};
 
 #define NDB_COLUMN_(item) NDB_CALL_(NDB_COLUMN2_, NDB_ITEM_(item))
 #define NDB_COLUMN2_(p, ...)                                                                       \

@@ -52,9 +52,10 @@ struct SomeId {
 //
 // - `_kind`: a string, the kind; default: the class name without its namespaces.
 // - `_use_cache`, `_use_memcache`, `_use_datastore`, `_write_through`, `_best_effort`, `_use_shared_cache`: a bool, or
-// a callable from
-//   const Key& to bool or optional<bool>.
+//   a callable from const Key& to bool or optional<bool>.
 // - `_memcache_timeout`: seconds, 0 = unlimited; or a callable likewise.
+// - `_keep_unknown`: false: a put drops the stored properties that the class does not have, instead of keeping them.
+// - `_legacy_data`: true: structs are written as older NDB reads them, each field as a property with a dotted name.
 // - `void _pre_get_hook(const Key&)`: when get is called, also if a cache answers.
 // - `void _post_get_hook(const Key&, const absl::Status&)`: when the result is there; not for results of queries.
 // - `void _pre_put_hook()`, not static: on the entity, before auto_now is set and anything is encoded.
@@ -68,6 +69,8 @@ class Model : public Base {
   static inline const detail::Registered<D> registered_{};  // before main
   using Touched = detail::Touch<&registered_>;              // naming the address makes it exist, used or not
   friend D;
+  template <class, class>
+  friend class PolyModel;
   Model() = default;  // private: `class A : public ndb::Model<B>` does not compile
 
   template <class M>
@@ -103,6 +106,21 @@ class Model : public Base {
   // cache.
   auto& edit() { return *static_cast<Props<D>*>(this->edited()); }
 
+  // Several properties at once: `ada.populate(Account::name("Ada"), Account::age(36))`.
+  template <class... P>
+  void populate(detail::Assignment<P>... assignments) {
+    auto& properties = edit();
+    ((properties.*detail::Traits<P>::kMember = std::move(assignments.value)), ...);
+  }
+
+  // A new entity of what to_json() gave, or a part of it. BadValueError as of populate_json().
+  static D from_json(std::string_view json, const Id& id = {}) { return from_json(json, Key(_get_kind(), id)); }
+  static D from_json(std::string_view json, Key key) {
+    D entity = make({}, std::move(key));
+    entity.populate_json(json);
+    return entity;
+  }
+
   // The verbs; defined in ndb/verbs.h. An entity that does not exist is an empty handle.
   static D get_by_id(const SomeId& id, const Options& options = {});
   static D get_by_id(const SomeId& id, const Key& parent, const Options& options = {});
@@ -119,11 +137,43 @@ class Model : public Base {
   static Query<D> query(F... filters) {
     static_assert((std::convertible_to<F, Filter> && ...),
                   "ndb: a filter is written Account::age > 30; account->age > 30 is a bool.");
-    return Query<D>(std::vector<Filter>{std::move(filters)...});
+    if constexpr (detail::kIsPoly<D> && !detail::kIsRoot<D>) {
+      const Filter of_class("class", Op::kEqual, detail::kInfo<D>.class_name);
+      return Query<D>(std::vector<Filter>{std::move(filters)..., of_class});
+    } else {
+      return Query<D>(std::vector<Filter>{std::move(filters)...});
+    }
   }
   // `Account::gql("WHERE age > @1", 30)`: the text goes behind `SELECT * FROM Account`.
   template <class... B>
   static GqlQuery<D> gql(std::string_view rest, const B&... bindings);
+};
+
+// The base of model classes that share a kind: `class Animal : public ndb::PolyModel<Animal>`, and
+// `class Cat : public ndb::PolyModel<Cat, Animal>`, whose Properties derive from Animal::Properties. A Cat is stored as
+// an Animal, with the property `class` that NDB writes: ["Animal", "Cat"]. Queries and gets of Animal give Cats too;
+// those of Cat give nothing else (a get of another Animal as Cat is a KindError). D may declare
+//
+// - `_class_name`: a string, its name in `class`; default: as for `_kind`.
+//
+// Class flags, `_kind`, and the hooks of get and delete are asked before the class of an entity is known: the root
+// alone can declare them.
+template <class D, class Base = Handle>
+class PolyModel : public Model<D, Base> {
+  friend D;
+  PolyModel() = default;
+
+ public:
+  using ndb_poly = PolyModel;
+  static constexpr ClassProperty class_{};  // for filters: `Animal::class_ == "Cat"`
+
+  // The entity as a class of its hierarchy. An empty handle if it is not of that class.
+  template <class M>
+  M as() const {
+    const detail::PayloadPtr& payload = detail::HandleAccess::payload(*this);
+    const bool fits = payload && detail::is_a(payload->info(), detail::kInfo<M>);
+    return fits ? detail::HandleAccess::wrap<M>(this->key(), payload) : M();
+  }
 };
 
 // Keys of a model class.

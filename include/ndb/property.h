@@ -5,8 +5,10 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ndb/detail/property_traits.h"
+#include "ndb/detail/rows.h"
 #include "ndb/filter.h"
 
 namespace ndb {
@@ -45,6 +47,11 @@ template <auto Member, PropertyOptions Options = PropertyOptions{}, class Parent
 struct Property : detail::Columns<typename detail::MemberOf<decltype(Member)>::Type, Property<Member, Options, Parent>>,
                   detail::ListFilters<Property<Member, Options, Parent>> {
   operator Order() const { return detail::order<Property>(false); }
+  // For populate(): `ada.populate(Account::name("Ada"), Account::age(36))`.
+  template <class V>
+  detail::Assignment<Property> operator()(V&& value) const {
+    return {detail::assigned<Property>(std::forward<V>(value))};
+  }
   template <class V>
   constexpr void operator=(const V&) const {
     static_assert(detail::kNever<V>, "ndb: this is the property, not its value. Write entity.edit().field = value.");
@@ -55,6 +62,43 @@ struct Property : detail::Columns<typename detail::MemberOf<decltype(Member)>::T
 struct KeyProperty : detail::ListFilters<KeyProperty> {
   operator Order() const { return detail::order<KeyProperty>(false); }
 };
+
+// Of a PolyModel: the classes that an entity is of, from the root to its own.
+struct ClassProperty {
+  operator Order() const { return detail::order<ClassProperty>(false); }
+};
+
+// A property that no class lists, by its stored name: `ndb::GenericProperty("bar") == 1`, `Wild::others["bar"] == 1`.
+class GenericProperty {
+ public:
+  explicit GenericProperty(std::string name) : name_(std::move(name)) {}
+  const std::string& name() const { return name_; }
+
+  Filter IN(Array values) const { return {name_, Op::kIn, std::move(values)}; }
+  Filter NOT_IN(Array values) const { return {name_, Op::kNotIn, std::move(values)}; }
+  operator Order() const { return {name_, false}; }
+  friend Order operator-(const GenericProperty& p) { return {p.name_, true}; }
+  friend Filter operator==(const GenericProperty& p, Value v) { return {p.name_, Op::kEqual, std::move(v)}; }
+  friend Filter operator!=(const GenericProperty& p, Value v) { return {p.name_, Op::kNotEqual, std::move(v)}; }
+  friend Filter operator<(const GenericProperty& p, Value v) { return {p.name_, Op::kLess, std::move(v)}; }
+  friend Filter operator<=(const GenericProperty& p, Value v) { return {p.name_, Op::kLessOrEqual, std::move(v)}; }
+  friend Filter operator>(const GenericProperty& p, Value v) { return {p.name_, Op::kGreater, std::move(v)}; }
+  friend Filter operator>=(const GenericProperty& p, Value v) { return {p.name_, Op::kGreaterOrEqual, std::move(v)}; }
+
+ private:
+  std::string name_;
+};
+
+namespace detail {
+template <class Parent>
+struct Columns<Expando, Parent> {
+  GenericProperty operator[](std::string_view name) const {
+    std::string path = Traits<Parent>::path();  // of the expando, whose own name is not part of the path
+    path.erase(path.rfind('.') + 1);
+    return GenericProperty(path.append(name));
+  }
+};
+}  // namespace detail
 
 // The list of a model's properties, an empty object: their types say everything.
 template <class... P>

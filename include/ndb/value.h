@@ -6,7 +6,9 @@
 #include <compare>
 #include <concepts>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,10 +41,21 @@ struct Blob : std::string {
   Blob(std::string bytes) : std::string(std::move(bytes)) {}
 };
 
-// JSON text, stored as NDB stores it: as bytes that are never indexed. The text is not looked at.
+// JSON text, stored as NDB stores it: as bytes that are never indexed. A put refuses text that is no JSON; empty is
+// null.
 struct Json {
   std::string text{};
   friend bool operator==(const Json&, const Json&) = default;
+};
+
+// A day, stored as its first moment; NDB's DateProperty.
+using Date = std::chrono::sys_days;
+
+// A time of day, stored as that time of the first day of 1970; NDB's TimeProperty.
+struct TimeOfDay {
+  std::chrono::microseconds since_midnight{};
+  explicit operator Timestamp() const { return Timestamp(since_midnight); }
+  friend auto operator<=>(const TimeOfDay&, const TimeOfDay&) = default;
 };
 
 struct GeoPoint {
@@ -149,6 +162,12 @@ class Value {
       data_;
   bool indexed_ = true;
   int meaning_ = 0;
+};
+
+// As a field of a model or of a struct inside one: the properties that have no field of their own, by name. It makes
+// the model what NDB calls an Expando.
+struct Expando : std::map<std::string, Value, std::less<>> {
+  using map::map;
 };
 
 // The same value, not indexed.

@@ -124,7 +124,7 @@ Found read(const Key& key, const ModelInfo& info, const Options& options) {
   const bool plain = !info.any_kind && info.pre_get == nullptr && info.post_get == nullptr && !options.max_staleness;
   if (plain && key && !key.project().empty()) {
     const ContextCache::Slot* slot = call.impl.decides_cache(key, options, &info) ? call.impl.cache.find(key) : nullptr;
-    if (slot != nullptr && slot->payload && &slot->payload->info() == &info) {
+    if (slot != nullptr && slot->payload && is_a(slot->payload->info(), info)) {
       ++call.impl.counts->cache_hits;
       return {key, slot->payload};
     }
@@ -160,15 +160,11 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   }
   const ModelInfo& info = payload->info();
   if (info.pre_put != nullptr) info.pre_put(handle);
-  if (info.has_auto_now) {
-    payload.detach();
-    before_put(*payload.get(), Clock::system().now());
-  }
-
   Write write;
   const auto prepare = [&]() -> absl::Status {
     NDB_ASSIGN_OR_RETURN(write.key, context.qualify(handle.key()));
     NDB_RETURN_IF_ERROR(check_kind(write.key, info));
+    NDB_RETURN_IF_ERROR(before_put(payload, write.key, Clock::system().now()));
     NDB_ASSIGN_OR_RETURN(write.policy, context.decide(write.key, options));
     if (base_version) NDB_RETURN_IF_ERROR(check_put_if(context, write));
     if (!write.policy.datastore && !write.key.is_complete()) {

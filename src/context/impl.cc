@@ -165,7 +165,7 @@ std::optional<absl::StatusOr<detail::PayloadPtr>> Context::Impl::cached(const Ke
                                                                         WallTime oldest) {
   const ContextCache::Slot* slot = cache.find(key);
   if (slot == nullptr || slot->read_time < oldest) return std::nullopt;
-  if (!slot->payload || &slot->payload->info() == &info) return slot->payload;
+  if (!slot->payload || detail::is_a(slot->payload->info(), info)) return slot->payload;
   // Read or put as another class of the kind, or as ndb::Entity: the caller gets the same values in its own class.
   const absl::StatusOr<std::string> entity = detail::encode_entity(key, *slot->payload.get());
   if (!entity.ok()) return entity.status();

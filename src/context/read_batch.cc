@@ -87,7 +87,7 @@ void ReadBatch::ask(std::vector<memcache::ReadRequest>& requests) {
 std::uint64_t ReadBatch::find_shared(Entry& entry) const {
   std::uint64_t version = 0;
   context_->core->shared->visit(entry.key().bytes(), entry.key().hash(), [&](const SharedEntity& shared) {
-    const auto fits = [&](const Waiter& waiter) { return waiter.op->info == &shared.payload->info(); };
+    const auto fits = [&](const Waiter& waiter) { return detail::is_a(shared.payload->info(), *waiter.op->info); };
     if (!std::ranges::all_of(entry.waiters, fits)) return;
     entry.shared = shared.payload;
     version = shared.version;

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "model/compression.h"
 #include "model/entity_wire.h"
 #include "model/wire.h"
 #include "ndb/detail/codec.h"
@@ -33,17 +34,6 @@ bool parse_point(std::string_view bytes, GeoPoint& point) {
     const bool good = tag == kLatitude    ? in.number(point.latitude)
                       : tag == kLongitude ? in.number(point.longitude)
                                           : in.skip(tag);
-    if (!good) return false;
-  }
-  return true;
-}
-
-bool parse_entry(std::string_view entry, std::string_view& name, std::string_view& value) {
-  WireReader in(entry);
-  while (!in.done()) {
-    std::uint32_t tag;
-    if (!in.tag(tag)) return false;
-    const bool good = tag == kEntryName ? in.bytes(name) : tag == kEntryValue ? in.bytes(value) : in.skip(tag);
     if (!good) return false;
   }
   return true;
@@ -116,7 +106,38 @@ bool parse_value(std::string_view bytes, WireValue& value) {
   return true;
 }
 
+std::string shortened(std::string text) {
+  constexpr std::size_t kLimit = 100;
+  if (text.size() > kLimit) text.replace(kLimit, std::string::npos, "...");
+  return text;
+}
+
 }  // namespace
+
+bool parse_entry(std::string_view entry, std::string_view& name, std::string_view& value) {
+  WireReader in(entry);
+  while (!in.done()) {
+    std::uint32_t tag;
+    if (!in.tag(tag)) return false;
+    const bool good = tag == kEntryName ? in.bytes(name) : tag == kEntryValue ? in.bytes(value) : in.skip(tag);
+    if (!good) return false;
+  }
+  return true;
+}
+
+bool has_property(std::string_view fields, std::string_view name) {
+  bool found = false;
+  for_each_property(fields, [&](std::string_view other, std::string_view) { return !(found = other == name); });
+  return found;
+}
+
+std::string property_field(std::string_view name, std::string_view value) {
+  std::string entry, field;
+  append_bytes(entry, 1, name);
+  append_bytes(entry, 2, value);
+  append_bytes(field, 3, entry);
+  return field;
+}
 
 bool Decoder::fail(std::string message) {
   if (error_.empty()) error_ = std::move(message);
@@ -129,23 +150,110 @@ bool Decoder::malformed() {
 }
 
 bool Decoder::wrong_type(std::string_view wanted, const WireValue& got) {
-  return fail(cat("is declared as ", wanted, ", but the stored value is of type ", type_name(got.type),
-                  got.meaning != 0 ? cat(" with meaning ", got.meaning) : ""));
+  Value shown;
+  if (!value(got, shown)) return false;
+  return fail(cat("is declared as ", wanted, ", but the value ", shortened(shown.to_string()), " is of type ",
+                  type_name(got.type), got.meaning != 0 ? cat(" with meaning ", got.meaning) : ""));
 }
 
 void Decoder::within(std::string_view name) { prepend_name(path_, name); }
 
 bool Decoder::parse(std::string_view bytes, WireValue& value) { return parse_value(bytes, value) || malformed(); }
 
+// What stands for characters beside a string: a blob, perhaps compressed.
+bool Decoder::blob(const WireValue& wire, std::string& into, std::string_view wanted) {
+  if (wire.type != ValueType::kBlob) return wrong_type(wanted, wire);
+  const bool marked = wire.meaning == kZlibMeaning;
+  // Clients that know no meanings lose the mark when they write the entity back.
+  if (!marked && !(is_compressed(storage_) && looks_deflated(wire.bytes))) {
+    into.assign(wire.bytes);
+    return true;
+  }
+  auto bytes = inflated(wire.bytes);
+  if (!bytes) {
+    return fail(cat("is stored as ", wire.bytes.size(), " compressed bytes, which are no zlib data of up to ",
+                    kMaxInflatedBytes, " bytes"));
+  }
+  into = *std::move(bytes);
+  return true;
+}
+
+// A struct as an entity inside this one, or as the bytes of one.
 bool Decoder::structure(const Table& table, const WireValue& wire, void* object) {
   if (depth_ == kMaxDepth) return malformed();
+  std::string bytes;
+  if (wire.type != ValueType::kEntity && !blob(wire, bytes, "a struct")) return false;
+  const std::string_view entity = wire.type == ValueType::kEntity ? wire.bytes : bytes;
+  const Storage outer = storage_;
   ++depth_;
-  const bool good = properties(table, wire.bytes, object);
+  const bool good = properties(table, entity, object, keep_unknown_ ? table.unknown_of(object) : nullptr);
+  --depth_;
+  storage_ = outer;
+  return good;
+}
+
+inline bool Decoder::property(const Row& row, std::string_view bytes, void* object) {
+  if (row.ops == nullptr) return true;  // computed
+  WireValue wire;
+  storage_ = row.storage;
+  if (parse(bytes, wire) && row.ops->decode(*this, wire, field_of(row, object))) return true;
+  within(row.name);
+  return false;
+}
+
+// A property without a row of its own.
+bool Decoder::unlisted(const Table& table, std::string_view name, std::string_view bytes, void* object,
+                       Unknown* unknown) {
+  if (const std::size_t dot = name.find('.'); dot != std::string_view::npos) {
+    const Row* row = table.find(name.substr(0, dot));
+    if (row != nullptr && row->ops != nullptr && row->ops->structs != nullptr) {
+      if (column(*row, name.substr(dot + 1), bytes, field_of(*row, object))) return true;
+      within(row->name);
+      return false;
+    }
+  }
+  if (const Row* expando = table.expando()) {
+    WireValue wire;
+    Value decoded;
+    if (!parse(bytes, wire) || !value(wire, decoded)) {
+      within(name);
+      return false;
+    }
+    static_cast<Expando*>(field_of(*expando, object))->insert_or_assign(std::string(name), std::move(decoded));
+  } else if (unknown != nullptr) {
+    unknown->append(property_field(name, bytes));
+  }
+  return true;
+}
+
+// NDB's older layout: `name` is a property of the structs in `field`. Of repeated structs its values are an array.
+bool Decoder::column(const Row& row, std::string_view name, std::string_view bytes, void* field) {
+  const StructOps& structs = *row.ops->structs;
+  WireValue wire;
+  if (!parse(bytes, wire)) return false;
+  if (!structs.repeated || wire.type != ValueType::kArray) {
+    return cell(structs.table(), name, bytes, structs.reach(field, 0));
+  }
+  ArrayReader elements(*this, wire);
+  std::string_view element;
+  for (std::size_t i = 0; elements.next(element); ++i) {
+    if (!cell(structs.table(), name, element, structs.reach(field, i))) return false;
+  }
+  return elements.ok();
+}
+
+bool Decoder::cell(const Table& table, std::string_view name, std::string_view bytes, void* object) {
+  if (depth_ == kMaxDepth) return malformed();
+  ++depth_;
+  const Row* row = table.find(name);
+  const bool good = row != nullptr
+                        ? property(*row, bytes, object)
+                        : unlisted(table, name, bytes, object, keep_unknown_ ? table.unknown_of(object) : nullptr);
   --depth_;
   return good;
 }
 
-bool Decoder::properties(const Table& table, std::string_view entity, void* object) {
+bool Decoder::properties(const Table& table, std::string_view entity, void* object, Unknown* unknown) {
   const std::span<const Row> rows = table.rows();
   std::size_t expected = 0;  // writers keep an order, so the next row is most often the right one
   WireReader in(entity);
@@ -154,19 +262,22 @@ bool Decoder::properties(const Table& table, std::string_view entity, void* obje
     std::string_view entry, name, value;
     if (!in.tag(tag)) return malformed();
     if (tag != kEntityProperty) {
-      if (!in.skip(tag)) return malformed();
+      if (!(tag == kEntityKey && depth_ > 0 ? in.bytes(value) : in.skip(tag))) return malformed();
+      if (tag == kEntityKey && depth_ > 0 && unknown != nullptr) {  // a struct has no key of its own
+        std::string field;
+        append_bytes(field, 1, value);
+        unknown->append(field);
+      }
       continue;
     }
     if (!in.bytes(entry) || !parse_entry(entry, name, value)) return malformed();
     const Row* row = expected < rows.size() && rows[expected].name == name ? &rows[expected] : table.find(name);
-    if (row == nullptr) continue;
-    expected = static_cast<std::size_t>(row - rows.data()) + 1;
-    if (row->ops == nullptr) continue;
-    WireValue wire;
-    if (!parse(value, wire) || !row->ops->decode(*this, wire, static_cast<char*>(object) + row->offset)) {
-      within(row->name);
-      return false;
+    if (row == nullptr) {
+      if (!unlisted(table, name, value, object, unknown)) return false;
+      continue;
     }
+    expected = static_cast<std::size_t>(row - rows.data()) + 1;
+    if (!property(*row, value, object)) return false;
   }
   return true;
 }
@@ -265,19 +376,24 @@ absl::Status Decoder::status(std::string_view kind, const Key& key) const {
 }
 
 bool ArrayReader::next(WireValue& element) {
+  std::string_view bytes;
+  if (!next(bytes)) return false;
+  element = WireValue();
+  ok_ = decoder_.parse(bytes, element);
+  return ok_;
+}
+
+bool ArrayReader::next(std::string_view& element) {
   WireReader in(rest_);
   const char* const end = rest_.data() + rest_.size();
   while (!in.done()) {
     std::uint32_t tag;
-    std::string_view bytes;
-    ok_ = in.tag(tag) && (tag == kArrayElement ? in.bytes(bytes) : in.skip(tag));
+    ok_ = in.tag(tag) && (tag == kArrayElement ? in.bytes(element) : in.skip(tag));
     if (!ok_) return decoder_.malformed();
     if (tag != kArrayElement) continue;
-    const char* const at = bytes.data() + bytes.size();
+    const char* const at = element.data() + element.size();
     rest_ = {at, static_cast<std::size_t>(end - at)};
-    element = WireValue();
-    ok_ = decoder_.parse(bytes, element);
-    return ok_;
+    return true;
   }
   return false;
 }

@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "model/compression.h"
 #include "model/entity_wire.h"
 #include "model/wire.h"
 #include "ndb/detail/codec.h"
@@ -17,6 +20,8 @@ constexpr std::size_t kMaxIndexedBytes = 1500;
 constexpr std::size_t kMaxUnindexedBytes = 1048487;
 constexpr std::size_t kMaxNameBytes = 1500;
 constexpr int kMaxEncodedDepth = 20;
+
+constexpr std::string_view kNullValue("\x58\0", 2);  // a Value that is null
 
 }  // namespace
 
@@ -142,9 +147,37 @@ void Encoder::key(const Key& value, bool indexed) {
   close(before, kKey);
 }
 
+inline void Encoder::check_utf8(std::string_view value) {
+  if (!is_utf8(value)) fail(cat("holds ", quoted(value, 40), ", which is not UTF-8; bytes belong into an ndb::Blob"));
+}
+
+void Encoder::time_of_day(TimeOfDay value, bool indexed) {
+  if (!is_time_of_day(value))
+    fail(cat("is ", value.since_midnight.count(), " us after midnight, which is no time of day"));
+  timestamp(Timestamp(value), indexed);
+}
+
+void Encoder::text(std::string_view value) {
+  if (!is_compressed(storage_)) return string(value, false);
+  check_utf8(value);
+  compressed(value);
+}
+
+// A blob of compressed bytes, with the meaning that says so.
+void Encoder::compressed(std::string_view value) {
+  exclude(false);
+  const std::size_t before = size();
+  const std::string bytes = deflated(value);
+  check_size("compressed value", bytes.size(), false);
+  raw(bytes);
+  close(before, kBlob);
+  meaning_ = kZlibMeaning;
+  meaning();
+}
+
 void Encoder::string(std::string_view value, bool indexed) {
   check_size("string", value.size(), indexed);
-  if (!is_utf8(value)) fail(cat("holds ", quoted(value, 40), ", which is not UTF-8; bytes belong into an ndb::Blob"));
+  check_utf8(value);
   exclude(indexed);
   const std::size_t before = size();
   raw(value);
@@ -153,6 +186,7 @@ void Encoder::string(std::string_view value, bool indexed) {
 }
 
 void Encoder::blob(std::string_view value, bool indexed) {
+  if (is_compressed(storage_)) return compressed(value);
   check_size("blob", value.size(), indexed);
   exclude(indexed);
   const std::size_t before = size();
@@ -195,16 +229,44 @@ void Encoder::entity(bool indexed, const WriteProperties& write_properties) {
   exclude(indexed);
   meaning();
   const std::size_t before = size();
+  write_entity(indexed, write_properties);
+  close(before, kEntity);
+}
+
+template <class WriteProperties>
+void Encoder::write_entity(bool indexed, const WriteProperties& write_properties) {
+  const Storage outer_storage = std::exchange(storage_, Storage::kPlain);
+  const std::string outer_prefix = std::exchange(prefix_, {});
   ++depth_;
   unindexed_depth_ += !indexed;
   write_properties();
   unindexed_depth_ -= !indexed;
   --depth_;
-  close(before, kEntity);
+  prefix_ = outer_prefix;
+  storage_ = outer_storage;
 }
 
 void Encoder::structure(const Table& table, const void* object, bool indexed) {
-  entity(indexed, [&] { properties(table, object); });
+  const auto write = [&] { properties(table, object, table.unknown_of(object)); };
+  if (!is_local(storage_) || (layout_ == Layout::kOlder && !is_compressed(storage_))) return entity(indexed, write);
+  // The bytes of an Entity, as a blob.
+  if (depth_ == kMaxEncodedDepth) return fail("is nested more than 20 entities deep");
+  const bool compress = is_compressed(storage_);
+  if (compress) {
+    Encoder inner(layout_);
+    inner.depth_ = depth_;
+    inner.write_entity(false, [&] { inner.properties(table, object, table.unknown_of(object)); });
+    if (!inner.ok()) {
+      path_ = inner.path_;
+      return fail(inner.error_);
+    }
+    return compressed(inner.bytes());
+  }
+  exclude(false);
+  const std::size_t before = size();
+  write_entity(false, write);
+  check_size("local struct", size() - before, false);
+  close(before, kBlob);
 }
 
 void Encoder::value(const Value& value, bool outer_indexed) {
@@ -232,7 +294,7 @@ void Encoder::value(const Value& value, bool outer_indexed) {
     case ValueType::kEntity: {
       const Entity& inner = value.as_entity();
       return entity(indexed, [&] {
-        properties(inner.properties());
+        properties(inner.properties(), true);
         if (inner.key()) entity_key(inner.key());
       });
     }
@@ -257,25 +319,44 @@ void Encoder::property(std::size_t size_before, std::string_view name) {
   close(size_before, kEntryValue);
   const std::size_t name_before = size();
   raw(name);
+  if (!prefix_.empty()) raw(prefix_);
   close(name_before, kEntryName);
   close(size_before, kEntityProperty);
 }
 
-void Encoder::properties(const Table& table, const void* object) {
+inline void Encoder::property(const Row& row, const void* object) {
+  const std::size_t before = size();
+  storage_ = layout_ == Layout::kPlain ? Storage::kPlain : row.storage;
+  if (row.ops != nullptr) {
+    if (layout_ == Layout::kOlder && row.ops->structs != nullptr && !is_local(row.storage)) {
+      return columns(row, field_of(row, object), row.indexed);
+    }
+    row.ops->encode(*this, field_of(row, object), row.indexed);
+  } else if (row.compute != nullptr) {
+    row.compute(*this, object, row.indexed);
+  } else {
+    return properties(*static_cast<const Expando*>(field_of(row, object)), row.indexed);
+  }
+  if (!ok()) [[unlikely]]
+    return within(row.name);
+  property(before, row.name);
+}
+
+void Encoder::properties(const Table& table, const void* object, const Unknown* unknown) {
+  bool class_kept = false;  // of a PolyModel that this program does not have
+  if (unknown != nullptr && !unknown->fields().empty()) {
+    raw(unknown->fields());
+    class_kept = has_property(unknown->fields(), kClassProperty);
+  }
   const std::span<const Row> rows = table.rows();
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
-    const std::size_t before = size();
-    if (row->compute != nullptr) {
-      row->compute(*this, object, row->indexed);
-    } else {
-      row->ops->encode(*this, static_cast<const char*>(object) + row->offset, row->indexed);
-    }
-    if (!ok()) return within(row->name);
-    property(before, row->name);
+    if (class_kept && row->compute != nullptr && row->name == kClassProperty) continue;
+    property(*row, object);
+    if (!ok()) return;
   }
 }
 
-void Encoder::properties(const std::map<std::string, Value, std::less<>>& properties) {
+void Encoder::properties(const std::map<std::string, Value, std::less<>>& properties, bool indexed) {
   for (auto it = properties.rbegin(); it != properties.rend(); ++it) {
     const auto& [name, property_value] = *it;
     if (name.empty() || name.size() > kMaxNameBytes || !is_utf8(name)) {
@@ -284,8 +365,127 @@ void Encoder::properties(const std::map<std::string, Value, std::less<>>& proper
       fail("has a name of the form __x__, which belongs to the Datastore");
     }
     const std::size_t before = size();
-    value(property_value);
+    value(property_value, indexed);
     if (!ok()) return within(name);
+    property(before, name);
+  }
+}
+
+// ---- NDB's older layout: the fields of structs as properties with dotted names, of repeated ones as arrays.
+
+void Encoder::columns(const Row& row, const void* field, bool indexed) {
+  const StructOps& structs = *row.ops->structs;
+  std::vector<const void*> objects(structs.size(field));
+  for (std::size_t i = 0; i < objects.size(); ++i) objects[i] = structs.at(field, i);
+  if (std::find(objects.begin(), objects.end(), nullptr) != objects.end()) {
+    fail("holds a null among its structs, for which NDB's older layout has no place");
+    return within(row.name);
+  }
+  if (!objects.empty()) {
+    const std::size_t outer = prefix_.size();
+    prefix_.append(row.name).push_back('.');
+    columns(structs.table(), objects, structs.repeated, indexed);
+    prefix_.resize(outer);
+    if (!ok()) within(row.name);
+  } else if (!structs.repeated) {  // of no structs at all nothing is written
+    const std::size_t before = size();
+    null(indexed);
+    property(before, row.name);
+  }
+}
+
+void Encoder::columns(const Table& table, std::span<const void* const> objects, bool repeated, bool indexed) {
+  if (depth_ == kMaxEncodedDepth) return fail("is nested more than 20 structs deep");
+  ++depth_;
+  unknown_columns(table, objects, repeated);
+  const std::span<const Row> rows = table.rows();
+  for (auto row = rows.rbegin(); ok() && row != rows.rend(); ++row) column(*row, objects, repeated, indexed);
+  --depth_;
+}
+
+void Encoder::column(const Row& row, std::span<const void* const> objects, bool repeated, bool indexed) {
+  const bool in_index = indexed && row.indexed;
+  const auto refuse = [&](std::string why) {
+    fail(std::move(why));
+    within(row.name);
+  };
+  if (row.ops == nullptr && row.compute == nullptr) {
+    const auto expando = [&](const void* object) -> const Expando& {
+      return *static_cast<const Expando*>(field_of(row, object));
+    };
+    if (!repeated) return properties(expando(objects.front()), in_index);
+    for (const void* object : objects) {
+      if (!expando(object).empty()) {
+        return refuse("has dynamic properties in a repeated struct, for which NDB's older layout has no place");
+      }
+    }
+    return;
+  }
+  if (repeated && row.ops != nullptr && row.ops->repeated) {
+    return refuse("is repeated in a repeated struct, for which NDB's older layout has no place");
+  }
+  if (row.ops != nullptr && row.ops->structs != nullptr && !is_local(row.storage)) {
+    if (!repeated) return columns(row, field_of(row, objects.front()), in_index);
+    const StructOps& structs = *row.ops->structs;
+    std::vector<const void*> inner;
+    for (const void* object : objects) {
+      const void* field = field_of(row, object);
+      if (structs.size(field) == 0) {
+        return refuse("is null in a repeated struct, for which NDB's older layout has no place");
+      }
+      inner.push_back(structs.at(field, 0));
+    }
+    const std::size_t outer = prefix_.size();
+    prefix_.append(row.name).push_back('.');
+    columns(structs.table(), inner, true, in_index);
+    prefix_.resize(outer);
+    if (!ok()) within(row.name);
+    return;
+  }
+  const std::size_t before = size();
+  const auto encode = [&](const void* object) {
+    storage_ = row.storage;
+    row.ops != nullptr ? row.ops->encode(*this, field_of(row, object), in_index) : row.compute(*this, object, in_index);
+  };
+  if (repeated) {
+    for (std::size_t i = objects.size(); i-- > 0;) {
+      const std::size_t element_before = size();
+      encode(objects[i]);
+      element(element_before);
+    }
+    array(before);
+  } else {
+    encode(objects.front());
+  }
+  if (!ok()) return within(row.name);
+  property(before, row.name);
+}
+
+// What the structs hold that they do not know. Where one of repeated structs lacks what another has, it gets a null.
+void Encoder::unknown_columns(const Table& table, std::span<const void* const> objects, bool repeated) {
+  std::map<std::string_view, std::vector<std::string_view>> columns;
+  for (std::size_t i = 0; i < objects.size(); ++i) {
+    const Unknown* unknown = table.unknown_of(objects[i]);
+    if (unknown == nullptr) continue;
+    for_each_property(unknown->fields(), [&](std::string_view name, std::string_view value) {
+      std::vector<std::string_view>& column = columns[name];
+      column.resize(objects.size(), kNullValue);
+      column[i] = value;
+      return true;
+    });
+  }
+  for (const auto& [name, values] : columns) {
+    const std::size_t before = size();
+    if (repeated) {
+      for (auto value = values.rbegin(); value != values.rend(); ++value) {
+        const std::size_t element_before = size();
+        raw(*value);
+        element(element_before);
+      }
+      array(before);
+    } else {
+      raw(values.front());
+    }
     property(before, name);
   }
 }

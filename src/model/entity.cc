@@ -47,14 +47,18 @@ const ModelInfo& info<Entity>() {
   return kInfo;
 }
 
-std::size_t heap_bytes(const ModelInfo& info, const void* properties) {
-  if (!info.any_kind) return info.table().heap_bytes(properties);
+std::size_t heap_bytes_of(const Entity::Properties& properties) {
   constexpr std::size_t kNodeBytes = 4 * sizeof(void*);  // of std::map
   std::size_t sum = 0;
-  for (const auto& [name, value] : *static_cast<const Entity::Properties*>(properties)) {
+  for (const auto& [name, value] : properties) {
     sum += kNodeBytes + sizeof(std::string) + sizeof(Value) + string_heap(name) + value_heap(value);
   }
   return sum;
+}
+
+std::size_t heap_bytes(const ModelInfo& info, const void* properties) {
+  return info.any_kind ? heap_bytes_of(*static_cast<const Entity::Properties*>(properties))
+                       : info.table().heap_bytes(properties);
 }
 
 }  // namespace detail
@@ -81,18 +85,32 @@ const Value& Entity::operator[](std::string_view name) const {
                           "; ask get() whether there is one"));
 }
 
-std::string Entity::to_string() const {
-  std::string out = cat("Entity(", key() ? key().to_string() : "");
-  if (!*this) return out + (key() ? ", absent)" : ")");
-  out += key() ? ", {" : "{";
-  bool first = true;
-  for (const auto& [name, value] : *this) {
-    out += cat(first ? "" : ", ", name, ": ", value.to_string());
-    first = false;
+std::string Handle::to_string() const {
+  const std::string key = key_ ? key_.to_string() : "";
+  if (!payload_) return cat("no entity", key.empty() ? "" : " as ", key);
+  const detail::ModelInfo& info = payload_->info();
+  const std::string_view name = info.any_kind ? "Entity" : detail::is_poly(info) ? info.class_name : info.kind;
+  std::string out = cat(name, "(", key, key.empty() ? "{" : ", {");
+  const absl::StatusOr<Entity::Properties> properties = detail::dynamic_properties(*payload_.get());
+  if (!properties.ok()) return cat(out, from_absl(properties.status().message()), "})");
+  std::string_view separator;
+  const auto show = [&](std::string_view property, const Value& value) {
+    out += cat(std::exchange(separator, ", "), property, ": ", value.to_string());
+  };
+  if (info.any_kind) {
+    for (const auto& [property, value] : *properties) show(property, value);
+    return out + "})";
+  }
+  const detail::Table& table = info.table();
+  for (const detail::Row& row : table.rows()) {
+    if (const auto value = properties->find(row.name); value != properties->end()) show(row.field, value->second);
+  }
+  for (const auto& [property, value] : *properties) {
+    if (table.find(property) == nullptr) show(property, value);  // dynamic, or not known
   }
   return out + "})";
 }
 
-std::ostream& operator<<(std::ostream& out, const Entity& entity) { return out << entity.to_string(); }
+std::ostream& operator<<(std::ostream& out, const Handle& entity) { return out << entity.to_string(); }
 
 }  // namespace ndb

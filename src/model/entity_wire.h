@@ -26,6 +26,37 @@ constexpr std::uint32_t kArrayElement = wire_tag(1, kLength);
 constexpr std::uint32_t kLatitude = wire_tag(1, kFixed64), kLongitude = wire_tag(2, kFixed64);
 constexpr std::uint32_t kSeconds = wire_tag(1, kVarint), kNanos = wire_tag(2, kVarint);
 
+constexpr int kZlibMeaning = 22;  // the meaning of a zlib stream
+
+// One entry of an Entity's properties: a name and the bytes of a Value. False if it is malformed.
+bool parse_entry(std::string_view entry, std::string_view& name, std::string_view& value);
+
+// Calls `take(name, value)` for every property among the fields of an Entity, until it gives false. False if it did, or
+// if the fields are malformed.
+template <class Take>
+bool for_each_property(std::string_view fields, const Take& take) {
+  WireReader in(fields);
+  while (!in.done()) {
+    std::uint32_t tag;
+    std::string_view entry, name, value;
+    if (!in.tag(tag)) return false;
+    if (tag != kEntityProperty) {
+      if (!in.skip(tag)) return false;
+    } else if (!in.bytes(entry) || !parse_entry(entry, name, value) || !take(name, value)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool has_property(std::string_view fields, std::string_view name);
+
+// The property in which a PolyModel keeps the names of its classes.
+constexpr std::string_view kClassProperty = "class";
+
+// One property as a field of an Entity.
+std::string property_field(std::string_view name, std::string_view value);
+
 // Of errors: the path to a property is put together while the nested entities are left, from the inside out.
 inline void prepend_name(std::string& path, std::string_view name) {
   path = path.empty() ? std::string(name) : cat(name, ".", path);

@@ -55,13 +55,26 @@ Registration::Registration(const ModelInfo& info) : info_(&info) {
 
 absl::StatusOr<const ModelInfo*> find_model(std::string_view kind) {
   const Registration* found = bucket(kind).load(std::memory_order_acquire);
-  while (found != nullptr && found->info_->kind != kind) found = found->next_;
+  while (found != nullptr && (found->info_->kind != kind || found->info_->poly_base != nullptr)) found = found->next_;
   if (found == nullptr) return nullptr;
   if (found->disputed_) {
     return kind_error(cat("two model classes of kind ", quoted(kind),
                           " disagree in their class flags; give both the same flags or different kinds"));
   }
   return found->info_;
+}
+
+const ModelInfo* find_poly_model(std::string_view kind, std::string_view class_name) {
+  const Registration* found = bucket(kind).load(std::memory_order_acquire);
+  while (found != nullptr && (found->info_->kind != kind || found->info_->class_name != class_name))
+    found = found->next_;
+  return found != nullptr ? found->info_ : nullptr;
+}
+
+std::vector<std::string_view> class_names(const ModelInfo& info) {
+  std::vector<std::string_view> names;
+  for (const ModelInfo* i = &info; i != nullptr; i = i->poly_base) names.insert(names.begin(), i->class_name);
+  return names;
 }
 
 absl::Status check_kind(const Key& key, const ModelInfo& info) {
@@ -74,8 +87,11 @@ void check_own_key(const Key& key, const ModelInfo& info) {
   throw BadKeyError(cat("an entity of kind ", quoted(info.kind), " cannot have the key ", key.to_string()));
 }
 
-void before_put(Payload& payload, Timestamp now) {
-  if (payload.info().has_auto_now) payload.info().table().stamp(payload.properties(), now);
+absl::Status before_put(PayloadPtr& payload, const Key& key, Timestamp now) {
+  const ModelInfo& info = payload->info();
+  if (info.preparation == Preparation::kNone) return absl::OkStatus();
+  if (info.preparation == Preparation::kChanges) payload.detach();
+  return prepare(info.table(), payload->properties(), now, info.kind, key);
 }
 
 }  // namespace ndb::detail

@@ -1,11 +1,16 @@
 #include "ndb/detail/payload.h"
 
+#include <algorithm>
+#include <ostream>
+
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "model/entity_wire.h"
 #include "model/wire.h"
 #include "ndb/detail/codec.h"
 #include "ndb/detail/model_info.h"
+#include "ndb/detail/types.h"
 #include "ndb/entity.h"
 #include "ndb/handle.h"
 
@@ -17,23 +22,79 @@ constexpr std::size_t kMaxEntityBytes = 1048572;  // Datastore API
 
 std::string_view kind_shown(const ModelInfo& info, const Key& key) { return info.any_kind ? key.kind() : info.kind; }
 
-void encode_properties(Encoder& out, const ModelInfo& info, const void* properties) {
-  if (info.any_kind) {
-    out.properties(*static_cast<const Entity::Properties*>(properties));
+const void* properties_of(const Payload& payload) {
+  return const_cast<Payload&>(payload).properties();  // only read
+}
+
+void encode_properties(Encoder& out, const Payload& payload) {
+  if (payload.info().any_kind) {
+    out.properties(*static_cast<const Entity::Properties*>(properties_of(payload)));
   } else {
-    out.properties(info.table(), properties);
+    out.properties(payload.info().table(), properties_of(payload), &payload.unknown());
   }
 }
 
-const void* properties_of(const Payload& payload) {
-  return const_cast<Payload&>(payload).properties();  // only read
+absl::StatusOr<PayloadPtr> decode_as(const ModelInfo& info, const Key& key, std::string_view entity) {
+  PayloadPtr payload(info.make_payload());
+  Decoder in(info.keep_unknown);
+  const bool good = info.any_kind ? in.properties(entity, *static_cast<Entity::Properties*>(payload->properties()))
+                                  : in.properties(info.table(), entity, payload->properties(),
+                                                  info.keep_unknown ? &payload->unknown() : nullptr);
+  if (!good) return in.status(kind_shown(info, key), key);
+  return payload;
+}
+
+// The names in the property `class`: several, or in the answer of a projection one.
+bool class_list(std::string_view value, std::vector<std::string>& names) {
+  Decoder in;
+  WireValue wire;
+  return in.parse(value, wire) && Codec<std::vector<std::string>>::decode(in, wire, names);
+}
+
+std::string shown(const std::vector<std::string>& names) {
+  return Value(Array(names.begin(), names.end())).to_string();
+}
+
+// The class that an entity of the kind of `info` is of, by what is stored as its classes: the last of them that this
+// program has. None are stored in what was written before there were classes.
+absl::StatusOr<const ModelInfo*> stored_class(const ModelInfo& info, const Key& key,
+                                              const std::vector<std::string>& names) {
+  const ModelInfo* root = &info;
+  while (root->poly_base != nullptr) root = root->poly_base;
+  const ModelInfo* found = names.empty() ? root : nullptr;
+  for (const std::string& name : names) {
+    if (const ModelInfo* known = find_poly_model(info.kind, name)) found = known;
+  }
+  if (found != nullptr && is_a(*found, info)) return found;
+  return kind_error(cat(key.to_string(), " is of the classes ", shown(names), " and cannot be read as ",
+                        info.class_name, "; read it as ", root->class_name, " or as ndb::Entity"));
+}
+
+// An entity of a PolyModel. Classes that this program does not have are kept as they are stored.
+absl::StatusOr<PayloadPtr> decode_poly(const ModelInfo& info, const Key& key, std::string_view entity) {
+  std::string_view stored;
+  std::vector<std::string> names;
+  for_each_property(entity, [&](std::string_view name, std::string_view value) {
+    if (name == kClassProperty) stored = value;
+    return true;
+  });
+  if (!class_list(stored, names)) {
+    return bad_value(cat("property \"class\" of ", info.kind, " is no list of class names (", key.to_string(), ")"));
+  }
+  NDB_ASSIGN_OR_RETURN(const ModelInfo* const of_entity, stored_class(info, key, names));
+  NDB_ASSIGN_OR_RETURN(PayloadPtr payload, decode_as(*of_entity, key, entity));
+  const std::vector<std::string_view> own = class_names(*of_entity);
+  if (!names.empty() && !std::equal(names.begin(), names.end(), own.begin(), own.end())) {
+    payload->unknown().append(property_field(kClassProperty, stored));
+  }
+  return payload;
 }
 
 }  // namespace
 
 absl::StatusOr<std::string> encode_entity(const Key& key, const Payload& payload) {
-  Encoder out;
-  encode_properties(out, payload.info(), properties_of(payload));
+  Encoder out(payload.info().legacy_data ? Layout::kOlder : Layout::kNewer);
+  encode_properties(out, payload);
   const std::string_view kind = kind_shown(payload.info(), key);
   if (!out.ok()) {
     return bad_value(cat("property ", quoted(out.path()), " of ", kind, " ", out.error(), " (", key.to_string(), ")"));
@@ -47,12 +108,19 @@ absl::StatusOr<std::string> encode_entity(const Key& key, const Payload& payload
 }
 
 absl::StatusOr<PayloadPtr> decode_entity(const ModelInfo& info, const Key& key, std::string_view entity) {
-  PayloadPtr payload(info.make_payload());
+  return is_poly(info) ? decode_poly(info, key, entity) : decode_as(info, key, entity);
+}
+
+absl::StatusOr<std::map<std::string, Value, std::less<>>> dynamic_properties(const Payload& payload) {
+  const ModelInfo& info = payload.info();
+  if (info.any_kind) return *static_cast<const Entity::Properties*>(properties_of(payload));
+  Encoder out(Layout::kPlain);
+  encode_properties(out, payload);
+  if (!out.ok()) return bad_value(cat("property ", quoted(out.path()), " of ", info.kind, " ", out.error()));
+  Entity::Properties properties;
   Decoder in;
-  const bool good = info.any_kind ? in.properties(entity, *static_cast<Entity::Properties*>(payload->properties()))
-                                  : in.properties(info.table(), entity, payload->properties());
-  if (!good) return in.status(kind_shown(info, key), key);
-  return payload;
+  if (!in.properties(out.bytes(), properties)) return in.status(info.kind, Key());
+  return properties;
 }
 
 absl::StatusOr<Key> entity_key(std::string_view entity) {
@@ -97,9 +165,15 @@ bool operator==(const Handle& a, const Handle& b) {
   if (a.payload_.get() == b.payload_.get()) return true;
   if (&a.payload_->info() != &b.payload_->info()) return false;
   detail::Encoder left, right;
-  detail::encode_properties(left, a.payload_->info(), a.payload_->properties());
-  detail::encode_properties(right, b.payload_->info(), b.payload_->properties());
-  return left.ok() && right.ok() && left.bytes() == right.bytes();
+  detail::encode_properties(left, *a.payload_.get());
+  detail::encode_properties(right, *b.payload_.get());
+  if (!left.ok() || !right.ok()) return false;
+  if (left.bytes() == right.bytes()) return true;
+  // What the class does not know may stand in another order.
+  Entity::Properties left_properties, right_properties;
+  detail::Decoder in;
+  return left.size() == right.size() && in.properties(left.bytes(), left_properties) &&
+         in.properties(right.bytes(), right_properties) && left_properties == right_properties;
 }
 
 }  // namespace ndb

@@ -5,8 +5,15 @@
 
 namespace ndb::detail {
 
-Table::Table(std::vector<Row> rows) : rows_(std::move(rows)) {
-  for (const Row& row : rows_) by_name_.push_back(&row);
+Table::Table(std::vector<Row> rows, std::ptrdiff_t unknown_offset)
+    : rows_(std::move(rows)), unknown_offset_(unknown_offset) {
+  for (const Row& row : rows_) {
+    if (row.ops != nullptr || row.compute != nullptr) {
+      by_name_.push_back(&row);
+    } else {
+      expando_ = &row;
+    }
+  }
   std::sort(by_name_.begin(), by_name_.end(), [](const Row* a, const Row* b) { return a->name < b->name; });
 }
 
@@ -16,17 +23,13 @@ const Row* Table::find(std::string_view name) const {
   return it != by_name_.end() && (*it)->name == name ? *it : nullptr;
 }
 
-void Table::stamp(void* object, Timestamp now) const {
-  for (const Row& row : rows_) {
-    if (row.stamp != nullptr) row.stamp(static_cast<char*>(object) + row.offset, now);
-  }
-}
-
 std::size_t Table::heap_bytes(const void* object) const {
-  std::size_t sum = 0;
+  const Unknown* unknown = unknown_of(object);
+  std::size_t sum = unknown != nullptr ? unknown->heap_bytes() : 0;
   for (const Row& row : rows_) {
-    if (row.ops != nullptr) sum += row.ops->heap_bytes(static_cast<const char*>(object) + row.offset);
+    if (row.ops != nullptr) sum += row.ops->heap_bytes(field_of(row, object));
   }
+  if (expando_ != nullptr) sum += heap_bytes_of(*static_cast<const Expando*>(field_of(*expando_, object)));
   return sum;
 }
 

@@ -49,6 +49,11 @@ class WireReader {
       value = static_cast<unsigned char>(*at_++);
       return true;
     }
+    if (end_ - at_ >= 2 && static_cast<signed char>(at_[1]) >= 0) {  // the usual length of what is not tiny
+      value = (static_cast<unsigned char>(at_[0]) & 0x7fu) | static_cast<unsigned>(at_[1]) << 7;
+      at_ += 2;
+      return true;
+    }
     return long_varint(value);
   }
 

@@ -493,13 +493,13 @@ TEST_F(GuideInContext, Entities) {
     Account::get_by_id("odd");
   } catch (const ndb::BadValueError& error) {
     std::cerr << error.what() << '\n';
-    // property "age" of Account is declared as an integer, but the stored value is of type string (Key('Account',
-    // 'odd', ...
+    // property "age" of Account is declared as an integer, but the value "thirty" is of type string (Key('Account', ...
   }
   // [/wrong_type]
-  EXPECT_THAT(message_of<ndb::BadValueError>([] { Account::get_by_id("odd"); }),
-              HasSubstr("property \"age\" of Account is declared as an integer, but the stored value is of type string "
-                        "(Key('Account', 'odd'"));
+  EXPECT_THAT(
+      message_of<ndb::BadValueError>([] { Account::get_by_id("odd"); }),
+      HasSubstr("property \"age\" of Account is declared as an integer, but the value \"thirty\" is of type string "
+                "(Key('Account', 'odd'"));
 }
 
 // ---- Futures, tasklets, transactions

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "model/coding.h"
 #include "ndb/entity.h"
 #include "ndb/error.h"
 
@@ -16,7 +17,10 @@ namespace ndb {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::convert;
+using testing::decode;
 using ::testing::ElementsAre;
+using testing::encode;
 using ::testing::HasSubstr;
 
 struct Geo {
@@ -112,23 +116,6 @@ Everything full() {
   return e;
 }
 
-template <class M>
-absl::StatusOr<std::string> encode(const M& model) {
-  return detail::encode_entity(model.key(), *detail::HandleAccess::payload(model).get());
-}
-template <class M>
-absl::StatusOr<M> decode(const Key& key, std::string_view bytes) {
-  auto payload = detail::decode_entity(detail::info<M>(), key, bytes);
-  if (!payload.ok()) return payload.status();
-  return detail::HandleAccess::wrap<M>(key, *std::move(payload));
-}
-template <class To, class From>
-To convert(const From& from) {
-  const auto to = decode<To>(from.key(), encode(from).value());
-  if (!to.ok()) throw_error(to.status());
-  return *to;
-}
-
 TEST(ModelTest, EveryTypeRoundTrips) {
   for (const Everything& e : {Everything::make({}, id("e")), full()}) {
     const Everything back = convert<Everything>(e);
@@ -182,7 +169,6 @@ TEST(ModelTest, NullAndMissingPropertiesKeepTheirDefaults) {
   const Everything defaults = Everything::make({}, key);
   EXPECT_EQ(convert<Everything>(Entity::make(key, nulls)), defaults);
   EXPECT_EQ(convert<Everything>(Entity::make(key, {})), defaults);
-  EXPECT_EQ(convert<Everything>(Entity::make(key, {{"unknown", 1}, {"zzz", Array{1, "x"}}})), defaults);
 }
 
 TEST(ModelTest, ReadsWhatOtherWritersStore) {
@@ -223,8 +209,8 @@ TEST(ModelTest, WrongTypesNamePropertyTypesAndKey) {
     Value value;
     std::string message;
   } cases[] = {
-      {"flag", 1, "\"flag\" of Everything is declared as bool, but the stored value is of type int64"},
-      {"big", 1.0, "\"big\" of Everything is declared as an integer, but the stored value is of type double"},
+      {"flag", 1, "\"flag\" of Everything is declared as bool, but the value 1 is of type int64"},
+      {"big", 1.0, "\"big\" of Everything is declared as an integer, but the value 1 is of type double"},
       {"big", "1", "of type string"},
       {"tiny", 128, "128, which does not fit into a signed integer of 8 bits"},
       {"byte", -1, "-1, which does not fit into an unsigned integer of 8 bits"},
@@ -233,9 +219,9 @@ TEST(ModelTest, WrongTypesNamePropertyTypesAndKey) {
       {"unsigned_big", -1, "64 bits"},
       {"real", "x", "declared as double"},
       {"name", 1, "declared as std::string"},
-      {"name", Value(Blob("x\x9c")).set_meaning(22), "meaning 22"},
+      {"name", Value(Blob("x\x9c")).set_meaning(22), "stored as 2 compressed bytes, which are no zlib data"},
       {"text", true, "declared as ndb::Text"},
-      {"blob", GeoPoint(), "declared as ndb::Blob, but the stored value is of type GeoPoint"},
+      {"blob", GeoPoint(), "declared as ndb::Blob, but the value GeoPoint(0, 0) is of type GeoPoint"},
       {"json", 1, "declared as ndb::Json"},
       {"place", "x", "declared as ndb::GeoPoint"},
       {"when", "2026", "declared as ndb::Timestamp"},
@@ -499,14 +485,12 @@ class Stamped : public Model<Stamped> {
 };
 
 TEST(ModelTest, AutoNowIsSetByEveryPutAndAutoNowAddByTheFirst) {
-  EXPECT_TRUE(detail::info<Stamped>().has_auto_now);
-  EXPECT_FALSE(detail::info<Everything>().has_auto_now);
+  EXPECT_EQ(detail::info<Stamped>().preparation, detail::Preparation::kChanges);
   Stamped s = Stamped::make({});
   const Timestamp first(5s), second(6s);
   for (const Timestamp now : {first, second}) {
     detail::PayloadPtr& payload = detail::HandleAccess::payload(s);
-    payload.detach();
-    detail::before_put(*payload.get(), now);
+    ASSERT_TRUE(detail::before_put(payload, s.key(), now).ok());
     EXPECT_EQ(s->updated, now);
     EXPECT_EQ(s->created, first);
     EXPECT_EQ(s->seen, first);

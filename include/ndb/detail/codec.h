@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -19,12 +20,57 @@
 namespace ndb::detail {
 
 class Table;
+struct Row;
+
+// What a class does not know of a stored entity: fields of google.datastore.v1.Entity as they were stored (properties,
+// and of an entity inside another one the key). Kept beside the values that were read, and written back with them.
+class Unknown {
+ public:
+  constexpr Unknown() = default;
+  Unknown(const Unknown& other) : fields_(other.fields_ != nullptr ? new std::string(*other.fields_) : nullptr) {}
+  Unknown(Unknown&& other) noexcept : fields_(std::exchange(other.fields_, nullptr)) {}
+  Unknown& operator=(Unknown other) noexcept {
+    std::swap(fields_, other.fields_);
+    return *this;
+  }
+  constexpr ~Unknown() { delete fields_; }
+
+  std::string_view fields() const { return fields_ != nullptr ? std::string_view(*fields_) : std::string_view(); }
+  void append(std::string_view field) {
+    if (fields_ == nullptr) fields_ = new std::string();
+    fields_->append(field);
+  }
+  std::size_t heap_bytes() const { return fields_ != nullptr ? sizeof(std::string) + fields_->capacity() : 0; }
+  friend bool operator==(const Unknown& a, const Unknown& b) { return a.fields() == b.fields(); }
+
+ private:
+  std::string* fields_ = nullptr;  // one pointer, since every payload and every struct inside one has it
+};
+
+// How the values of a property are written, beyond their type.
+enum class Storage : std::uint8_t {
+  kPlain,
+  kCompressed,  // zlib, meaning 22
+  kLocal,       // of a struct: never indexed; as the bytes of its Entity, or as an entity in NDB's older layout
+  kCompressedLocal
+};
+constexpr bool is_compressed(Storage s) { return s == Storage::kCompressed || s == Storage::kCompressedLocal; }
+constexpr bool is_local(Storage s) { return s == Storage::kLocal || s == Storage::kCompressedLocal; }
+
+// How structs are written: as entities; as google-cloud-ndb writes them with legacy_data, each field as a property with
+// a dotted name; or plainly, for the eye: as entities, and nothing is compressed or turned into bytes.
+enum class Layout : std::uint8_t { kNewer, kOlder, kPlain };
+
+constexpr bool is_time_of_day(TimeOfDay t) {
+  return t.since_midnight >= std::chrono::microseconds(0) && t.since_midnight < std::chrono::days(1);
+}
 
 // Writes google.datastore.v1.Value and Entity messages back to front, so that every length is known when it is written.
 // After the first error nothing it holds is of use; the path to the offending property is collected on the way out.
 class Encoder {
  public:
   Encoder() : at_(small_ + sizeof small_), end_(at_) {}
+  explicit Encoder(Layout layout) : Encoder() { layout_ = layout; }
   Encoder(const Encoder&) = delete;
   Encoder& operator=(const Encoder&) = delete;
 
@@ -35,8 +81,10 @@ class Encoder {
   void unsigned_integer(std::uint64_t value, bool indexed);  // refused above the largest int64
   void number(double value, bool indexed);
   void timestamp(Timestamp value, bool indexed);
+  void time_of_day(TimeOfDay value, bool indexed);
   void key(const Key& value, bool indexed);  // no key is null
   void string(std::string_view value, bool indexed);
+  void text(std::string_view value);  // not indexed; compressed if the row says so
   void blob(std::string_view value, bool indexed);
   void geo_point(GeoPoint value, bool indexed);
   void structure(const Table& table, const void* object, bool indexed);
@@ -48,8 +96,8 @@ class Encoder {
   void array(std::size_t size_before) { close(size_before, kArray); }
 
   // Parts of an Entity: its properties last to first, each a Value closed by property(), then the key.
-  void properties(const Table& table, const void* object);
-  void properties(const std::map<std::string, Value, std::less<>>& properties);
+  void properties(const Table& table, const void* object, const Unknown* unknown);
+  void properties(const std::map<std::string, Value, std::less<>>& properties, bool indexed = true);
   void property(std::size_t size_before, std::string_view name);
   void entity_key(const Key& key);
 
@@ -72,6 +120,15 @@ class Encoder {
   void close(std::size_t size_before, std::uint32_t tag);
   template <class WriteProperties>
   void entity(bool indexed, const WriteProperties& write_properties);
+  template <class WriteProperties>
+  void write_entity(bool indexed, const WriteProperties& write_properties);
+  void compressed(std::string_view value);
+  void check_utf8(std::string_view value);
+  void property(const Row& row, const void* object);
+  void columns(const Row& row, const void* field, bool indexed);
+  void columns(const Table& table, std::span<const void* const> objects, bool repeated, bool indexed);
+  void column(const Row& row, std::span<const void* const> objects, bool repeated, bool indexed);
+  void unknown_columns(const Table& table, std::span<const void* const> objects, bool repeated);
   void within(std::string_view name);
   void check_size(std::string_view what, std::size_t size, bool indexed);
 
@@ -81,8 +138,11 @@ class Encoder {
   char* at_;
   char* end_;
   int depth_ = 0;
-  int unindexed_depth_ = 0;  // > 0: inside an entity value that is not indexed, so neither is anything in it
-  int meaning_ = 0;          // of the Value about to be written
+  int unindexed_depth_ = 0;            // > 0: inside an entity value that is not indexed, so neither is anything in it
+  int meaning_ = 0;                    // of the Value about to be written
+  Storage storage_ = Storage::kPlain;  // of the property about to be written
+  Layout layout_ = Layout::kNewer;
+  std::string prefix_;  // of the names of properties: "home." while the fields of a dotted struct are written
   std::string error_, path_;
 };
 
@@ -99,14 +159,24 @@ struct WireValue {
 // Where a decoding is, and what went wrong.
 class Decoder {
  public:
+  explicit Decoder(bool keep_unknown = true) : keep_unknown_(keep_unknown) {}
+
   // Each notes the error and returns false.
   bool wrong_type(std::string_view wanted, const WireValue& got);
   bool fail(std::string message);
   bool malformed();
 
   bool parse(std::string_view bytes, WireValue& value);
+  // The characters of a string or blob, inflated if they are compressed.
+  bool characters(const WireValue& value, std::string& into, std::string_view wanted) {
+    if (value.type == ValueType::kString) [[likely]] {
+      into.assign(value.bytes);
+      return true;
+    }
+    return blob(value, into, wanted);
+  }
   bool structure(const Table& table, const WireValue& value, void* object);
-  bool properties(const Table& table, std::string_view entity, void* object);
+  bool properties(const Table& table, std::string_view entity, void* object, Unknown* unknown = nullptr);
   bool value(const WireValue& wire, Value& value);
   bool properties(std::string_view entity, std::map<std::string, Value, std::less<>>& properties);
 
@@ -116,10 +186,17 @@ class Decoder {
  private:
   static constexpr int kMaxDepth = 64;  // the Datastore allows 20
 
+  bool blob(const WireValue& value, std::string& into, std::string_view wanted);
+  bool property(const Row& row, std::string_view value, void* object);
+  bool unlisted(const Table& table, std::string_view name, std::string_view value, void* object, Unknown* unknown);
+  bool column(const Row& row, std::string_view name, std::string_view value, void* field);
+  bool cell(const Table& table, std::string_view name, std::string_view value, void* object);
   void within(std::string_view name);
 
   std::string error_, path_;
   bool malformed_ = false;
+  bool keep_unknown_;
+  Storage storage_ = Storage::kPlain;  // of the property that is read
   int depth_ = 0;
 };
 
@@ -128,6 +205,7 @@ class ArrayReader {
  public:
   ArrayReader(Decoder& decoder, const WireValue& array) : decoder_(decoder), rest_(array.bytes) {}
   bool next(WireValue& element);
+  bool next(std::string_view& element);  // as bytes
   bool ok() const { return ok_; }
 
  private:
@@ -136,12 +214,41 @@ class ArrayReader {
   bool ok_ = true;
 };
 
+// The structs in a field: of a plain struct itself, of an optional one none or one, of a vector its elements.
+struct StructOps {
+  const Table& (*table)();
+  bool repeated;
+  std::size_t (*size)(const void* field);
+  const void* (*at)(const void* field, std::size_t i);  // null for a null among the elements
+  void* (*reach)(void* field, std::size_t i);           // makes it exist, and those before it
+};
+
+// How the values of a type look in JSON. kNatural ones tell it by themselves.
+enum class Shape : std::uint8_t {
+  kNatural,
+  kNumber,
+  kBytes,
+  kJson,
+  kTime,
+  kDay,
+  kTimeOfDay,
+  kReference,
+  kPoint,
+  kAny,
+  kStruct
+};
+
 // What can be done with a field of some C++ type that is only known by its address.
 struct TypeOps {
   void (*encode)(Encoder& out, const void* value, bool indexed);
   bool (*decode)(Decoder& in, const WireValue& wire, void* value);
   std::size_t (*heap_bytes)(const void* value);  // beyond sizeof, about
+  Shape shape = Shape::kNatural;
+  bool repeated = false;
+  const StructOps* structs = nullptr;  // null if there are no structs in it
 };
+
+struct Checks;  // ndb/detail/checks.h
 
 // A property of an aggregate. A computed one has `compute` instead of `ops`, and is never decoded.
 struct Row {
@@ -150,23 +257,45 @@ struct Row {
   const TypeOps* ops = nullptr;
   void (*compute)(Encoder& out, const void* object, bool indexed) = nullptr;
   bool indexed = true;
-  void (*stamp)(void* field, Timestamp now) = nullptr;  // of auto_now and auto_now_add
+  Storage storage = Storage::kPlain;
+  const Checks* checks = nullptr;  // what a put does with it first; often nothing
+  std::string_view field{};        // its name in C++
 };
 
-// The properties of an aggregate: its own first, in the order of their list, behind those of its base.
+// The properties of an aggregate: its own first, in the order of their list, behind those of its base. A row whose ops
+// are null and which computes nothing is an ndb::Expando: it takes the properties that have no row.
 class Table {
  public:
-  explicit Table(std::vector<Row> rows);
+  static constexpr std::ptrdiff_t kNone = -1;
+
+  explicit Table(std::vector<Row> rows, std::ptrdiff_t unknown_offset = kNone);
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
   std::span<const Row> rows() const { return rows_; }
-  const Row* find(std::string_view name) const;  // null if there is none
-  void stamp(void* object, Timestamp now) const;
+  const Row* find(std::string_view name) const;    // null if there is none
+  const Row* expando() const { return expando_; }  // null if there is none
   std::size_t heap_bytes(const void* object) const;
+
+  // Of a struct that keeps what it does not know; null otherwise.
+  Unknown* unknown_of(void* object) const {
+    return unknown_offset_ != kNone ? reinterpret_cast<Unknown*>(static_cast<char*>(object) + unknown_offset_)
+                                    : nullptr;
+  }
+  const Unknown* unknown_of(const void* object) const { return unknown_of(const_cast<void*>(object)); }
 
  private:
   std::vector<Row> rows_;
   std::vector<const Row*> by_name_;
+  const Row* expando_ = nullptr;
+  std::ptrdiff_t unknown_offset_;
 };
+
+// What a map of values takes beyond its sizeof, about.
+std::size_t heap_bytes_of(const std::map<std::string, Value, std::less<>>& properties);
+
+inline const void* field_of(const Row& row, const void* object) {
+  return static_cast<const char*>(object) + row.offset;
+}
+inline void* field_of(const Row& row, void* object) { return static_cast<char*>(object) + row.offset; }
 
 }  // namespace ndb::detail

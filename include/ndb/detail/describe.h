@@ -3,23 +3,35 @@
 
 #include <concepts>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "ndb/detail/model_info.h"
 #include "ndb/detail/property_traits.h"
 #include "ndb/handle.h"
 #include "ndb/property.h"
 
+namespace ndb {
+template <class D, class Base>
+class PolyModel;
+}
+
 namespace ndb::detail {
 
 template <auto*>
 struct Touch {};
+template <auto* A, auto* B>
+inline constexpr bool kSame = std::same_as<Touch<A>, Touch<B>>;
 
 template <class D>
   requires requires { typename D::ndb_base; }
 const ModelInfo& info();
+
+template <class D>
+constexpr ModelInfo describe();
 
 // BadKeyError if an entity of the class cannot have this key.
 void check_own_key(const Key& key, const ModelInfo& info);
@@ -37,14 +49,45 @@ constexpr auto all_fields() {
 }
 
 template <class D>
+inline constexpr bool kIsPoly =
+    requires { requires std::same_as<typename D::ndb_poly, PolyModel<D, typename D::ndb_base>>; };
+
+template <class D>
+constexpr std::string_view class_name_of() {
+  if constexpr (!kSame<&D::_class_name, &D::ndb_base::_class_name>) {  // declared by D itself
+    return D::_class_name;
+  } else {
+    static_assert(!class_name<D>().empty(), "ndb: a PolyModel that is a template must declare _class_name.");
+    return class_name<D>();
+  }
+}
+
+template <class D>
 const Table& model_table() {
-  static const Table table(make_rows<typename D::Properties>(all_fields<D>()));
+  static const Table table([] {
+    std::vector<Row> rows = make_rows<typename D::Properties>(all_fields<D>());
+    if constexpr (kIsPoly<D>) {
+      rows.insert(rows.begin(), {.name = "class",
+                                 .compute =
+                                     [](Encoder& out, const void*, bool indexed) {
+                                       static const std::vector<std::string> names = [] {
+                                         const auto all = class_names(info<D>());
+                                         return std::vector<std::string>(all.begin(), all.end());
+                                       }();
+                                       Codec<std::vector<std::string>>::encode(out, names, indexed);
+                                     },
+                                 .field = "class"});
+    }
+    return rows;
+  }());
   return table;
 }
 
 template <class D>
 constexpr std::string_view kind_of() {
-  if constexpr (!std::same_as<Touch<&D::_kind>, Touch<&D::ndb_base::_kind>>) {  // declared by D itself
+  if constexpr (kIsPoly<D> && !kIsRoot<D>) {
+    return kind_of<typename D::ndb_base>();
+  } else if constexpr (!kSame<&D::_kind, &D::ndb_base::_kind>) {  // declared by D itself
     return D::_kind;
   } else {
     static_assert(!class_name<D>().empty(), "ndb: a model that is a template must declare _kind.");
@@ -99,6 +142,15 @@ constexpr ClassFlag<T> class_flag() {
   } else {
     return {.constant = answer<T, V>(*F, nullptr), .ask = nullptr};
   }
+}
+
+// A flag that is no policy: a plain bool.
+template <class D, auto* F>
+consteval bool constant_flag(bool fallback) {
+  using V = std::decay_t<decltype(*F)>;
+  static_assert(std::same_as<V, Unset> || std::same_as<V, bool>, "ndb: _legacy_data and _keep_unknown are bools.");
+  if constexpr (std::same_as<V, bool>) return *F;
+  return fallback;
 }
 
 // ---- Hooks
@@ -160,6 +212,38 @@ constexpr void add_hooks(ModelInfo& info) {
   }
 }
 
+// Whether D inherits what is asked by kind, before it is known of which class an entity is.
+template <class D>
+consteval bool inherits_what_is_of_the_kind() {
+  using B = typename D::ndb_base;
+  return kSame<&D::_kind, &B::_kind> && kSame<&D::_use_cache, &B::_use_cache> &&
+         kSame<&D::_use_memcache, &B::_use_memcache> && kSame<&D::_use_datastore, &B::_use_datastore> &&
+         kSame<&D::_memcache_timeout, &B::_memcache_timeout> && kSame<&D::_write_through, &B::_write_through> &&
+         kSame<&D::_best_effort, &B::_best_effort> && kSame<&D::_use_shared_cache, &B::_use_shared_cache> &&
+         kSame<&D::_pre_get_hook, &B::_pre_get_hook> && kSame<&D::_post_get_hook, &B::_post_get_hook> &&
+         kSame<&D::_pre_delete_hook, &B::_pre_delete_hook> && kSame<&D::_post_delete_hook, &B::_post_delete_hook>;
+}
+
+template <class D>
+inline constexpr ModelInfo kInfo = describe<D>();
+
+template <class D>
+constexpr void add_poly(ModelInfo& info) {
+  static_assert(good_class_property(all_fields<D>()),
+                "ndb: a PolyModel has the property \"class\" already; store yours under another name.");
+  info.class_name = class_name_of<D>();
+  if constexpr (!kIsRoot<D>) {
+    static_assert(kIsPoly<typename D::ndb_base>, "ndb: a PolyModel extends another PolyModel, or nothing.");
+    static_assert(std::derived_from<typename D::Properties, typename D::ndb_base::Properties>,
+                  "ndb: Properties must derive from those of the class that is extended.");
+    static_assert(
+        inherits_what_is_of_the_kind<D>(),
+        "ndb: class flags, _kind, and hooks of get and delete belong to a whole kind; declare them in the root "
+        "of the PolyModels.");
+    info.poly_base = &kInfo<typename D::ndb_base>;
+  }
+}
+
 template <class D>
 constexpr ModelInfo describe() {
   using P = typename D::Properties;
@@ -175,7 +259,9 @@ constexpr ModelInfo describe() {
                 "ndb: a model class has no data members of its own; put them into Properties.");
   ModelInfo info{
       .kind = kind_of<D>(),
-      .has_auto_now = any_stamp(all_fields<D>()),
+      .preparation = preparation_of(all_fields<D>()),
+      .legacy_data = constant_flag<D, &D::_legacy_data>(false),
+      .keep_unknown = constant_flag<D, &D::_keep_unknown>(true),
       .table = &model_table<D>,
       .make_payload = []() -> Payload* { return new PayloadOf<P>(detail::info<D>(), P{}); },
       .use_cache = class_flag<bool, &D::_use_cache>(),
@@ -186,12 +272,10 @@ constexpr ModelInfo describe() {
       .use_shared_cache = class_flag<bool, &D::_use_shared_cache>(),
       .memcache_timeout = class_flag<Timeout, &D::_memcache_timeout>(),
   };
+  if constexpr (kIsPoly<D>) add_poly<D>(info);
   add_hooks<D>(info);
   return info;
 }
-
-template <class D>
-inline constexpr ModelInfo kInfo = describe<D>();
 
 // A constructor, because D is complete by the time that its body is compiled.
 template <class D>

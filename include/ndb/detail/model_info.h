@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ndb/detail/checks.h"
 #include "ndb/detail/codec.h"
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
@@ -31,9 +33,16 @@ struct ClassFlag {
 struct ModelInfo {
   std::string_view kind{};  // empty if any_kind
   bool any_kind = false;    // ndb::Entity: reads every kind; has no flags and no hooks
-  bool has_auto_now = false;
+  Preparation preparation = Preparation::kNone;
+  bool legacy_data = false;              // written in NDB's older layout
+  bool keep_unknown = true;              // what the class does not know is kept, and written back
   const Table& (*table)() = nullptr;     // null if any_kind
   Payload* (*make_payload)() = nullptr;  // default values, unowned
+
+  // Of a PolyModel: its name in the property `class`, and the class that it extends, null for the root. `class_name` is
+  // empty for any other model.
+  std::string_view class_name{};
+  const ModelInfo* poly_base = nullptr;
 
   ClassFlag<bool> use_cache{}, use_memcache{}, use_datastore{}, write_through{}, best_effort{}, use_shared_cache{};
   ClassFlag<Timeout> memcache_timeout{};
@@ -52,15 +61,28 @@ struct ModelInfo {
 template <class M>
 const ModelInfo& info();
 
-// The class of a kind: null if there is none. KindError when two classes of the kind are registered and differ in a
-// flag. Takes no lock. Thread-safe.
+// The class of a kind, of PolyModels the root: null if there is none. KindError when two classes of the kind are
+// registered and differ in a flag. Takes no lock. Thread-safe.
 absl::StatusOr<const ModelInfo*> find_model(std::string_view kind);
+
+// The PolyModel of a kind that has this name, null if there is none. Likewise.
+const ModelInfo* find_poly_model(std::string_view kind, std::string_view class_name);
+
+// Whether a payload of `info` is also one of `base`: the same class, or a PolyModel that extends it.
+inline bool is_a(const ModelInfo& info, const ModelInfo& base) {
+  const ModelInfo* i = &info;
+  while (i != nullptr && i != &base) i = i->poly_base;
+  return i != nullptr;
+}
+inline bool is_poly(const ModelInfo& info) { return !info.class_name.empty(); }
+std::vector<std::string_view> class_names(const ModelInfo& info);  // from the root to it
 
 // OK if entities of `key` can be read as the class `info`; KindError, which names both kinds, otherwise.
 absl::Status check_kind(const Key& key, const ModelInfo& info);
 
-// Sets the auto_now and auto_now_add properties. The caller is the only owner (PayloadPtr::detach).
-void before_put(Payload& payload, Timestamp now);
+// Prepares the payload for a put at `now`: auto_now, validators, and what must hold. Detaches it if it is changed.
+// BadValueError, which names model, property and value.
+absl::Status before_put(PayloadPtr& payload, const Key& key, Timestamp now);
 
 // A class in the registry; lives as long as the program. Model classes make theirs before main.
 class Registration {
@@ -71,6 +93,7 @@ class Registration {
 
  private:
   friend absl::StatusOr<const ModelInfo*> find_model(std::string_view kind);
+  friend const ModelInfo* find_poly_model(std::string_view kind, std::string_view class_name);
   const ModelInfo* info_;
   const Registration* next_ = nullptr;
   bool disputed_ = false;  // an earlier class of this kind has other flags; set before this one is visible
@@ -86,7 +109,9 @@ class PayloadOf final : public Payload {
   PayloadOf(const ModelInfo& info, P properties) : Payload(info), properties_(std::move(properties)) {}
   Payload* clone() const override { return new PayloadOf(*this); }
   void* properties() override { return &properties_; }
-  std::size_t footprint() const override { return sizeof(*this) + heap_bytes(info(), &properties_); }
+  std::size_t footprint() const override {
+    return sizeof(*this) + heap_bytes(info(), &properties_) + unknown().heap_bytes();
+  }
 
  private:
   P properties_;

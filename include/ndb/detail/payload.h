@@ -4,12 +4,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ndb/detail/codec.h"
 #include "ndb/key.h"
 
 namespace ndb {
@@ -33,17 +36,22 @@ class Payload {
   virtual void* properties() = 0;
   virtual std::size_t footprint() const = 0;  // bytes in memory, about: what a cache limit counts
 
+  // What the class does not know of the entity that was read.
+  Unknown& unknown() { return unknown_; }
+  const Unknown& unknown() const { return unknown_; }
+
   // The Datastore's version of these properties, or of those that they were edited from; 0: not known. Another thread
   // may look while a put is acknowledged.
   std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
   void set_version(std::uint64_t version) { version_.store(version, std::memory_order_relaxed); }
 
  protected:
-  Payload(const Payload& other) : info_(other.info_), version_(other.version()) {}
+  Payload(const Payload& other) : info_(other.info_), unknown_(other.unknown_), version_(other.version()) {}
 
  private:
   friend class PayloadPtr;
   const ModelInfo* info_;
+  Unknown unknown_;
   std::atomic<std::uint64_t> version_{0};
   mutable std::atomic<int> owners_{0};
   bool edited_ = false;  // edit() gave out a reference, so from now on this payload is copied instead of shared
@@ -83,17 +91,21 @@ class PayloadPtr {
 };
 
 // Entity bytes (a serialized google.datastore.v1.Entity, key included) from a payload, ready for a put. Computed
-// properties are included. BadValueError, naming kind and property, for what the Datastore would refuse (limits of the
-// Datastore API: 1500 bytes per indexed string or blob, 1,048,487 per other one, 1,048,572 per entity, depth 20, UTF-8
-// text, geo ranges).
+// properties are included, and what was read and is not known. BadValueError, naming kind and property, for what the
+// Datastore would refuse (limits of the Datastore API: 1500 bytes per indexed string or blob, 1,048,487 per other one,
+// 1,048,572 per entity, depth 20, UTF-8 text, geo ranges).
 absl::StatusOr<std::string> encode_entity(const Key& key, const Payload& payload);
 
-// And back, as the class `info` describes. The key inside the bytes is not looked at (entity_key() reads it).
-// BadValueError, naming kind, property and both types, when a value does not fit the class; DATA_LOSS when the bytes
-// are no entity. Null leaves a property at its default, unknown properties are passed over, of two with one name the
-// last counts.
+// And back, as the class `info` describes; of a PolyModel, as the class that the entity is of, which extends it. Both
+// layouts of google-cloud-ndb are read. The key inside the bytes is not looked at (entity_key() reads it).
+// BadValueError, naming kind, property, both types and the value, when a value does not fit the class; KindError when
+// the entity is of another PolyModel; DATA_LOSS when the bytes are no entity. Null leaves a property at its default, of
+// two with one name the last counts.
 absl::StatusOr<PayloadPtr> decode_entity(const ModelInfo& info, const Key& key, std::string_view entity);
 absl::StatusOr<Key> entity_key(std::string_view entity);  // NOT_FOUND if there is none in it
+
+// The payload's properties as an ndb::Entity has them, with nothing compressed or turned into bytes.
+absl::StatusOr<std::map<std::string, Value, std::less<>>> dynamic_properties(const Payload& payload);
 
 // One google.datastore.v1.Value, for filters and projections. BadValueError as above.
 absl::StatusOr<std::string> encode_value(const Value& value);

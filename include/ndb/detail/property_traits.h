@@ -1,4 +1,4 @@
-// What the compiler knows of a property, and the filters and table rows that follow from it. Not for users.
+// What the compiler knows of a property, and the filters, orders and assignments that follow from it. Not for users.
 #pragma once
 
 #include <concepts>
@@ -13,30 +13,14 @@
 #include "ndb/detail/names.h"
 #include "ndb/detail/types.h"
 #include "ndb/filter.h"
+#include "ndb/property_options.h"
 
 namespace ndb {
-
-// What may follow a field in NDB_MODEL and NDB_PROPERTIES: `(age, .name = "a", .indexed = false)`.
-struct PropertyOptions {
-  struct Name {
-    static constexpr std::size_t kCapacity = 128;
-    constexpr Name() = default;
-    template <std::size_t N>
-    constexpr Name(const char (&s)[N]) {
-      static_assert(N <= kCapacity, "ndb: the stored name of a property has at most 127 bytes.");
-      for (std::size_t i = 0; i < N; ++i) text[i] = s[i];
-    }
-    char text[kCapacity] = {};
-  };
-  Name name{};                // stored under this name; default: the field's own
-  bool indexed = true;        // false: queries cannot filter or sort by it
-  bool auto_now = false;      // of a Timestamp: set to the time of every put
-  bool auto_now_add = false;  // of a Timestamp: set by a put that finds it unset
-};
 
 template <auto Member, PropertyOptions Options, class Parent>
 struct Property;
 struct KeyProperty;
+struct ClassProperty;
 template <class... P>
 struct Fields;
 
@@ -63,6 +47,8 @@ struct Columns {};
 template <class T, class Parent>
   requires Structured<typename Element<T>::type>
 struct Columns<T, Parent> : Element<T>::type::template ndb_columns<Parent> {};
+template <class Parent>
+struct Columns<Expando, Parent>;  // ndb/property.h
 
 template <class>
 struct Traits;
@@ -76,9 +62,10 @@ struct Traits<Property<M, O, Parent>> {
   static constexpr auto kMember = M;
   static constexpr PropertyOptions kOptions = O;
   static constexpr bool kComputed = MemberOf<decltype(M)>::kComputed;
+  static constexpr bool kNested = !std::is_void_v<Parent>;
   static constexpr std::string_view name() {
-    if constexpr (O.name.text[0] != 0) {
-      return {O.name.text};  // a template parameter lives for ever
+    if constexpr (!O.name.empty()) {
+      return O.name.view();  // a template parameter lives for ever
     } else {
       return member_name<M>();
     }
@@ -87,7 +74,7 @@ struct Traits<Property<M, O, Parent>> {
     if constexpr (!std::is_void_v<Parent>) {
       if (!Traits<Parent>::indexed()) return false;
     }
-    return O.indexed && Codec<Type>::kIndexed;
+    return O.indexed && !O.local && Codec<Type>::kIndexed;
   }
   static std::string path() {
     if constexpr (std::is_void_v<Parent>) {
@@ -98,12 +85,25 @@ struct Traits<Property<M, O, Parent>> {
   }
 };
 
+template <class P>
+consteval bool is_expando() {
+  return std::same_as<typename Traits<P>::Type, Expando>;
+}
+
 template <>
 struct Traits<KeyProperty> {
   using Type = Key;
   using Operand = Key;
   static constexpr bool indexed() { return true; }
   static std::string path() { return "__key__"; }
+};
+
+template <>
+struct Traits<ClassProperty> {
+  using Type = std::string;
+  using Operand = std::string;
+  static constexpr bool indexed() { return true; }
+  static std::string path() { return "class"; }
 };
 
 // ---- Filters
@@ -187,111 +187,36 @@ Order order(bool descending) {
   return {Traits<P>::path(), descending};
 }
 
-// ---- Checks of a list of properties
+// ---- Assignments
 
-// The number of fields of an aggregate; a base class counts as one.
-struct Any {
-  template <class T>
-  operator T() const {
-    __builtin_unreachable();  // only in operands that are not evaluated
-  }
+// A property and the value that populate() gives it.
+template <class P>
+struct Assignment {
+  typename Traits<P>::Type value;
 };
-template <class P, class... A>
-consteval std::size_t field_count() {
-  if constexpr (requires { P{A{}..., Any{}}; }) {
-    return field_count<P, A..., Any>();
-  } else {
-    return sizeof...(A);
-  }
-}
 
-template <class... P>
-consteval std::size_t stored(Fields<P...>) {
-  return (std::size_t{!Traits<P>::kComputed} + ... + 0);
-}
+// BadValueError: the value does not fit into the property.
+[[noreturn]] void refuse_assignment(std::string_view property, const Value& value);
 
-template <class... P>
-consteval bool any_stamp(Fields<P...>) {
-  return ((Traits<P>::kOptions.auto_now || Traits<P>::kOptions.auto_now_add) || ... || false);
-}
-
-// Stored names: none twice, none with a dot (they separate sub-properties), none of the form __x__.
-template <class... P>
-consteval bool good_names(Fields<P...>) {
-  constexpr std::size_t n = sizeof...(P);
-  if constexpr (n > 0) {
-    const std::string_view names[] = {Traits<P>::name()...};
-    for (std::size_t i = 0; i < n; ++i) {
-      if (names[i].find('.') != std::string_view::npos) return false;
-      if (names[i].size() >= 4 && names[i].starts_with("__") && names[i].ends_with("__")) return false;
-      for (std::size_t j = 0; j < i; ++j) {
-        if (names[i] == names[j]) return false;
-      }
+template <class P, class V>
+typename Traits<P>::Type assigned(V&& v) {
+  using Type = typename Traits<P>::Type;
+  constexpr bool settable = !Traits<P>::kComputed && !Traits<P>::kNested;
+  static_assert(settable,
+                "ndb: populate() sets the properties of the model, not computed ones and not those of a struct.");
+  if constexpr (std::is_arithmetic_v<Type>) {
+    static_assert(comparable<Type, std::remove_cvref_t<V>>() && !Null<std::remove_cvref_t<V>>,
+                  "ndb: a property is given a value of its own type.");
+    if constexpr (std::integral<Type> && !std::same_as<Type, bool>) {
+      if (!std::in_range<Type>(v)) refuse_assignment(Traits<P>::name(), Value(v));
+      return static_cast<Type>(v);
+    } else {
+      return static_cast<Type>(v);
     }
-  }
-  return true;
-}
-
-consteval bool free_name(std::string_view name) {
-  for (const std::string_view taken :
-       {"key", "put", "put_async", "put_if", "edit", "make", "query", "gql", "get_by_id", "get_by_id_async",
-        "get_or_insert", "get_or_insert_async", "allocate_ids", "allocate_ids_async", "as", "properties", "edited"}) {
-    if (name == taken) return false;
-  }
-  return true;
-}
-
-// ---- Table rows
-
-template <class T, bool Always>
-void stamp_field(void* field, Timestamp now) {
-  T& time = *static_cast<T*>(field);
-  if (Always || time == T()) time = now;
-}
-
-// The offset of a member, from an object that is never made.
-template <class Owner>
-union Unmade {
-  constexpr Unmade() : none() {}
-  constexpr ~Unmade() {}
-  char none;
-  Owner owner;
-};
-template <class Owner>
-inline Unmade<Owner> unmade{};
-
-template <class Owner, class P>
-Row row() {
-  using T = Traits<P>;
-  constexpr PropertyOptions options = T::kOptions;
-  constexpr bool stamped = options.auto_now || options.auto_now_add;
-  constexpr bool is_time =
-      std::same_as<typename T::Type, Timestamp> || std::same_as<typename T::Type, std::optional<Timestamp>>;
-  static_assert(!stamped || (is_time && !T::kComputed),
-                "ndb: auto_now and auto_now_add need an ndb::Timestamp or an optional one.");
-  Row row{.name = T::name(), .indexed = options.indexed && Codec<typename T::Type>::kIndexed};
-  if constexpr (T::kComputed) {
-    row.compute = [](Encoder& out, const void* object, bool indexed) {
-      Codec<typename T::Type>::encode(out, (static_cast<const Owner*>(object)->*T::kMember)(), indexed);
-    };
   } else {
-    Owner& owner = unmade<Owner>.owner;
-    row.offset = reinterpret_cast<const char*>(&(owner.*T::kMember)) - reinterpret_cast<const char*>(&owner);
-    row.ops = &kOps<typename T::Type>;
-    if constexpr (stamped && is_time) row.stamp = &stamp_field<typename T::Type, options.auto_now>;
+    static_assert(std::is_convertible_v<V&&, Type>, "ndb: a property is given a value of its own type.");
+    return std::forward<V>(v);
   }
-  return row;
-}
-
-template <class Owner, class... P>
-std::vector<Row> make_rows(Fields<P...>) {
-  return {row<Owner, P>()...};
-}
-
-template <Structured T>
-const Table& struct_table() {
-  static const Table table(make_rows<T>(T::ndb_fields()));
-  return table;
 }
 
 }  // namespace detail

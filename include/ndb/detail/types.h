@@ -47,19 +47,20 @@ const Table& struct_table();
 
 inline std::size_t string_heap(const std::string& s) { return s.capacity() > 15 ? s.capacity() + 1 : 0; }
 
-// Each has `Stored` (as what a filter sends it; void if it cannot), kIndexed, encode and decode.
+// Each has `Stored` (as what a filter sends it; void if it cannot), kIndexed, kShape, encode and decode.
 template <class T>
 struct Codec {
   static_assert(kNever<T>,
                 "ndb: this type cannot be a property. Use bool, an integer, float, double, std::string, ndb::Text, "
-                "ndb::Blob, ndb::Json, ndb::GeoPoint, ndb::Timestamp, ndb::Key, ndb::Value, std::optional<T>, "
-                "std::vector<T>, or a struct with NDB_PROPERTIES.");
+                "ndb::Blob, ndb::Json, ndb::GeoPoint, ndb::Timestamp, ndb::Date, ndb::TimeOfDay, ndb::Key, ndb::Value, "
+                "std::optional<T>, std::vector<T>, or a struct with NDB_PROPERTIES.");
 };
 
-template <class S, bool Indexed = true>
+template <class S, Shape ItsShape = Shape::kNatural, bool Indexed = true>
 struct Scalar {
   using Stored = S;
   static constexpr bool kIndexed = Indexed;
+  static constexpr Shape kShape = ItsShape;
   static std::size_t heap_bytes(const auto&) { return 0; }
 };
 
@@ -98,7 +99,7 @@ struct Codec<T> : Scalar<std::int64_t> {
 
 template <class T>
   requires std::same_as<T, float> || std::same_as<T, double>
-struct Codec<T> : Scalar<double> {
+struct Codec<T> : Scalar<double, Shape::kNumber> {
   static void encode(Encoder& out, T v, bool indexed) { out.number(static_cast<double>(v), indexed); }
   static bool decode(Decoder& in, const WireValue& wire, T& v) {
     if (wire.type == ValueType::kNull) return true;
@@ -113,49 +114,47 @@ struct Codec<T> : Scalar<double> {
   }
 };
 
-// Strings and bytes. NDB reads a blob as a string; a projection gives bytes as a string.
-template <class T, bool Indexed>
-struct Characters : Scalar<T, Indexed> {
-  static bool decode_into(Decoder& in, const WireValue& wire, std::string& v, std::string_view wanted) {
-    constexpr int kCompressed = 22;
-    if (wire.type == ValueType::kNull) return true;
-    if (wire.type != ValueType::kString && wire.type != ValueType::kBlob) return in.wrong_type(wanted, wire);
-    if (wire.meaning == kCompressed) return in.wrong_type(wanted, wire);
-    v.assign(wire.bytes);
-    return true;
-  }
-};
-
+// Its entries are properties; it is none itself.
 template <>
-struct Codec<std::string> : Characters<std::string, true> {
+struct Codec<Expando> : Scalar<void> {};
+
+// Strings and bytes. NDB reads a blob as a string; a projection gives bytes as a string.
+template <>
+struct Codec<std::string> : Scalar<std::string> {
   static void encode(Encoder& out, const std::string& v, bool indexed) { out.string(v, indexed); }
   static bool decode(Decoder& in, const WireValue& wire, std::string& v) {
-    return decode_into(in, wire, v, "std::string");
+    return wire.type == ValueType::kNull || in.characters(wire, v, "std::string");
   }
   static std::size_t heap_bytes(const std::string& v) { return string_heap(v); }
 };
 template <>
-struct Codec<Text> : Characters<std::string, false> {
-  static void encode(Encoder& out, const Text& v, bool) { out.string(v, false); }
-  static bool decode(Decoder& in, const WireValue& wire, Text& v) { return decode_into(in, wire, v, "ndb::Text"); }
+struct Codec<Text> : Scalar<std::string, Shape::kNatural, false> {
+  static void encode(Encoder& out, const Text& v, bool) { out.text(v); }
+  static bool decode(Decoder& in, const WireValue& wire, Text& v) {
+    return wire.type == ValueType::kNull || in.characters(wire, v, "ndb::Text");
+  }
   static std::size_t heap_bytes(const Text& v) { return string_heap(v); }
 };
 template <>
-struct Codec<Blob> : Characters<Blob, false> {
+struct Codec<Blob> : Scalar<Blob, Shape::kBytes, false> {
   static void encode(Encoder& out, const Blob& v, bool) { out.blob(v, false); }
-  static bool decode(Decoder& in, const WireValue& wire, Blob& v) { return decode_into(in, wire, v, "ndb::Blob"); }
+  static bool decode(Decoder& in, const WireValue& wire, Blob& v) {
+    return wire.type == ValueType::kNull || in.characters(wire, v, "ndb::Blob");
+  }
   static std::size_t heap_bytes(const Blob& v) { return string_heap(v); }
 };
 template <>
-struct Codec<Json> : Characters<Json, false> {
+struct Codec<Json> : Scalar<Json, Shape::kJson, false> {
   // No text is not JSON: it stands for an unset property.
   static void encode(Encoder& out, const Json& v, bool) { v.text.empty() ? out.null(false) : out.blob(v.text, false); }
-  static bool decode(Decoder& in, const WireValue& wire, Json& v) { return decode_into(in, wire, v.text, "ndb::Json"); }
+  static bool decode(Decoder& in, const WireValue& wire, Json& v) {
+    return wire.type == ValueType::kNull || in.characters(wire, v.text, "ndb::Json");
+  }
   static std::size_t heap_bytes(const Json& v) { return string_heap(v.text); }
 };
 
 template <>
-struct Codec<Timestamp> : Scalar<Timestamp> {
+struct Codec<Timestamp> : Scalar<Timestamp, Shape::kTime> {
   static void encode(Encoder& out, Timestamp v, bool indexed) { out.timestamp(v, indexed); }
   static bool decode(Decoder& in, const WireValue& wire, Timestamp& v) {
     if (wire.type == ValueType::kNull) return true;
@@ -169,7 +168,30 @@ struct Codec<Timestamp> : Scalar<Timestamp> {
 };
 
 template <>
-struct Codec<GeoPoint> : Scalar<GeoPoint> {
+struct Codec<Date> : Scalar<Timestamp, Shape::kDay> {
+  static void encode(Encoder& out, Date v, bool indexed) { out.timestamp(v, indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, Date& v) {
+    Timestamp time = v;
+    if (!Codec<Timestamp>::decode(in, wire, time)) return false;
+    v = std::chrono::floor<std::chrono::days>(time);
+    return time == v ||
+           in.fail("is declared as ndb::Date, but " + Value(time).to_string() + " is not the first moment of a day");
+  }
+};
+template <>
+struct Codec<TimeOfDay> : Scalar<Timestamp, Shape::kTimeOfDay> {
+  static void encode(Encoder& out, TimeOfDay v, bool indexed) { out.time_of_day(v, indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, TimeOfDay& v) {
+    Timestamp time(v.since_midnight);
+    if (!Codec<Timestamp>::decode(in, wire, time)) return false;
+    v.since_midnight = time.time_since_epoch();
+    return is_time_of_day(v) ||
+           in.fail("is declared as ndb::TimeOfDay, but " + Value(time).to_string() + " is not of 1970-01-01");
+  }
+};
+
+template <>
+struct Codec<GeoPoint> : Scalar<GeoPoint, Shape::kPoint> {
   static void encode(Encoder& out, GeoPoint v, bool indexed) { out.geo_point(v, indexed); }
   static bool decode(Decoder& in, const WireValue& wire, GeoPoint& v) {
     if (wire.type == ValueType::kNull) return true;
@@ -180,7 +202,7 @@ struct Codec<GeoPoint> : Scalar<GeoPoint> {
 };
 
 template <>
-struct Codec<Key> : Scalar<Key> {
+struct Codec<Key> : Scalar<Key, Shape::kReference> {
   static void encode(Encoder& out, const Key& v, bool indexed) { out.key(v, indexed); }
   static bool decode(Decoder& in, const WireValue& wire, Key& v) {
     if (wire.type == ValueType::kNull) return true;
@@ -195,17 +217,16 @@ struct Codec<Key> : Scalar<Key> {
 
 // A value of any type in a model class.
 template <>
-struct Codec<Value> : Scalar<Value> {
+struct Codec<Value> : Scalar<Value, Shape::kAny> {
   static void encode(Encoder& out, const Value& v, bool indexed) { out.value(v, indexed); }
   static bool decode(Decoder& in, const WireValue& wire, Value& v) { return in.value(wire, v); }
 };
 
 template <Structured T>
-struct Codec<T> : Scalar<void> {
+struct Codec<T> : Scalar<void, Shape::kStruct> {
   static void encode(Encoder& out, const T& v, bool indexed) { out.structure(struct_table<T>(), &v, indexed); }
   static bool decode(Decoder& in, const WireValue& wire, T& v) {
     if (wire.type == ValueType::kNull) return true;
-    if (wire.type != ValueType::kEntity) return in.wrong_type("a struct", wire);
     v = T{};
     return in.structure(struct_table<T>(), wire, &v);
   }
@@ -272,6 +293,56 @@ struct Codec<std::vector<T>> : Codec<T> {
   }
 };
 
+// A field's way to its structs.
+template <class Field>
+struct Structs;
+template <Structured T>
+struct Structs<T> {
+  using Struct = T;
+  static std::size_t size(const void*) { return 1; }
+  static const void* at(const void* field, std::size_t) { return field; }
+  static void* reach(void* field, std::size_t) { return field; }
+};
+template <Structured T>
+struct Structs<std::optional<T>> {
+  using Struct = T;
+  static std::size_t size(const void* field) { return static_cast<const std::optional<T>*>(field)->has_value(); }
+  static const void* at(const void* field, std::size_t) { return &**static_cast<const std::optional<T>*>(field); }
+  static void* reach(void* field, std::size_t) {
+    auto& value = *static_cast<std::optional<T>*>(field);
+    return value ? &*value : &value.emplace();
+  }
+};
+template <class E>
+  requires Structured<typename Element<E>::type>
+struct Structs<std::vector<E>> {
+  using Struct = typename Element<E>::type;
+  static std::size_t size(const void* field) { return static_cast<const std::vector<E>*>(field)->size(); }
+  static const void* at(const void* field, std::size_t i) {
+    const E& element = (*static_cast<const std::vector<E>*>(field))[i];
+    return Structs<E>::size(&element) != 0 ? Structs<E>::at(&element, 0) : nullptr;
+  }
+  static void* reach(void* field, std::size_t i) {
+    auto& elements = *static_cast<std::vector<E>*>(field);
+    while (elements.size() <= i) Structs<E>::reach(&elements.emplace_back(), 0);
+    return Structs<E>::reach(&elements[i], 0);
+  }
+};
+template <class Field>
+inline constexpr StructOps kStructOps{.table = &struct_table<typename Structs<Field>::Struct>,
+                                      .repeated = kIsVector<Field>,
+                                      .size = &Structs<Field>::size,
+                                      .at = &Structs<Field>::at,
+                                      .reach = &Structs<Field>::reach};
+template <class Field>
+consteval const StructOps* struct_ops() {
+  if constexpr (Structured<typename Element<Field>::type>) {
+    return &kStructOps<Field>;
+  } else {
+    return nullptr;
+  }
+}
+
 // One set of operations per C++ type, whatever the number of properties that have it.
 template <class T>
 inline constexpr TypeOps kOps{
@@ -280,6 +351,9 @@ inline constexpr TypeOps kOps{
     .decode = [](Decoder& in, const WireValue& wire,
                  void* v) { return Codec<T>::decode(in, wire, *static_cast<T*>(v)); },
     .heap_bytes = [](const void* v) { return Codec<T>::heap_bytes(*static_cast<const T*>(v)); },
+    .shape = Codec<T>::kShape,
+    .repeated = kIsVector<T>,
+    .structs = struct_ops<T>(),
 };
 
 }  // namespace ndb::detail

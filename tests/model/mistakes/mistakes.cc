@@ -42,6 +42,7 @@ ndb::Projected<P...> projected(P...) {  // stands for a query's project()
 #if MISTAKE == 0
 auto f = Account::query(Account::age > 3, Account::home.city == "London").order(-Account::age, Account::name);
 auto g = projected(Account::name, Account::tags)[Account::tags];
+void h(Account a) { a.populate(Account::name("Ada"), Account::tags(std::vector<std::string>{"x"})); }
 #elif MISTAKE == 1  // a field left out of NDB_MODEL; says: NDB_MODEL must list every field of Properties
 class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0, y = 0; }; NDB_MODEL(x) };
 #elif MISTAKE == 2  // a misspelt field in NDB_MODEL; says: z
@@ -111,9 +112,8 @@ class Bad : public ndb::Model<Bad> { public: struct Properties { std::vector<std
 #elif MISTAKE == 33  // a field left out of NDB_PROPERTIES; says: NDB_PROPERTIES must list every field of the struct
 struct Half { int x = 0, y = 0; NDB_PROPERTIES(Half, x) };
 class Bad : public ndb::Model<Bad> { public: struct Properties { Half h{}; }; NDB_MODEL(h) };
-#elif MISTAKE == 34  // auto_now inside a struct; says: work on properties of the model itself
-struct Times { ndb::Timestamp t{}; NDB_PROPERTIES(Times, (t, .auto_now = true)) };
-class Bad : public ndb::Model<Bad> { public: struct Properties { Times h{}; }; NDB_MODEL(h) };
+#elif MISTAKE == 34  // required where nothing can be unset; says: required needs a type that can be unset
+class Bad : public ndb::Model<Bad> { public: struct Properties { std::string x{}; }; NDB_MODEL((x, .required = true)) };
 #elif MISTAKE == 35  // Properties with a constructor; says: Properties must be an aggregate
 class Bad : public ndb::Model<Bad> { public: struct Properties { Properties() {} int x = 0; }; NDB_MODEL(x) };
 #elif MISTAKE == 36  // a template without a kind; says: a model that is a template must declare _kind
@@ -125,4 +125,27 @@ auto f = projected(Account::name, Account::bio);
 auto f = projected(Account::name)[Account::age];
 #elif MISTAKE == 39  // the key in a projection; says: a result always has its key()
 auto f = projected(Account::_key);
+#elif MISTAKE == 40  // a validator of another type; says: a validator takes a value of the property's type
+void check(int) {}
+class Bad : public ndb::Model<Bad> { public: struct Properties { std::string x{}; }; NDB_MODEL((x, .validator = ndb::validator<check>)) };
+#elif MISTAKE == 41  // compression of what is indexed; says: compressed is an option of ndb::Text, ndb::Blob, ndb::Json
+class Bad : public ndb::Model<Bad> { public: struct Properties { std::string x{}; }; NDB_MODEL((x, .compressed = true)) };
+#elif MISTAKE == 42  // a local property that is no struct; says: local is an option of structs
+class Bad : public ndb::Model<Bad> { public: struct Properties { std::string x{}; }; NDB_MODEL((x, .local = true)) };
+#elif MISTAKE == 43  // a filter on a local struct; says: this property is not indexed
+class Bad : public ndb::Model<Bad> { public: struct Properties { Home h{}; }; NDB_MODEL((h, .local = true)) };
+auto f = Bad::query(Bad::h.city == "x");
+#elif MISTAKE == 44  // a flag of the kind in a class that is not the root; says: belong to a whole kind; declare them in the root
+class Animal : public ndb::PolyModel<Animal> { public: struct Properties { int x = 0; }; NDB_MODEL(x) };
+class Bad : public ndb::PolyModel<Bad, Animal> { public: struct Properties : Animal::Properties { int y = 0; }; NDB_MODEL(y) static constexpr bool _use_cache = false; };
+#elif MISTAKE == 45  // a PolyModel of a plain model; says: a PolyModel extends another PolyModel, or nothing
+class Bad : public ndb::PolyModel<Bad, Account> { public: struct Properties : Account::Properties { int y = 0; }; NDB_MODEL(y) };
+#elif MISTAKE == 46  // two properties for what has no field; says: one ndb::Expando takes all
+class Bad : public ndb::Model<Bad> { public: struct Properties { ndb::Expando x{}, y{}; }; NDB_MODEL(x, y) };
+#elif MISTAKE == 47  // a value of the wrong type for populate(); says: a property is given a value of its own type
+void f(Account a) { a.populate(Account::age("x")); }
+#elif MISTAKE == 48  // ... of a sub-property; says: populate() sets the properties of the model
+void f(Account a) { a.populate(Account::home.city("x")); }
+#elif MISTAKE == 49  // a layout that is no bool; says: _legacy_data and _keep_unknown are bools
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) static constexpr int _legacy_data = 1; };
 #endif
