@@ -91,7 +91,7 @@ class Shipment : public ndb::Model<Shipment> {
 // [/legacy]
 
 // [expando]
-class Product : public ndb::Model<Product> {
+class Article : public ndb::Model<Article> {
  public:
   struct Properties {
     std::string name{};
@@ -208,25 +208,25 @@ TEST_F(ModelSnippets, Unknown) {
 
 TEST_F(ModelSnippets, Expandos) {
   // [expando_use]
-  Product tea = Product::make({.name = "Tea", .others = {{"grams", 250}}}, ndb::id("tea"));
+  Article tea = Article::make({.name = "Tea", .others = {{"grams", 250}}}, ndb::id("tea"));
   tea.edit().others["origin"] = "Assam";
   tea.put();
-  std::vector<Product> from_assam = Product::query(Product::others["origin"] == "Assam").fetch();
+  std::vector<Article> from_assam = Article::query(Article::others["origin"] == "Assam").fetch();
   std::int64_t grams = from_assam[0]->others.at("grams").as_int64();
   // [/expando_use]
   EXPECT_EQ(grams, 250);
   ndb::get_context().clear_cache();
-  EXPECT_EQ(Product::query(ndb::GenericProperty("grams") > 100).order(-Product::others["grams"]).fetch().size(), 1u);
-  EXPECT_EQ(Product::get_by_id("tea"), tea);
+  EXPECT_EQ(Article::query(ndb::GenericProperty("grams") > 100).order(-Article::others["grams"]).fetch().size(), 1u);
+  EXPECT_EQ(Article::get_by_id("tea"), tea);
 }
 
 TEST_F(ModelSnippets, Json) {
   // [json]
-  Product tea = Product::from_json(R"({"name": "Tea", "grams": 250})", ndb::id("tea"));
+  Article tea = Article::from_json(R"({"name": "Tea", "grams": 250})", ndb::id("tea"));
   tea.populate_json(R"({"grams": 500})");  // the others stay
   std::string json = tea.to_json();        // {"name":"Tea","grams":500}
   std::string name = tea.to_json({.include = {"name"}});
-  std::cout << tea << '\n';  // Product(Key('Product', 'tea', ...), {name: "Tea", grams: 500})
+  std::cout << tea << '\n';  // Article(Key('Article', 'tea', ...), {name: "Tea", grams: 500})
   // [/json]
   EXPECT_EQ(json, R"({"name":"Tea","grams":500})");
   EXPECT_EQ(name, R"({"name":"Tea"})");
