@@ -23,6 +23,16 @@ class LocalDatastore {
     kInterval,  // within a second of it
   };
 
+  // How transactions that overlap are kept apart. Either way they are serializable.
+  enum class Concurrency {
+    // What a transaction has read stays as it is until it ends: who wants to write it waits, and is ABORTED after the
+    // lock_timeout. Of transactions that wait for each other the youngest is ABORTED.
+    kPessimistic,
+    // Nobody waits. A transaction sees the store as it was when it began; its commit is ABORTED if anything that it has
+    // read was written since.
+    kOptimistic,
+  };
+
   struct Options {
     // Where to listen, as host:port; port 0 takes a free one. Empty: nowhere, only channel() reaches the server. There
     // is no authentication, so keep it on the loopback interface.
@@ -30,6 +40,8 @@ class LocalDatastore {
     // The folder of the data, made if it is missing and held by one process at a time. Empty: in memory.
     std::string data_dir{};
     Fsync fsync = Fsync::kAlways;
+    Concurrency concurrency = Concurrency::kPessimistic;
+    std::chrono::milliseconds lock_timeout{5000};
     // A transaction ends by itself this long after it began, and this long after its last call.
     std::chrono::seconds transaction_timeout{270};
     std::chrono::seconds transaction_idle_timeout{60};

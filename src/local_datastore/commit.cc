@@ -1,10 +1,11 @@
 #include "local_datastore/commit.h"
 
+#include <algorithm>
+#include <set>
 #include <unordered_map>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "local_datastore/mutation.h"
 #include "local_datastore/storage_key.h"
 #include "local_datastore/version_store.h"
 
@@ -18,59 +19,6 @@ bool may_follow(v1::Mutation::OperationCase previous, v1::Mutation::OperationCas
   if (next == v1::Mutation::kInsert) return previous == v1::Mutation::kDelete;
   return !(previous == v1::Mutation::kDelete && next == v1::Mutation::kUpdate);
 }
-
-// The entities of one commit, from what is stored to what will be.
-class Overlay {
- public:
-  Overlay(KvStore& store, Version commit_time) : reader_(store, commit_time), commit_time_(commit_time) {}
-
-  absl::StatusOr<EntityState*> state(const v1::Key& key) {
-    StorageKey where(key);
-    std::string entity_key = where.entity();
-    auto [it, added] = entities_.try_emplace(std::move(entity_key));
-    Entry& entry = it->second;
-    if (added) {
-      NDB_ASSIGN_OR_RETURN(const std::optional<StoredEntity> stored, reader_.find(it->first));
-      entry.kind_member = where.kind_member();
-      if (stored.has_value()) {
-        entry.existed = true;
-        entry.state = {.exists = true,
-                       .version = stored->version,
-                       .create_time = stored->create_time,
-                       .entity = std::string(stored->entity)};
-      }
-    }
-    return &entry.state;
-  }
-
-  // The batch of all that changed, and the keys whose readers see it.
-  std::vector<std::string> fill(KvStore::Batch& batch) {
-    std::vector<std::string> touched;
-    for (auto& [entity_key, entry] : entities_) {
-      const EntityState& state = entry.state;
-      if (state.exists ? state.version != commit_time_ : !entry.existed) continue;  // as it was
-      if (state.exists) {
-        put_version(batch, entity_key, commit_time_, state.create_time, state.entity);
-        if (!entry.existed) batch.put(entry.kind_member, "");
-      } else {
-        put_tombstone(batch, entity_key, commit_time_);
-      }
-      touched.push_back(entity_key);
-      touched.push_back(std::move(entry.kind_member));
-    }
-    return touched;
-  }
-
- private:
-  struct Entry {
-    EntityState state{};
-    std::string kind_member{};
-    bool existed = false;
-  };
-  SnapshotReader reader_;
-  const Version commit_time_;
-  std::unordered_map<std::string, Entry> entities_;
-};
 
 }  // namespace
 
@@ -99,28 +47,105 @@ absl::Status check_commit(v1::CommitRequest& request, const Scope& scope) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> write_commit(v1::CommitRequest& request, Version commit_time, KvStore& store,
-                                                      IdAllocator& ids, v1::CommitResponse& response) {
-  Overlay overlay(store, commit_time);
-  for (v1::Mutation& mutation : *request.mutable_mutations()) {
-    v1::MutationResult& result = *response.add_mutation_results();
+absl::Status PendingCommit::complete_keys(IdAllocator& ids) {
+  for (v1::Mutation& mutation : *request_.mutable_mutations()) {
+    v1::MutationResult& result = *response_.add_mutation_results();
     v1::Key& key = key_of(mutation);
-    if (is_incomplete(key)) {
-      NDB_RETURN_IF_ERROR(ids.complete(key));
-      *result.mutable_key() = key;
-    }
-    NDB_ASSIGN_OR_RETURN(EntityState * state, overlay.state(key));
-    NDB_RETURN_IF_ERROR(apply_mutation(mutation, commit_time, *state, result));
+    if (!is_incomplete(key)) continue;
+    NDB_RETURN_IF_ERROR(ids.complete(key));
+    *result.mutable_key() = key;
   }
-  KvStore::Batch batch;
-  std::vector<std::string> touched = overlay.fill(batch);
-  if (touched.empty()) return touched;
+  return absl::OkStatus();
+}
+
+std::vector<std::string> PendingCommit::entities() const {
+  std::set<std::string> rows;
+  for (v1::Mutation& mutation : *request_.mutable_mutations()) rows.insert(StorageKey(key_of(mutation)).entity());
+  return {rows.begin(), rows.end()};
+}
+
+absl::StatusOr<PendingCommit::Change*> PendingCommit::change_of(const v1::Key& key, const KvStore& store) {
+  StorageKey where(key);
+  std::string row = where.entity();
+  if (const auto found = changes_.find(row); found != changes_.end()) return &found->second;
+  SnapshotReader reader(store, kUncommitted);
+  NDB_ASSIGN_OR_RETURN(const std::optional<Row> stored, reader.find(row));
+  Change change{.where = std::move(where), .existed = stored.has_value()};
+  if (stored.has_value()) {
+    const StoredEntity found = to_entity(*stored);
+    change.state = {.exists = true,
+                    .version = found.version,
+                    .create_time = found.create_time,
+                    .entity = std::string(found.entity)};
+    v1::Entity entity;
+    if (!entity.ParseFromString(change.state.entity)) return absl::DataLossError("a stored entity is damaged");
+    change.before = index_rows(entity, change.where);
+  }
+  return &changes_.emplace(std::move(row), std::move(change)).first->second;
+}
+
+absl::Status PendingCommit::apply(const KvStore& store, Version request_time) {
+  changes_.clear();
+  touched_.clear();
+  for (int i = 0; i < request_.mutations_size(); ++i) {
+    v1::Mutation& mutation = *request_.mutable_mutations(i);
+    v1::MutationResult& result = *response_.mutable_mutation_results(i);
+    v1::MutationResult fresh;
+    if (result.has_key()) *fresh.mutable_key() = std::move(*result.mutable_key());
+    result = std::move(fresh);
+    NDB_ASSIGN_OR_RETURN(Change * change, change_of(key_of(mutation), store));
+    NDB_RETURN_IF_ERROR(apply_mutation(mutation, request_time, change->state, result));
+  }
+  std::erase_if(changes_, [](const auto& item) {  // what stays as it was
+    const Change& change = item.second;
+    return change.state.exists ? change.state.version != kUncommitted : !change.existed;
+  });
+  for (auto& [row, change] : changes_) {
+    if (change.state.exists) {
+      v1::Entity entity;
+      if (!entity.ParseFromString(change.state.entity)) return absl::InternalError("an entity does not serialize");
+      change.after = index_rows(entity, change.where);
+    }
+    touched_.push_back(row);
+    for (const auto& [index_row, value] : change.before) touched_.push_back(index_row);
+    for (const auto& [index_row, value] : change.after) {
+      if (!change.before.contains(index_row)) touched_.push_back(index_row);
+    }
+  }
+  std::sort(touched_.begin(), touched_.end());
+  return absl::OkStatus();
+}
+
+void PendingCommit::write(Version commit_time, KvStore::Batch& batch) {
+  for (v1::MutationResult& result : *response_.mutable_mutation_results()) set_commit_time(result, commit_time);
+  if (changes_.empty()) return;
+  RowWriter rows(batch, commit_time);
+  std::int32_t index_updates = 0;
+  for (const auto& [row, change] : changes_) {
+    const EntityState& state = change.state;
+    if (state.exists) {
+      const Version create_time = state.create_time == kUncommitted ? commit_time : state.create_time;
+      rows.put(row, entity_header(create_time), state.entity, change.existed);
+    } else {
+      rows.erase(row);
+    }
+    for (const auto& [index_row, value] : change.before) {
+      if (change.after.contains(index_row)) continue;
+      rows.erase(index_row);
+      ++index_updates;
+    }
+    for (const auto& [index_row, value] : change.after) {
+      const auto old = change.before.find(index_row);
+      if (old != change.before.end() && old->second == value) continue;
+      rows.put(index_row, value, old != change.before.end());
+      ++index_updates;
+    }
+  }
+  rows.finish();
   std::string last_commit;
   append_le(last_commit, static_cast<std::uint64_t>(commit_time));
   batch.put(kLastCommitKey, last_commit);
-  NDB_RETURN_IF_ERROR(store.write(batch));
-  response.set_index_updates(static_cast<std::int32_t>(touched.size()));
-  return touched;
+  response_.set_index_updates(index_updates);
 }
 
 absl::StatusOr<Version> load_last_commit(const KvStore& store) {

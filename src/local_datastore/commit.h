@@ -1,12 +1,15 @@
 // The mutations of a commit, applied together.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "local_datastore/id_allocator.h"
+#include "local_datastore/index_value.h"
 #include "local_datastore/kv_store.h"
+#include "local_datastore/mutation.h"
 #include "local_datastore/rules.h"
 
 namespace ndb::local {
@@ -14,10 +17,46 @@ namespace ndb::local {
 // Mode and mutations, each alone and together. Brings the mutations into the form that is stored.
 absl::Status check_commit(v1::CommitRequest& request, const Scope& scope);
 
-// Applies a checked request to the newest versions and writes what comes of it in one batch. On an error nothing is
-// written. Gives the keys of the store whose readers see a difference. The caller runs one at a time.
-absl::StatusOr<std::vector<std::string>> write_commit(v1::CommitRequest& request, Version commit_time, KvStore& store,
-                                                      IdAllocator& ids, v1::CommitResponse& response);
+// A checked commit on its way: its entities are locked, then apply() finds out what it changes, which is locked too,
+// and write() says so with the time it got then. One thread.
+class PendingCommit {
+ public:
+  // Both outlive it.
+  PendingCommit(v1::CommitRequest& request, v1::CommitResponse& response) : request_(request), response_(response) {}
+
+  // Gives incomplete keys their ids. Once, before the rest.
+  absl::Status complete_keys(IdAllocator& ids);
+
+  bool has_mutations() const { return !request_.mutations().empty(); }
+
+  // The rows of the entities, in their order.
+  std::vector<std::string> entities() const;
+
+  // Applies the mutations to the newest versions. May be called again if the locks were lost. On an error nothing is to
+  // be written.
+  absl::Status apply(const KvStore& store, Version request_time);
+
+  // All rows whose readers see a difference, in their order: those of the entities, and those of indexes that lead to
+  // them before or after, so that a range that somebody has read covers the contents of what it leads to.
+  const std::vector<std::string>& touched() const { return touched_; }
+
+  void write(Version commit_time, KvStore::Batch& batch);
+
+ private:
+  struct Change {
+    StorageKey where;
+    bool existed = false;
+    EntityState state{};
+    IndexRows before{};
+    IndexRows after{};
+  };
+  absl::StatusOr<Change*> change_of(const v1::Key& key, const KvStore& store);
+
+  v1::CommitRequest& request_;
+  v1::CommitResponse& response_;
+  std::map<std::string, Change> changes_;  // by the row of the entity
+  std::vector<std::string> touched_;
+};
 
 // The time of the last commit that wrote; 0 in an empty store.
 absl::StatusOr<Version> load_last_commit(const KvStore& store);

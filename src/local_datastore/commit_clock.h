@@ -1,6 +1,8 @@
 // The order of all that is committed: every commit has a time of its own, and a read time never sees half of a commit.
 #pragma once
 
+#include <deque>
+
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "local_datastore/storage_key.h"
@@ -14,9 +16,12 @@ class CommitClock {
   CommitClock(const Clock& clock, Version last) : clock_(clock), last_(last) {}
 
   // The time of a commit: later than every commit and every read time before it. Until it ends, read times stay below
-  // it. One commit at a time.
+  // it.
   Version begin_commit();
-  void end_commit();
+  // This commit is durable, and with it all before it.
+  void end_commits(Version until);
+  // This one wrote nothing.
+  void cancel_commit(Version commit);
 
   // A time at which all acknowledged commits are visible and to which no commit will be added.
   Version read_time();
@@ -30,8 +35,8 @@ class CommitClock {
   const Clock& clock_;
   Mutex mutex_;
   Condition ended_;
-  Version last_ NDB_GUARDED_BY(mutex_);           // the latest time given out
-  Version in_flight_ NDB_GUARDED_BY(mutex_) = 0;  // 0: no commit
+  Version last_ NDB_GUARDED_BY(mutex_);                   // the latest time given out
+  std::deque<Version> in_flight_ NDB_GUARDED_BY(mutex_);  // in their order
 };
 
 }  // namespace ndb::local

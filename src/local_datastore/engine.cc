@@ -1,10 +1,14 @@
 #include "local_datastore/engine.h"
 
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "local_datastore/commit.h"
-#include "local_datastore/property_path.h"
 #include "local_datastore/stored_bytes.h"
+#include "local_datastore/version_store.h"
 
 namespace ndb::local {
 namespace {
@@ -19,13 +23,74 @@ absl::StatusOr<Scope> scope_of(const Request& request) {
   return scope;
 }
 
+absl::Status look_up(const KvStore& store, Version at, const v1::LookupRequest& request, v1::LookupResponse& response) {
+  response.clear_found();
+  response.clear_missing();
+  response.clear_deferred();
+  SnapshotReader reader(store, at);
+  std::unordered_set<std::string> seen;
+  std::size_t bytes = 0;
+  for (const v1::Key& key : request.keys()) {
+    std::string row = StorageKey(key).entity();
+    if (bytes > kMaxResponseBytes) {
+      *response.add_deferred() = key;
+      continue;
+    }
+    NDB_ASSIGN_OR_RETURN(const std::optional<Row> found, reader.find(row));
+    if (request.keys_size() > 1 && !seen.insert(std::move(row)).second) continue;
+    if (found.has_value()) {
+      const StoredEntity stored = to_entity(*found);
+      if (bytes != 0 && bytes + stored.entity.size() > kMaxResponseBytes) {
+        bytes = kMaxResponseBytes + 1;
+        *response.add_deferred() = key;
+        continue;
+      }
+      bytes += stored.entity.size() + 100;
+      const v1::PropertyMask* mask = request.has_property_mask() ? &request.property_mask() : nullptr;
+      NDB_RETURN_IF_ERROR(fill_result(stored, mask, *response.add_found()));
+    } else {
+      v1::EntityResult& missing = *response.add_missing();
+      *missing.mutable_entity()->mutable_key() = key;
+      missing.set_version(at);
+      bytes += 100;
+    }
+  }
+  set_timestamp(*response.mutable_read_time(), at);
+  return absl::OkStatus();
+}
+
+constexpr std::chrono::minutes kCollectEvery{1};
+
+// The layout of the store, so that another one is never read as this one.
+constexpr std::string_view kFormatKey = "Mformat";
+constexpr std::string_view kFormat = "2";
+
+absl::Status check_format(KvStore& store) {
+  NDB_ASSIGN_OR_RETURN(const std::optional<std::string> format, store.get(kFormatKey));
+  if (format == kFormat) return absl::OkStatus();
+  KvStore::Cursor first = store.cursor();
+  first.seek("");
+  NDB_RETURN_IF_ERROR(first.status());
+  if (first.valid()) {
+    return absl::FailedPreconditionError(cat("the data directory was written in format ", format.value_or("1"),
+                                             " and this version reads format ", kFormat,
+                                             " only; give it an empty directory"));
+  }
+  KvStore::Batch batch;
+  batch.put(kFormatKey, kFormat);
+  return store.write(batch);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::open(const Options& options, const Clock& clock) {
   NDB_ASSIGN_OR_RETURN(std::unique_ptr<KvStore> store, KvStore::open(options.store));
+  NDB_RETURN_IF_ERROR(check_format(*store));
   NDB_ASSIGN_OR_RETURN(std::unique_ptr<IdAllocator> ids, IdAllocator::open(*store));
   NDB_ASSIGN_OR_RETURN(const Version last_commit, load_last_commit(*store));
-  return std::make_unique<Engine>(options, clock, std::move(store), std::move(ids), last_commit);
+  auto engine = std::make_unique<Engine>(options, clock, std::move(store), std::move(ids), last_commit);
+  engine->upkeep_.wake();
+  return engine;
 }
 
 Engine::Engine(const Options& options, const Clock& clock, std::unique_ptr<KvStore> store,
@@ -35,7 +100,32 @@ Engine::Engine(const Options& options, const Clock& clock, std::unique_ptr<KvSto
       store_(std::move(store)),
       ids_(std::move(ids)),
       commits_(clock, last_commit),
-      transactions_(clock, commits_, options.transactions) {}
+      log_(commits_),
+      locks_(options.lock_timeout),
+      transactions_(clock, commits_, log_, locks_, options.concurrency, options.transactions),
+      collected_(clock.monotonic()),
+      upkeep_([this] { return keep_up(); }) {}
+
+std::chrono::milliseconds Engine::keep_up() {
+  transactions_.sweep();
+  const Monotonic now = clock_.monotonic();
+  if (now - collected_ >= kCollectEvery) {
+    collected_ = now;
+    if (const auto collected = collect_garbage(); !collected.ok()) {
+      log(Severity::kError,
+          cat("the local Datastore cannot erase old versions: ", from_absl(collected.status().message())));
+    }
+  }
+  return std::chrono::seconds(1);
+}
+
+// A read-only transaction may have begun at the end of the history, and lasts its time.
+absl::StatusOr<std::size_t> Engine::collect_garbage() {
+  using std::chrono::microseconds;
+  const auto kept =
+      options_.history + std::chrono::duration_cast<microseconds>(options_.transactions.total + kCollectEvery);
+  return local::collect_garbage(*store_, clock_.now().time_since_epoch().count() - kept.count());
+}
 
 absl::StatusOr<Version> Engine::check_read_time(const google::protobuf::Timestamp& timestamp) {
   const Version at = to_version(timestamp);
@@ -49,36 +139,68 @@ absl::StatusOr<Version> Engine::check_read_time(const google::protobuf::Timestam
 }
 
 absl::StatusOr<std::shared_ptr<Transaction>> Engine::begin(const v1::TransactionOptions& options, const Scope& scope) {
-  if (!options.has_read_only()) return transactions_.begin(scope, false);
-  Version read_time = 0;
+  TransactionTable::Start start{.read_only = options.has_read_only(),
+                                .previous = options.read_write().previous_transaction()};
   if (options.read_only().has_read_time()) {
-    NDB_ASSIGN_OR_RETURN(read_time, check_read_time(options.read_only().read_time()));
+    NDB_ASSIGN_OR_RETURN(start.read_time, check_read_time(options.read_only().read_time()));
   }
-  return transactions_.begin(scope, true, read_time);
+  return transactions_.begin(scope, start);
 }
 
-absl::StatusOr<Engine::View> Engine::view(const v1::ReadOptions& options, const Scope& scope) {
-  View view;
+absl::Status Engine::read(const v1::ReadOptions& options, const Scope& scope, const ReadSet& known,
+                          std::string& new_transaction, const Read& run) {
+  ReadSet ignored;
   switch (options.consistency_type_case()) {
     case v1::ReadOptions::kTransaction: {
-      NDB_ASSIGN_OR_RETURN(view.transaction, transactions_.use(options.transaction(), scope));
-      break;
+      NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction,
+                           transactions_.use(options.transaction(), scope));
+      return read_in(*transaction, known, run);
     }
     case v1::ReadOptions::kNewTransaction: {
-      NDB_ASSIGN_OR_RETURN(view.transaction, begin(options.new_transaction(), scope));
-      view.new_transaction = view.transaction->id;
-      break;
+      NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, begin(options.new_transaction(), scope));
+      absl::Status status = read_in(*transaction, known, run);
+      // Nobody learns its name if the read failed.
+      if (status.ok()) {
+        new_transaction = transaction->id;
+      } else {
+        transactions_.abort(*transaction);
+      }
+      return status;
     }
     case v1::ReadOptions::kReadTime: {
-      NDB_ASSIGN_OR_RETURN(view.at, check_read_time(options.read_time()));
-      return view;
+      NDB_ASSIGN_OR_RETURN(const Version at, check_read_time(options.read_time()));
+      return run(at, ignored);
     }
     default:  // an eventual read may be strong
-      view.at = commits_.read_time();
-      return view;
+      return run(commits_.read_time(), ignored);
   }
-  view.at = view.transaction->snapshot;
-  return view;
+}
+
+absl::Status Engine::read_in(Transaction& transaction, const ReadSet& known, const Read& run) {
+  if (transaction.snapshot == 0) return read_locked(transaction, known, run);
+  ReadSet reads = known;
+  NDB_RETURN_IF_ERROR(run(transaction.snapshot, reads));
+  if (!transaction.read_only) transaction.note(std::move(reads));
+  return absl::OkStatus();
+}
+
+// Where a query will look is known only when it has run, so it runs first and locks what it has read. If that was
+// written in between it runs again; what is locked by then stays as it is.
+absl::Status Engine::read_locked(Transaction& transaction, const ReadSet& known, const Read& run) {
+  constexpr int kMaxRuns = 100;
+  absl::Status locked = locks_.share(transaction.locks, known);
+  for (int i = 0; locked.ok() && i < kMaxRuns; ++i) {
+    const Version at = log_.pin();
+    ReadSet reads;
+    absl::Status status = run(at, reads);
+    if (status.ok()) locked = locks_.share(transaction.locks, reads);
+    const bool changed = log_.changed_since(at, reads) || log_.changed_since(at, known);
+    log_.unpin(at);
+    if (locked.ok() && !changed) return status;
+  }
+  if (absl::IsFailedPrecondition(locked)) return transactions_.use(transaction.id, transaction.scope).status();
+  transactions_.abort(transaction);
+  return contention_error();
 }
 
 absl::Status Engine::lookup(v1::LookupRequest& request, v1::LookupResponse& response) {
@@ -88,40 +210,10 @@ absl::Status Engine::lookup(v1::LookupRequest& request, v1::LookupResponse& resp
     return absl::InvalidArgumentError(cat("cannot get more than ", kMaxLookupKeys, " keys in a single call"));
   }
   for (v1::Key& key : *request.mutable_keys()) NDB_RETURN_IF_ERROR(check_key(key, scope, KeyUse::kRead));
-  NDB_ASSIGN_OR_RETURN(const View view, this->view(request.read_options(), scope));
-
-  SnapshotReader reader(*store_, view.at);
-  std::unordered_set<std::string> seen;
-  std::size_t bytes = 0;
-  for (v1::Key& key : *request.mutable_keys()) {
-    std::string entity_key = StorageKey(key).entity();
-    if (bytes > kMaxResponseBytes) {
-      *response.add_deferred() = std::move(key);
-      continue;
-    }
-    if (view.transaction != nullptr) view.transaction->note_key(entity_key);
-    NDB_ASSIGN_OR_RETURN(const std::optional<StoredEntity> found, reader.find(entity_key));
-    if (request.keys_size() > 1 && !seen.insert(std::move(entity_key)).second) continue;
-    if (found.has_value()) {
-      const std::size_t next = found->entity.size();
-      if (bytes != 0 && bytes + next > kMaxResponseBytes) {
-        bytes = kMaxResponseBytes + 1;
-        *response.add_deferred() = std::move(key);
-        continue;
-      }
-      bytes += next + 100;
-      const v1::PropertyMask* mask = request.has_property_mask() ? &request.property_mask() : nullptr;
-      NDB_RETURN_IF_ERROR(fill_result(*found, mask, *response.add_found()));
-    } else {
-      v1::EntityResult& missing = *response.add_missing();
-      *missing.mutable_entity()->mutable_key() = std::move(key);
-      missing.set_version(view.at);
-      bytes += 100;
-    }
-  }
-  set_timestamp(*response.mutable_read_time(), view.at);
-  response.set_transaction(view.new_transaction);
-  return absl::OkStatus();
+  ReadSet known;
+  for (const v1::Key& key : request.keys()) known.keys.insert(StorageKey(key).entity());
+  return read(request.read_options(), scope, known, *response.mutable_transaction(),
+              [&](Version at, ReadSet&) { return look_up(*store_, at, request, response); });
 }
 
 absl::Status Engine::begin_transaction(v1::BeginTransactionRequest& request, v1::BeginTransactionResponse& response) {
@@ -174,42 +266,76 @@ absl::StatusOr<std::shared_ptr<Transaction>> Engine::transaction_of(const v1::Co
 absl::Status Engine::commit(v1::CommitRequest& request, v1::CommitResponse& response) {
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   NDB_RETURN_IF_ERROR(check_commit(request, scope));
-  // Before the transaction is closed: from then on its snapshot no longer keeps the log of commits that it is checked
-  // against, and another commit would forget them.
-  MutexLock lock(commit_mutex_);
   NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, transaction_of(request, scope));
-  if (transaction != nullptr && transaction->read_only) {
-    if (!request.mutations().empty()) {
-      return absl::InvalidArgumentError("Cannot modify entities in a read-only transaction.");
+  PendingCommit pending(request, response);
+  absl::Status status;
+  if (transaction == nullptr) {
+    LockTable::Owner owner(transactions_.next_age());
+    status = pending.complete_keys(*ids_);
+    if (status.ok()) status = lock(owner, true, pending);
+    if (status.ok()) status = write(nullptr, pending, response);
+    locks_.close(owner);
+  } else {
+    if (transaction->read_only && !request.mutations().empty()) {
+      status = absl::InvalidArgumentError("Cannot modify entities in a read-only transaction.");
     }
-    set_timestamp(*response.mutable_commit_time(), transaction->snapshot);
-    return absl::OkStatus();
+    if (status.ok()) status = pending.complete_keys(*ids_);
+    if (status.ok()) status = lock(transaction->locks, false, pending);
+    if (status.ok()) status = write(transaction.get(), pending, response);
+    // An update of what is no longer there is the other one's doing, too.
+    const bool checked = transaction->snapshot != 0 && !transaction->read_only && pending.has_mutations();
+    if (!status.ok() && checked && transaction->changed_since_snapshot(log_)) status = contention_error();
+    transactions_.release(*transaction);
   }
-  return apply_and_write(request, transaction.get(), response);
+  if (!status.ok() || request.mode() == v1::CommitRequest::NON_TRANSACTIONAL) response.clear_commit_time();
+  if (!status.ok()) response.Clear();
+  return status;
 }
 
-absl::Status Engine::apply_and_write(v1::CommitRequest& request, const Transaction* transaction,
-                                     v1::CommitResponse& response) {
-  if (transaction != nullptr && !request.mutations().empty() && log_.changed_since(*transaction)) {
-    return absl::AbortedError(
-        "Aborted due to cross-transaction contention. This occurs when multiple transactions attempt to access the "
-        "same "
-        "data, requiring Firestore to abort at least one in order to enforce serializability.");
+// A commit of its own that is in the way of others gives its locks back and tries again: it has read nothing that could
+// have changed.
+absl::Status Engine::lock(LockTable::Owner& owner, bool may_repeat, PendingCommit& pending) {
+  transactions_.sweep();  // nobody waits for one whose time is over
+  const std::vector<std::string> entities = pending.entities();
+  const auto deadline = std::chrono::steady_clock::now() + options_.lock_timeout;
+  for (;;) {
+    absl::Status locked = locks_.exclude(owner, entities);
+    if (locked.ok()) {
+      NDB_RETURN_IF_ERROR(pending.apply(*store_, clock_.now().time_since_epoch().count()));
+      // Only readers of a range care for more than the entities, and only locks keep them apart.
+      if (options_.concurrency == Concurrency::kPessimistic) locked = locks_.exclude(owner, pending.touched());
+    }
+    if (locked.ok() || !may_repeat || std::chrono::steady_clock::now() >= deadline) return locked;
+    locks_.release(owner);
   }
-  const Version commit_time = commits_.begin_commit();
-  absl::StatusOr<std::vector<std::string>> written = write_commit(request, commit_time, *store_, *ids_, response);
-  commits_.end_commit();
-  if (!written.ok()) {
-    response.Clear();
-    return written.status();
+}
+
+absl::Status Engine::write(const Transaction* transaction, PendingCommit& pending, v1::CommitResponse& response) {
+  const bool writes = !pending.touched().empty();
+  Version commit_time = 0;
+  absl::Status status;
+  {
+    MutexLock lock(commit_mutex_);
+    const bool checked = transaction != nullptr && transaction->snapshot != 0 && pending.has_mutations();
+    if (checked && transaction->changed_since_snapshot(log_)) {
+      return contention_error();
+    }
+    commit_time = commits_.begin_commit();
+    KvStore::Batch batch;
+    pending.write(commit_time, batch);
+    if (writes) {
+      log_.append(commit_time, pending.touched());
+      status = store_->apply(batch);
+    }
   }
-  // Only after the commit has ended: any transaction with an older snapshot is in the table by now.
-  if (!written->empty()) log_.append(commit_time, *std::move(written));
-  log_.forget_until(transactions_.oldest_snapshot());
-  if (request.mode() != v1::CommitRequest::NON_TRANSACTIONAL) {
-    set_timestamp(*response.mutable_commit_time(), commit_time);
+  if (writes && status.ok()) status = store_->sync();
+  if (writes && status.ok()) {
+    commits_.end_commits(commit_time);
+  } else {
+    commits_.cancel_commit(commit_time);
   }
-  return absl::OkStatus();
+  set_timestamp(*response.mutable_commit_time(), commit_time);
+  return status;
 }
 
 }  // namespace ndb::local

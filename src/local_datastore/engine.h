@@ -4,28 +4,35 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/worker.h"
 #include "google/datastore/v1/datastore.pb.h"
+#include "local_datastore/commit.h"
 #include "local_datastore/commit_clock.h"
+#include "local_datastore/commit_log.h"
 #include "local_datastore/id_allocator.h"
 #include "local_datastore/kv_store.h"
+#include "local_datastore/lock_table.h"
+#include "local_datastore/query_run.h"
 #include "local_datastore/rules.h"
 #include "local_datastore/transactions.h"
-#include "local_datastore/version_store.h"
 
 namespace ndb::local {
 
-// Thread-safe. Requests are brought into their stored form in place, so each belongs to its call. Reads take no lock:
-// they see the store at a read time. Commits run one at a time; a commit of a transaction is refused with ABORTED if
-// anything that the transaction has read was written after its snapshot (optimistic concurrency, serializable).
+// Thread-safe. Requests are brought into their stored form in place, so each belongs to its call. Reads outside of
+// transactions take no lock: they see the store at a read time. A commit locks what it changes, gets its time and its
+// place in the log of the store under one mutex, and waits together with others until it is durable.
 class Engine {
  public:
   struct Options {
     KvStore::Options store{};
     TransactionTable::Limits transactions{.total = std::chrono::seconds(270), .idle = std::chrono::seconds(60)};
+    Concurrency concurrency = Concurrency::kPessimistic;
+    std::chrono::nanoseconds lock_timeout = std::chrono::seconds(5);
     std::chrono::microseconds history = std::chrono::hours(1);
   };
   // The clock outlives the engine.
@@ -41,33 +48,52 @@ class Engine {
   absl::Status allocate_ids(v1::AllocateIdsRequest& request, v1::AllocateIdsResponse& response);
   absl::Status reserve_ids(v1::ReserveIdsRequest& request, v1::ReserveIdsResponse& response);
 
+  // Erases what is older than the history and gives how many versions there were. A thread of the engine does so every
+  // minute.
+  absl::StatusOr<std::size_t> collect_garbage();
+
   Engine(const Options& options, const Clock& clock, std::unique_ptr<KvStore> store, std::unique_ptr<IdAllocator> ids,
          Version last_commit);  // use open()
 
  private:
-  // What a read sees, and whose read set it adds to.
-  struct View {
-    Version at = 0;
-    std::shared_ptr<Transaction> transaction{};
-    std::string new_transaction{};  // for the response, if the read began it
-  };
-  absl::StatusOr<View> view(const v1::ReadOptions& options, const Scope& scope);
+  // Reads the store as it is at a time, notes what it reads, and may be called again.
+  using Read = std::function<absl::Status(Version at, ReadSet& reads)>;
+
+  // Runs `run` at the time, or in the transaction, that the options say. A transaction that they begin is named in
+  // `new_transaction`. `known` is what will be read for certain.
+  absl::Status read(const v1::ReadOptions& options, const Scope& scope, const ReadSet& known,
+                    std::string& new_transaction, const Read& run);
+  absl::Status read_in(Transaction& transaction, const ReadSet& known, const Read& run);
+  absl::Status read_locked(Transaction& transaction, const ReadSet& known, const Read& run);
+
+  // for_each_row(), of metadata kinds too.
+  absl::Status rows_of(const QueryPlan& plan, Version at, std::size_t needed, ReadSet& reads, ReadStats& stats,
+                       const std::function<bool(const QueryRow&)>& consume) const;
+  absl::Status aggregate(const v1::AggregationQuery& query, const QueryPlan& plan, Version at, ReadSet& reads,
+                         ReadStats& stats, v1::AggregationResultBatch& batch) const;
+
   absl::StatusOr<std::shared_ptr<Transaction>> begin(const v1::TransactionOptions& options, const Scope& scope);
   absl::StatusOr<Version> check_read_time(const google::protobuf::Timestamp& timestamp);
 
   absl::StatusOr<std::shared_ptr<Transaction>> transaction_of(const v1::CommitRequest& request, const Scope& scope);
-  absl::Status apply_and_write(v1::CommitRequest& request, const Transaction* transaction, v1::CommitResponse& response)
-      NDB_REQUIRES(commit_mutex_);
+  absl::Status lock(LockTable::Owner& owner, bool may_repeat, PendingCommit& pending);
+  // `transaction` is nullptr for a commit of its own.
+  absl::Status write(const Transaction* transaction, PendingCommit& pending, v1::CommitResponse& response);
+
+  std::chrono::milliseconds keep_up();
 
   const Options options_;
   const Clock& clock_;
   const std::unique_ptr<KvStore> store_;
   const std::unique_ptr<IdAllocator> ids_;
   CommitClock commits_;
+  CommitLog log_;
+  LockTable locks_;
   TransactionTable transactions_;
 
-  Mutex commit_mutex_;  // one commit at a time
-  CommitLog log_ NDB_GUARDED_BY(commit_mutex_);
+  Mutex commit_mutex_;  // commits get their times in the order in which they are applied
+  Monotonic collected_{};
+  Worker upkeep_;  // ends expired transactions, whose locks others wait for, and collects garbage
 };
 
 }  // namespace ndb::local

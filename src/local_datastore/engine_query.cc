@@ -6,6 +6,8 @@
 #include "base/strings.h"
 #include "local_datastore/engine.h"
 #include "local_datastore/gql.h"
+#include "local_datastore/metadata.h"
+#include "local_datastore/query_profile.h"
 #include "local_datastore/query_run.h"
 #include "local_datastore/stored_bytes.h"
 
@@ -82,9 +84,10 @@ class BatchBuilder {
   }
 
   absl::Status fill(const QueryRow& row, v1::EntityResult& result) const {
-    if (plan_.keys_only) return fill_key_only(row.stored, result);
-    if (plan_.projection.empty()) return fill_result(row.stored, mask_, result);
-    NDB_RETURN_IF_ERROR(fill_key(row.stored, *result.mutable_entity()));
+    if (!plan_.keys_only && plan_.projection.empty()) return fill_result(row.stored, mask_, result);
+    v1::Key& key = *result.mutable_entity()->mutable_key();
+    *key.mutable_partition_id() = plan_.partition_id;
+    if (!decode_path(row.path, key)) return absl::DataLossError("the path of a row is damaged");
     for (std::size_t i = 0; i < plan_.projection.size(); ++i) {
       (*result.mutable_entity()->mutable_properties())[plan_.projection[i]] = projected(row.projected[i]);
     }
@@ -196,6 +199,13 @@ absl::Status check_aggregations(v1::AggregationQuery& query) {
 
 }  // namespace
 
+absl::Status Engine::rows_of(const QueryPlan& plan, Version at, std::size_t needed, ReadSet& reads, ReadStats& stats,
+                             const std::function<bool(const QueryRow&)>& consume) const {
+  if (!is_metadata(plan.kind)) return for_each_row(*store_, at, plan, needed, reads, stats, consume);
+  NDB_ASSIGN_OR_RETURN(const std::vector<v1::Entity> entities, metadata_of(*store_, at, plan, reads, stats));
+  return for_each_row_of(entities, plan, needed, consume);
+}
+
 absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryResponse& response) {
   const Scope scope{.project = request.project_id(), .database = request.database_id()};
   NDB_RETURN_IF_ERROR(check_scope(scope));
@@ -203,23 +213,32 @@ absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryRespons
     NDB_ASSIGN_OR_RETURN(*response.mutable_query(), parse_gql_query(request.gql_query(), request.partition_id()));
     *request.mutable_query() = response.query();
   }
-  if (request.has_explain_options()) return absl::UnimplementedError("The local Datastore cannot explain queries yet.");
   if (!request.has_query()) return absl::InvalidArgumentError("A RunQuery request must have a query.");
   if (request.has_property_mask() && !request.query().projection().empty()) {
     return absl::InvalidArgumentError("A projection query cannot have a property_mask.");
   }
   NDB_ASSIGN_OR_RETURN(const QueryPlan plan,
                        plan_query(*request.mutable_query(), *request.mutable_partition_id(), scope));
-  NDB_ASSIGN_OR_RETURN(const View view, this->view(request.read_options(), scope));
-
-  Batch& batch = *response.mutable_batch();
-  BatchBuilder builder(plan, request.has_property_mask() ? &request.property_mask() : nullptr, batch);
-  NDB_RETURN_IF_ERROR(for_each_row(*store_, view.at, plan, view.transaction.get(), builder.needed(),
-                                   [&builder](const QueryRow& row) { return builder.add(row); }));
-  NDB_RETURN_IF_ERROR(builder.finish());
-  batch.set_snapshot_version(view.at);
-  set_timestamp(*batch.mutable_read_time(), view.at);
-  response.set_transaction(view.new_transaction);
+  QueryProfile profile(plan);
+  if (request.has_explain_options()) {
+    profile.explain(*response.mutable_explain_metrics());
+    if (!request.explain_options().analyze()) return absl::OkStatus();
+  }
+  const Read run = [&](Version at, ReadSet& reads) {
+    Batch& batch = *response.mutable_batch();
+    batch.Clear();
+    BatchBuilder builder(plan, request.has_property_mask() ? &request.property_mask() : nullptr, batch);
+    NDB_RETURN_IF_ERROR(rows_of(plan, at, builder.needed(), reads, profile.stats(),
+                                [&builder](const QueryRow& row) { return builder.add(row); }));
+    NDB_RETURN_IF_ERROR(builder.finish());
+    batch.set_snapshot_version(at);
+    set_timestamp(*batch.mutable_read_time(), at);
+    return absl::OkStatus();
+  };
+  NDB_RETURN_IF_ERROR(read(request.read_options(), scope, {}, *response.mutable_transaction(), run));
+  if (request.has_explain_options()) {
+    profile.analyze(response.batch().entity_results_size(), *response.mutable_explain_metrics());
+  }
   return absl::OkStatus();
 }
 
@@ -231,55 +250,64 @@ absl::Status Engine::run_aggregation_query(v1::RunAggregationQueryRequest& reque
     NDB_ASSIGN_OR_RETURN(*response.mutable_query(), parse_gql_aggregation(request.gql_query(), request.partition_id()));
     *request.mutable_aggregation_query() = response.query();
   }
-  if (request.has_explain_options()) return absl::UnimplementedError("The local Datastore cannot explain queries yet.");
   v1::AggregationQuery& query = *request.mutable_aggregation_query();
   NDB_RETURN_IF_ERROR(check_aggregations(query));
   std::vector<std::string> sums;
   for (const Aggregation& aggregation : query.aggregations()) {
     if (const std::string* property = aggregated_property(aggregation)) sums.push_back(*property);
   }
-  NDB_ASSIGN_OR_RETURN(const QueryPlan plan,
+  NDB_ASSIGN_OR_RETURN(QueryPlan plan,
                        plan_query(*query.mutable_nested_query(), *request.mutable_partition_id(), scope, sums));
-  NDB_ASSIGN_OR_RETURN(const View view, this->view(request.read_options(), scope));
+  plan.aggregates = true;
+  QueryProfile profile(plan);
+  if (request.has_explain_options()) {
+    profile.explain(*response.mutable_explain_metrics());
+    if (!request.explain_options().analyze()) return absl::OkStatus();
+  }
+  const Read run = [&](Version at, ReadSet& reads) {
+    response.mutable_batch()->Clear();
+    set_timestamp(*response.mutable_batch()->mutable_read_time(), at);
+    return aggregate(query, plan, at, reads, profile.stats(), *response.mutable_batch());
+  };
+  NDB_RETURN_IF_ERROR(read(request.read_options(), scope, {}, *response.mutable_transaction(), run));
+  if (request.has_explain_options()) profile.analyze(1, *response.mutable_explain_metrics());
+  return absl::OkStatus();
+}
 
-  const std::set<std::string, std::less<>> names(sums.begin(), sums.end());
-  std::map<std::string, Sum, std::less<>> totals;
+absl::Status Engine::aggregate(const v1::AggregationQuery& query, const QueryPlan& plan, Version at, ReadSet& reads,
+                               ReadStats& stats, v1::AggregationResultBatch& batch) const {
+  std::vector<Sum> totals(plan.sums.size());
   std::int64_t skipped = 0;
   std::int64_t count = 0;
-  v1::Entity entity;
   const auto add = [&](const QueryRow& row) {
     if (is_past_end(plan, row)) return false;
     if (skipped < plan.offset) return ++skipped > 0;
     if (plan.limit.has_value() && count == *plan.limit) return false;
     ++count;
-    if (names.empty()) return true;
-    entity.ParseFromArray(row.stored.entity.data(), static_cast<int>(row.stored.entity.size()));
-    for (const auto& [name, entries] : index_entries(entity, names)) {
-      for (const IndexEntry& entry : entries) totals[name].add(entry.copy());
+    for (std::size_t i = 0; i < totals.size(); ++i) {
+      for (const v1::Value& value : row.summed[i]) totals[i].add(value);
     }
-    return true;
+    return !plan.limit.has_value() || count < *plan.limit;
   };
   const std::size_t needed = plan.is_whole() ? kAnyOrder
                              : plan.limit.has_value()
                                  ? static_cast<std::size_t>(plan.offset) + static_cast<std::size_t>(*plan.limit)
                                  : kAllRows;
-  NDB_RETURN_IF_ERROR(for_each_row(*store_, view.at, plan, view.transaction.get(), needed, add));
+  NDB_RETURN_IF_ERROR(rows_of(plan, at, needed, reads, stats, add));
 
-  v1::AggregationResultBatch& batch = *response.mutable_batch();
   auto& properties = *batch.add_aggregation_results()->mutable_aggregate_properties();
+  std::size_t sum = 0;
   for (const Aggregation& aggregation : query.aggregations()) {
     v1::Value& value = properties[aggregation.alias()];
     if (aggregation.has_count()) {
       const auto& bounds = aggregation.count();
       value.set_integer_value(bounds.has_up_to() ? std::min(count, bounds.up_to().value()) : count);
     } else {
-      const Sum& total = totals[*aggregated_property(aggregation)];
+      const Sum& total = totals[sum++];
       value = aggregation.has_sum() ? total.sum() : total.average();
     }
   }
   batch.set_more_results(Batch::NO_MORE_RESULTS);
-  set_timestamp(*batch.mutable_read_time(), view.at);
-  response.set_transaction(view.new_transaction);
   return absl::OkStatus();
 }
 

@@ -10,6 +10,7 @@
 #include <chrono>
 
 #include "base/log.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
 
 namespace ndb::local {
@@ -63,6 +64,7 @@ KvStore::Cursor::Cursor(std::unique_ptr<rocksdb::Iterator> iterator) : iterator_
 KvStore::Cursor::~Cursor() = default;
 KvStore::Cursor::Cursor(Cursor&&) noexcept = default;
 void KvStore::Cursor::seek(std::string_view key) { iterator_->Seek(slice(key)); }
+void KvStore::Cursor::seek_back(std::string_view key) { iterator_->SeekForPrev(slice(key)); }
 void KvStore::Cursor::next() { iterator_->Next(); }
 bool KvStore::Cursor::valid() const { return iterator_->Valid(); }
 std::string_view KvStore::Cursor::key() const { return view(iterator_->key()); }
@@ -119,11 +121,37 @@ KvStore::Cursor KvStore::cursor() const {
   return Cursor(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options)));
 }
 
-absl::Status KvStore::write(Batch& batch) {
+absl::Status KvStore::apply(Batch& batch) {
   rocksdb::WriteOptions options;
   options.disableWAL = options_.data_dir.empty();
-  options.sync = !options_.data_dir.empty() && options_.fsync_always;
   return to_status(db_->Write(options, &batch.rep_->batch), "write to the store");
+}
+
+absl::Status KvStore::sync() {
+  if (options_.data_dir.empty() || !options_.fsync_always) return absl::OkStatus();
+  MutexLock lock(mutex_);
+  const std::uint64_t mine = ++wanted_;
+  while (covered_ < mine && broken_.ok()) {
+    if (syncing_) {
+      synced_.wait(mutex_);
+      continue;
+    }
+    syncing_ = true;
+    const std::uint64_t covers = wanted_;
+    mutex_.unlock();
+    absl::Status status = to_status(db_->SyncWAL(), "make a commit durable");
+    mutex_.lock();
+    syncing_ = false;
+    covered_ = covers;
+    if (!status.ok()) broken_ = std::move(status);
+    synced_.notify_all();
+  }
+  return broken_;
+}
+
+absl::Status KvStore::write(Batch& batch) {
+  NDB_RETURN_IF_ERROR(apply(batch));
+  return sync();
 }
 
 void KvStore::sync_every_second() {

@@ -1,7 +1,7 @@
 // The ordered store of bytes below the engine: RocksDB, on disk or in memory.
 #pragma once
 
-#include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,7 +48,8 @@ class KvStore {
    public:
     ~Cursor();
     Cursor(Cursor&&) noexcept;
-    void seek(std::string_view key);  // to the first key at or after this one
+    void seek(std::string_view key);       // to the first key at or after this one
+    void seek_back(std::string_view key);  // to the last key at or before this one
     void next();
     bool valid() const;
     std::string_view key() const;
@@ -67,6 +68,13 @@ class KvStore {
 
   absl::StatusOr<std::optional<std::string>> get(std::string_view key) const;
   Cursor cursor() const;
+
+  // Makes the batch visible. Batches reach the disk in the order in which they were applied.
+  absl::Status apply(Batch& batch);
+  // With fsync_always: makes durable what was applied before. Callers that come together share one fsync. After a
+  // failure nothing can be known to be durable any more, so every later call fails too.
+  absl::Status sync();
+  // Both.
   absl::Status write(Batch& batch);
 
  private:
@@ -77,6 +85,11 @@ class KvStore {
   std::unique_ptr<rocksdb::DB> db_;
 
   Mutex mutex_;
+  Condition synced_;
+  std::uint64_t wanted_ NDB_GUARDED_BY(mutex_) = 0;  // calls of sync() that began, and those that an fsync has covered
+  std::uint64_t covered_ NDB_GUARDED_BY(mutex_) = 0;
+  bool syncing_ NDB_GUARDED_BY(mutex_) = false;
+  absl::Status broken_ NDB_GUARDED_BY(mutex_);
   Condition wake_;
   bool closing_ NDB_GUARDED_BY(mutex_) = false;
   std::thread syncer_;  // only for an interval

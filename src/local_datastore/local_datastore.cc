@@ -29,6 +29,9 @@ std::unique_ptr<LocalDatastore> LocalDatastore::start(const Options& options) {
   local::Engine::Options engine_options;
   engine_options.store = {.data_dir = options.data_dir, .fsync_always = options.fsync == Fsync::kAlways};
   engine_options.transactions = {.total = options.transaction_timeout, .idle = options.transaction_idle_timeout};
+  engine_options.concurrency = options.concurrency == Concurrency::kOptimistic ? local::Concurrency::kOptimistic
+                                                                               : local::Concurrency::kPessimistic;
+  engine_options.lock_timeout = options.lock_timeout;
   engine_options.history = options.history;
   absl::StatusOr<std::unique_ptr<local::Engine>> engine = local::Engine::open(engine_options, Clock::system());
   if (!engine.ok()) throw_error(engine.status());

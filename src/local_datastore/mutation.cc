@@ -53,7 +53,7 @@ absl::Status merge_masked(const v1::Entity& written, const v1::PropertyMask& mas
   return absl::OkStatus();
 }
 
-absl::Status write_entity(const v1::Mutation& mutation, Version commit_time, EntityState& state,
+absl::Status write_entity(const v1::Mutation& mutation, Version request_time, EntityState& state,
                           v1::MutationResult& result) {
   const v1::Entity& written = entity_of(mutation);
   const bool merges = mutation.has_property_mask() && state.exists;
@@ -68,19 +68,19 @@ absl::Status write_entity(const v1::Mutation& mutation, Version commit_time, Ent
       entity = written;
     }
     for (const v1::PropertyTransform& transform : mutation.property_transforms()) {
-      NDB_RETURN_IF_ERROR(apply_transform(transform, commit_time, entity, *result.add_transform_results()));
+      NDB_RETURN_IF_ERROR(apply_transform(transform, request_time, entity, *result.add_transform_results()));
     }
     state.entity = entity.SerializeAsString();
   }
   NDB_RETURN_IF_ERROR(check_stored_size(state.entity.size()));
-  if (!state.exists) state.create_time = commit_time;
+  if (!state.exists) state.create_time = kUncommitted;
   state.exists = true;
-  state.version = commit_time;
+  state.version = kUncommitted;
   return absl::OkStatus();
 }
 
-void report(const EntityState& state, Version commit_time, v1::MutationResult& result) {
-  result.set_version(state.exists ? state.version : commit_time);
+void report(const EntityState& state, v1::MutationResult& result) {
+  result.set_version(state.exists ? state.version : kUncommitted);
   if (!state.exists) return;
   set_timestamp(*result.mutable_update_time(), state.version);
   set_timestamp(*result.mutable_create_time(), state.create_time);
@@ -132,19 +132,19 @@ absl::Status check_mutation(v1::Mutation& mutation, const Scope& scope) {
   return check_transforms(*mutation.mutable_property_transforms(), scope);
 }
 
-absl::Status apply_mutation(const v1::Mutation& mutation, Version commit_time, EntityState& state,
+absl::Status apply_mutation(const v1::Mutation& mutation, Version request_time, EntityState& state,
                             v1::MutationResult& result) {
   if (conflicts(mutation, state)) {
     if (mutation.conflict_resolution_strategy() == v1::Mutation::FAIL) {
       return absl::AbortedError("The entity is not at the version that the mutation is based on.");
     }
     result.set_conflict_detected(true);
-    report(state, commit_time, result);
+    report(state, result);
     return absl::OkStatus();
   }
   if (mutation.has_delete_()) {
     state = EntityState{};
-    result.set_version(commit_time);
+    result.set_version(kUncommitted);
     return absl::OkStatus();
   }
   if (mutation.has_insert() && state.exists) {
@@ -153,9 +153,19 @@ absl::Status apply_mutation(const v1::Mutation& mutation, Version commit_time, E
   if (mutation.has_update() && !state.exists) {
     return absl::NotFoundError(cat("no entity to update: ", describe_path(mutation.update().key())));
   }
-  NDB_RETURN_IF_ERROR(write_entity(mutation, commit_time, state, result));
-  report(state, commit_time, result);
+  NDB_RETURN_IF_ERROR(write_entity(mutation, request_time, state, result));
+  report(state, result);
   return absl::OkStatus();
+}
+
+void set_commit_time(v1::MutationResult& result, Version commit_time) {
+  if (result.version() == kUncommitted) result.set_version(commit_time);
+  if (result.has_update_time() && to_version(result.update_time()) == kUncommitted) {
+    set_timestamp(*result.mutable_update_time(), commit_time);
+  }
+  if (result.has_create_time() && to_version(result.create_time()) == kUncommitted) {
+    set_timestamp(*result.mutable_create_time(), commit_time);
+  }
 }
 
 }  // namespace ndb::local

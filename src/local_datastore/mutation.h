@@ -8,6 +8,9 @@
 
 namespace ndb::local {
 
+// The time of a commit that has none yet: it gets its time when it has all its locks.
+inline constexpr Version kUncommitted = Version{1} << 62;
+
 // An entity between two mutations of a commit.
 struct EntityState {
   bool exists = false;
@@ -22,9 +25,12 @@ absl::Status check_mutation(v1::Mutation& mutation, const Scope& scope);
 // The key that a checked mutation is about.
 v1::Key& key_of(v1::Mutation& mutation);
 
-// Applies a checked mutation with a complete key to `state` at the commit's time, and fills `result` but for the key.
-// An error fails the whole commit.
-absl::Status apply_mutation(const v1::Mutation& mutation, Version commit_time, EntityState& state,
+// Applies a checked mutation with a complete key to `state`, and fills `result` but for the key; times of this commit
+// are kUncommitted. An error fails the whole commit.
+absl::Status apply_mutation(const v1::Mutation& mutation, Version request_time, EntityState& state,
                             v1::MutationResult& result);
+
+// Puts the time of the commit in the place of kUncommitted.
+void set_commit_time(v1::MutationResult& result, Version commit_time);
 
 }  // namespace ndb::local

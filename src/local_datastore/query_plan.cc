@@ -308,16 +308,16 @@ std::uint64_t signature_of(const QueryPlan& plan) {
 
 absl::StatusOr<QueryPlan> plan_query(v1::Query& query, v1::PartitionId& partition, const Scope& scope,
                                      const std::vector<std::string>& sums) {
+  // Namespaces are in none.
+  if (query.kind_size() == 1 && query.kind(0).name() == "__namespace__") partition.clear_namespace_id();
   NDB_RETURN_IF_ERROR(check_partition(partition, scope));
   if (query.kind_size() > 1) return invalid("A query may have at most one kind.");
   if (query.has_find_nearest()) return absl::UnimplementedError("The local Datastore has no vector search.");
   QueryPlan plan;
+  plan.partition_id = partition;
   plan.partition = encode_partition(partition);
   if (query.kind_size() == 1) plan.kind = query.kind(0).name();
   if (query.kind_size() == 1 && plan.kind.empty()) return invalid("The kind is the empty string.");
-  if (plan.kind == "__namespace__" || plan.kind == "__kind__" || plan.kind == "__property__") {
-    return absl::UnimplementedError(cat("The local Datastore has no metadata queries yet: ", plan.kind));
-  }
   FilterNormalizer normalizer(partition, scope);
   plan.any_of.emplace_back();
   if (query.has_filter()) {
@@ -327,11 +327,14 @@ absl::StatusOr<QueryPlan> plan_query(v1::Query& query, v1::PartitionId& partitio
   NDB_RETURN_IF_ERROR(plan_projection(query, plan));
   NDB_RETURN_IF_ERROR(plan_orders(query, normalizer.inequalities(), sums, plan));
   NDB_RETURN_IF_ERROR(check_kindless(query, plan));
-  for (const Order& order : plan.orders) plan.properties.insert(order.property);
+  plan.sums = sums;
+  for (const Order& order : plan.orders) plan.required.insert(order.property);
+  plan.required.insert(sums.begin(), sums.end());
+  plan.required.erase(std::string(kKeyProperty));
+  plan.properties = plan.required;
   for (const Conjunction& conjunction : plan.any_of) {
     for (const auto& [property, condition] : conjunction.conditions) plan.properties.insert(property);
   }
-  plan.properties.insert(sums.begin(), sums.end());
   plan.properties.erase(std::string(kKeyProperty));
   plan.signature = signature_of(plan);
   NDB_RETURN_IF_ERROR(plan_window(query, plan));

@@ -43,7 +43,8 @@ struct QueryPosition {
 };
 
 struct QueryPlan {
-  std::string partition;  // encode_partition()
+  v1::PartitionId partition_id;
+  std::string partition;  // encode_partition() of it
   std::string kind;       // empty: all
   std::vector<Conjunction> any_of;
   // What rows are ordered by, the last of which makes them unique.
@@ -51,7 +52,10 @@ struct QueryPlan {
   std::vector<std::string> projection;
   std::size_t distinct = 0;  // rows are told apart by that many of the first orders; 0: by all
   bool keys_only = false;
-  std::set<std::string, std::less<>> properties;  // all that are looked at, without __key__; each must have a value
+  bool aggregates = false;  // only the number of rows is wanted, and the values of `sums`
+  std::vector<std::string> sums;
+  std::set<std::string, std::less<>> properties;  // all that are looked at, without __key__
+  std::set<std::string, std::less<>> required;    // of them, those that every row must have a value of
 
   std::int32_t offset = 0;
   std::optional<std::int32_t> limit{};
@@ -59,7 +63,6 @@ struct QueryPlan {
   std::optional<QueryPosition> end{};
   std::uint64_t signature = 0;  // of all that a cursor must agree with
 
-  bool in_key_order() const { return orders.size() == 1 && projection.empty() && !orders[0].descending; }
   // Whether the order of the rows makes no difference to their number.
   bool is_whole() const {
     return offset == 0 && !limit.has_value() && start.components.empty() && !end.has_value() && distinct == 0;

@@ -1,247 +1,17 @@
 #include "local_datastore/query_run.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "local_datastore/row_maker.h"
 
 namespace ndb::local {
 namespace {
 
-constexpr std::size_t kMaxRowsPerEntity = 20'000;
-
-// The paths that the plan's conditions leave to look at.
-Interval path_range(const QueryPlan& plan) {
-  const std::string all_keys = index_keys_of(plan.partition);
-  const Interval keys{all_keys, after_prefix(all_keys)};
-  Interval hull{after_prefix(all_keys), all_keys};  // empty
-  for (const Conjunction& conjunction : plan.any_of) {
-    Interval range = keys;
-    const auto narrow = [&range](const std::string& begin, const std::string& end) {
-      range.begin = std::max(range.begin, begin);
-      range.end = std::min(range.end, end);
-    };
-    for (const std::string& ancestor : conjunction.ancestors) {
-      narrow(all_keys + ancestor, after_prefix(all_keys + ancestor));
-    }
-    if (const auto found = conjunction.conditions.find(std::string(kKeyProperty));
-        found != conjunction.conditions.end()) {
-      for (const std::string& key : found->second.equals) narrow(key, above(key, false).begin);
-      if (const auto& within = found->second.within; within.has_value()) {
-        if (within->empty()) continue;
-        narrow(within->front().begin, within->back().end);
-      }
-    }
-    if (range.begin >= range.end) continue;
-    hull.begin = std::min(hull.begin, range.begin);
-    hull.end = std::max(hull.end, range.end);
-  }
-  if (plan.in_key_order() && !plan.start.components.empty()) hull.begin = std::max(hull.begin, plan.start.bytes);
-  return hull;
-}
-
-// Entities of a kind, or of all, in the order of their keys.
-class EntityScan {
- public:
-  EntityScan(const KvStore& store, Version at, const QueryPlan& plan)
-      : reader_(store, at), members_(store.cursor()), by_kind_(!plan.kind.empty()) {
-    const Interval range = path_range(plan);
-    const std::size_t skip = index_keys_of(plan.partition).size();
-    space_ = by_kind_ ? members_of(plan.partition, plan.kind) : entities_of(plan.partition);
-    entities_ = entities_of(plan.partition);
-    const bool to_the_end = range.end == after_prefix(index_keys_of(plan.partition));
-    begin_ = range.begin < range.end ? space_ + range.begin.substr(skip) : space_;
-    end_ = range.begin >= range.end ? begin_ : to_the_end ? after_prefix(space_) : space_ + range.end.substr(skip);
-  }
-
-  absl::StatusOr<std::optional<StoredEntity>> next() {
-    NDB_ASSIGN_OR_RETURN(std::optional<StoredEntity> found, by_kind_ ? next_member() : next_entity());
-    finished_ = !found.has_value();
-    return found;
-  }
-
-  // Of the last entity: encode_path().
-  std::string_view path() const { return path_; }
-
-  // What has been looked at so far, as keys of the store.
-  void note(Transaction& transaction) const {
-    transaction.note_range(begin_, finished_ ? end_ : cat(space_, path_, '\0'));
-  }
-
- private:
-  absl::StatusOr<std::optional<StoredEntity>> next_entity() {
-    auto found = started_ ? reader_.next(end_) : reader_.seek(begin_, end_);
-    started_ = true;
-    if (found.ok() && found->has_value()) path_.assign(reader_.entity_key().substr(space_.size()));
-    return found;
-  }
-
-  absl::StatusOr<std::optional<StoredEntity>> next_member() {
-    started_ ? members_.next() : members_.seek(begin_);
-    started_ = true;
-    for (; members_.valid() && members_.key() < end_; members_.next()) {
-      path_.assign(members_.key().substr(space_.size()));
-      NDB_ASSIGN_OR_RETURN(std::optional<StoredEntity> found, reader_.find(entities_ + path_));
-      if (found.has_value()) return found;
-    }
-    NDB_RETURN_IF_ERROR(members_.status());
-    return std::optional<StoredEntity>();
-  }
-
-  SnapshotReader reader_;
-  KvStore::Cursor members_;
-  const bool by_kind_;
-  bool started_ = false;
-  bool finished_ = false;
-  std::string space_;     // what the keys that are walked begin with
-  std::string entities_;  // and those of the entities
-  std::string begin_;
-  std::string end_;
-  std::string path_;
-};
-
-bool satisfies(const Condition& condition, const std::string& encoded) {
-  if (!condition.equals.empty() && !condition.equals.contains(encoded)) return false;
-  return !condition.within.has_value() || contains(*condition.within, encoded);
-}
-
-// Makes the rows of one entity after another.
-class RowMaker {
- public:
-  explicit RowMaker(const QueryPlan& plan) : plan_(plan), keys_(index_keys_of(plan.partition)) {}
-
-  absl::Status make(const StoredEntity& stored, std::string_view path, std::vector<QueryRow>& rows) {
-    rows.clear();
-    key_ = cat(keys_, path);
-    path_ = path;
-    entries_.clear();
-    if (!plan_.properties.empty()) {
-      if (!entity_.ParseFromArray(stored.entity.data(), static_cast<int>(stored.entity.size()))) {
-        return absl::DataLossError("a stored entity is damaged");
-      }
-      entries_ = index_entries(entity_, plan_.properties);
-    }
-    if (entries_.size() != plan_.properties.size()) return absl::OkStatus();  // one has no value
-    for (const Conjunction& conjunction : plan_.any_of) {
-      if (!matches(conjunction)) continue;
-      NDB_RETURN_IF_ERROR(add_rows(conjunction, rows));
-    }
-    keep_one_each(rows);
-    for (QueryRow& row : rows) row.stored = stored;
-    return absl::OkStatus();
-  }
-
- private:
-  bool matches(const Conjunction& conjunction) const {
-    for (const std::string& ancestor : conjunction.ancestors) {
-      if (!path_.starts_with(ancestor)) return false;
-    }
-    for (const auto& [property, condition] : conjunction.conditions) {
-      if (property == kKeyProperty) {
-        const bool one = condition.equals.size() <= 1;
-        if (!one || !satisfies(condition, key_)) return false;
-      } else if (!matches(property, condition)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  bool matches(const std::string& property, const Condition& condition) const {
-    const auto found = entries_.find(property);
-    if (found == entries_.end()) return false;
-    const std::vector<IndexEntry>& entries = found->second;
-    for (const std::string& wanted : condition.equals) {
-      if (std::none_of(entries.begin(), entries.end(),
-                       [&wanted](const IndexEntry& entry) { return entry.encoded == wanted; })) {
-        return false;
-      }
-    }
-    return !condition.within.has_value() ||
-           std::any_of(entries.begin(), entries.end(),
-                       [&condition](const IndexEntry& entry) { return contains(*condition.within, entry.encoded); });
-  }
-
-  // The entries of a property that the conjunction's condition on it lets through. Where there are several, filters on
-  // the same property may each hold for another one of them: then all stay.
-  std::vector<const IndexEntry*> candidates(const Conjunction& conjunction, const std::string& property) const {
-    std::vector<const IndexEntry*> out;
-    const std::vector<IndexEntry>& entries = entries_.find(property)->second;
-    const auto condition = conjunction.conditions.find(property);
-    for (const IndexEntry& entry : entries) {
-      if (condition == conjunction.conditions.end() || satisfies(condition->second, entry.encoded)) {
-        out.push_back(&entry);
-      }
-    }
-    if (out.empty()) {
-      for (const IndexEntry& entry : entries) out.push_back(&entry);
-    }
-    return out;
-  }
-
-  absl::Status add_rows(const Conjunction& conjunction, std::vector<QueryRow>& rows) const {
-    std::vector<std::string> components;
-    for (const Order& order : plan_.orders) {
-      if (order.property == kKeyProperty) {
-        components.push_back(key_);
-      } else {
-        const std::vector<const IndexEntry*> entries = candidates(conjunction, order.property);
-        components.push_back((order.descending ? entries.back() : entries.front())->encoded);
-      }
-    }
-    std::vector<std::vector<const IndexEntry*>> choices;
-    std::size_t count = 1;
-    for (const std::string& property : plan_.projection) {
-      choices.push_back(candidates(conjunction, property));
-      count *= choices.back().size();
-      if (count > kMaxRowsPerEntity) {
-        return absl::InvalidArgumentError(
-            "The projection of an entity's repeated properties has too many combinations.");
-      }
-    }
-    for (std::size_t i = 0; i < count; ++i) rows.push_back(make_row(components, choices, i));
-    return absl::OkStatus();
-  }
-
-  // The row that takes from each projected property the choice that the digits of `number` say.
-  QueryRow make_row(std::vector<std::string> components, const std::vector<std::vector<const IndexEntry*>>& choices,
-                    std::size_t number) const {
-    QueryRow row;
-    for (std::size_t i = 0; i < choices.size(); ++i) {
-      const IndexEntry& choice = *choices[i][number % choices[i].size()];
-      number /= choices[i].size();
-      row.projected.push_back(choice.copy());
-      for (std::size_t j = 0; j < plan_.orders.size(); ++j) {
-        if (plan_.orders[j].property == plan_.projection[i]) components[j] = choice.encoded;
-      }
-    }
-    row.position = position_bytes(plan_, components);
-    row.components = std::move(components);
-    return row;
-  }
-
-  // An entity that several conjunctions match is in the result once: where its first row is. Of a projection equal rows
-  // are one.
-  void keep_one_each(std::vector<QueryRow>& rows) const {
-    if (rows.size() < 2) return;
-    std::sort(rows.begin(), rows.end(), [](const QueryRow& a, const QueryRow& b) { return a.position < b.position; });
-    if (plan_.projection.empty()) {
-      rows.resize(1);
-      return;
-    }
-    rows.erase(std::unique(rows.begin(), rows.end(),
-                           [](const QueryRow& a, const QueryRow& b) { return a.position == b.position; }),
-               rows.end());
-  }
-
-  const QueryPlan& plan_;
-  const std::string keys_;
-  std::string key_;
-  std::string_view path_;
-  v1::Entity entity_;
-  IndexEntries entries_;
-};
+using Consume = std::function<bool(const QueryRow&)>;
 
 // Whether a row comes after a place.
 bool is_past(std::string_view position, const QueryPosition& place) {
@@ -249,13 +19,33 @@ bool is_past(std::string_view position, const QueryPosition& place) {
   return place.exclusive ? position > place.bytes : position >= place.bytes;
 }
 
-// What tells groups of rows apart; nothing before the first row.
-std::vector<std::string> group_of(const QueryPlan& plan, const std::vector<std::string>& components) {
-  const std::size_t size = std::min(plan.distinct, components.size());
-  return {components.begin(), components.begin() + static_cast<std::ptrdiff_t>(size)};
-}
+// Hands on one row of each group of rows that follow each other.
+class Groups {
+ public:
+  Groups(const QueryPlan& plan, const Consume& consume)
+      : plan_(plan), consume_(consume), group_(group_of(plan.start.components)) {}
 
-// The first rows of a query whose rows come in another order than they are scanned.
+  bool add(const QueryRow& row) {
+    if (plan_.distinct > 0) {
+      std::vector<std::string> next = group_of(row.components);
+      if (next == group_) return true;
+      group_ = std::move(next);
+    }
+    return consume_(row);
+  }
+
+ private:
+  std::vector<std::string> group_of(const std::vector<std::string>& components) const {
+    const std::size_t size = std::min(plan_.distinct, components.size());
+    return {components.begin(), components.begin() + static_cast<std::ptrdiff_t>(size)};
+  }
+
+  const QueryPlan& plan_;
+  const Consume& consume_;
+  std::vector<std::string> group_;
+};
+
+// Sorts rows, and keeps no more than are needed.
 class FirstRows {
  public:
   explicit FirstRows(std::size_t count) : count_(count) {}
@@ -271,12 +61,16 @@ class FirstRows {
     std::push_heap(rows_.begin(), rows_.end());
   }
 
-  void consume(const std::function<bool(const QueryRow&)>& consume) {
+  // Whether all rows were taken. Empty after that.
+  bool hand_on(Groups& groups) {
     std::sort_heap(rows_.begin(), rows_.end());
+    bool wanted = true;
     for (Kept& kept : rows_) {
       kept.row.stored.entity = kept.bytes;
-      if (!consume(kept.row)) return;
+      wanted = wanted && groups.add(kept.row);
     }
+    rows_.clear();
+    return wanted;
   }
 
  private:
@@ -289,38 +83,315 @@ class FirstRows {
   std::vector<Kept> rows_;  // a heap, the last row in front
 };
 
-}  // namespace
+const Condition* condition_on(const Conjunction& conjunction, std::string_view property) {
+  const auto found = conjunction.conditions.find(std::string(property));
+  return found == conjunction.conditions.end() ? nullptr : &found->second;
+}
 
-absl::Status for_each_row(const KvStore& store, Version at, const QueryPlan& plan, Transaction* transaction,
-                          std::size_t needed, const std::function<bool(const QueryRow&)>& consume) {
-  EntityScan scan(store, at, plan);
-  RowMaker maker(plan);
-  FirstRows first(plan.distinct > 0 ? kAllRows : needed);
-  const bool streams = plan.in_key_order() || needed == kAnyOrder;
-  std::vector<QueryRow> rows;
-  bool wanted = true;
-  while (wanted) {
-    NDB_ASSIGN_OR_RETURN(const std::optional<StoredEntity> stored, scan.next());
-    if (!stored.has_value()) break;
-    NDB_RETURN_IF_ERROR(maker.make(*stored, scan.path(), rows));
-    for (QueryRow& row : rows) {
-      if (!is_past(row.position, plan.start)) continue;
-      if (streams) {
-        wanted = wanted && consume(row);
-      } else {
-        first.add(std::move(row));
-      }
+// Whether the property has the same value in all rows, so that an order by it decides nothing.
+bool is_constant(const QueryPlan& plan, const std::string& property) {
+  if (plan.any_of.size() != 1 || property == kKeyProperty) return false;
+  const Condition* condition = condition_on(plan.any_of.front(), property);
+  return condition != nullptr && condition->equals.size() == 1 && !condition->within.has_value();
+}
+
+// Whether an equality, an ancestor or a key leaves few entities to look at.
+bool is_restricted(const Conjunction& conjunction) {
+  return !conjunction.ancestors.empty() || std::any_of(conjunction.conditions.begin(), conjunction.conditions.end(),
+                                                       [](const auto& item) { return !item.second.equals.empty(); });
+}
+
+// How the rows of a query are found.
+class Run {
+ public:
+  Run(const KvStore& store, Version at, const QueryPlan& plan, std::size_t needed, ReadSet& reads, ReadStats& stats,
+      const Consume& consume)
+      : store_(store),
+        at_(at),
+        plan_(plan),
+        any_order_(needed == kAnyOrder),
+        reads_(reads),
+        stats_(stats),
+        maker_(plan),
+        groups_(plan, consume),
+        sorted_(plan.distinct > 0 ? kAllRows : needed),
+        entities_(store, at) {
+    for (std::size_t i = 0; i < plan.orders.size(); ++i) {
+      if (plan.orders[i].property == kKeyProperty) key_order_ = i;
+      if (!is_constant(plan, plan.orders[i].property)) deciding_.push_back(i);
     }
   }
-  if (transaction != nullptr) scan.note(*transaction);
-  if (streams) return absl::OkStatus();
-  std::vector<std::string> group = group_of(plan, plan.start.components);
-  first.consume([&](const QueryRow& row) {
-    std::vector<std::string> next = group_of(plan, row.components);
-    if (plan.distinct > 0 && next == group) return true;
-    group = std::move(next);
-    return consume(row);
-  });
+
+  absl::Status run() {
+    const std::string& first = plan_.orders[deciding_.front()].property;
+    const bool restricted = std::all_of(plan_.any_of.begin(), plan_.any_of.end(), is_restricted);
+    if (first == kKeyProperty || restricted || plan_.kind.empty()) return run_by_path(first == kKeyProperty);
+    return run_by_value(first);
+  }
+
+ private:
+  // --- by path: the kind, or joins of equality filters ---------------------------------------------------------------
+
+  absl::Status run_by_path(bool in_order) {
+    const bool streams = in_order || any_order_;
+    const bool backwards = in_order && plan_.orders[deciding_.front()].descending;
+    const bool covered = covers_paths();
+    PathUnion paths = union_of(streams, backwards);
+    bool wanted = true;
+    while (wanted) {
+      NDB_ASSIGN_OR_RETURN(const bool more, paths.next());
+      if (!more) break;
+      const std::string path(paths.path());
+      if (!is_allowed(path)) continue;
+      if (covered) {
+        wanted = take(path_row(path), streams);
+        continue;
+      }
+      NDB_RETURN_IF_ERROR(make_rows(path, plan_.kind.empty() ? &paths.row() : nullptr));
+      for (QueryRow& row : rows_) wanted = wanted && take(std::move(row), streams);
+    }
+    paths.note(reads_);
+    sorted_.hand_on(groups_);
+    return absl::OkStatus();
+  }
+
+  PathUnion union_of(bool streams, bool backwards) {
+    std::vector<PathJoin> joins;
+    joins.reserve(plan_.any_of.size());
+    for (const Conjunction& conjunction : plan_.any_of) {
+      std::vector<std::string> spaces;
+      for (const auto& [property, condition] : conjunction.conditions) {
+        if (property == kKeyProperty) continue;
+        for (const std::string& value : condition.equals) {
+          spaces.push_back(index_of(plan_.partition, plan_.kind, property) + value);
+        }
+      }
+      if (spaces.empty()) {
+        spaces.push_back(plan_.kind.empty() ? entities_of(plan_.partition) : members_of(plan_.partition, plan_.kind));
+      }
+      std::vector<PathScan> scans;
+      scans.reserve(spaces.size());
+      std::int64_t& counter = plan_.kind.empty() ? stats_.entities : stats_.index_rows;
+      for (std::string& space : spaces) {
+        KeyRange range = path_range(conjunction, space, streams && !any_order_, backwards);
+        scans.emplace_back(store_, at_, std::move(space), std::move(range), backwards, counter);
+      }
+      joins.emplace_back(std::move(scans));
+    }
+    return {std::move(joins), backwards};
+  }
+
+  // The part of a space that the conditions on keys, and the cursor, leave to look at.
+  KeyRange path_range(const Conjunction& conjunction, const std::string& space, bool from_start, bool backwards) const {
+    KeyRange range{space, after_prefix(space)};
+    const auto narrow = [&range](std::string begin, std::string end) {
+      range.begin = std::max(range.begin, std::move(begin));
+      range.end = std::min(range.end, std::move(end));
+    };
+    const std::string_view keys = maker_.keys_of_partition();
+    const auto bound = [&](const std::string& key_bound) {
+      if (key_bound <= keys) return space;
+      return key_bound.starts_with(keys) ? path_bound(space, key_bound) : after_prefix(space);
+    };
+    for (const std::string& ancestor : conjunction.ancestors) narrow(space + ancestor, after_prefix(space + ancestor));
+    if (const Condition* condition = condition_on(conjunction, kKeyProperty)) {
+      for (const std::string& key : condition->equals) narrow(bound(key), after_row(bound(key)));
+      if (condition->within.has_value() && condition->within->empty()) narrow(range.end, range.end);
+      if (condition->within.has_value() && !condition->within->empty()) {
+        narrow(bound(condition->within->front().begin), bound(condition->within->back().end));
+      }
+    }
+    if (from_start && !plan_.start.components.empty()) {
+      const std::string row = bound(plan_.start.components[key_order_]);
+      backwards ? narrow(range.begin, after_row(row)) : narrow(row, range.end);
+    }
+    range.end = std::max(range.begin, range.end);
+    return range;
+  }
+
+  // Whether the joins say all that is wanted.
+  bool covers_paths() const {
+    if (!plan_.keys_only && !(plan_.aggregates && plan_.sums.empty())) return false;
+    if (!plan_.projection.empty() || (plan_.any_of.size() > 1 && !plan_.required.empty())) return false;
+    for (const Conjunction& conjunction : plan_.any_of) {
+      for (const auto& [property, condition] : conjunction.conditions) {
+        if (property != kKeyProperty && condition.within.has_value()) return false;
+      }
+    }
+    return std::all_of(plan_.required.begin(), plan_.required.end(),
+                       [this](const std::string& property) { return is_constant(plan_, property); });
+  }
+
+  QueryRow path_row(const std::string& path) const {
+    QueryRow row{.path = path};
+    for (const Order& order : plan_.orders) {
+      row.components.push_back(order.property == kKeyProperty
+                                   ? maker_.key_component(path)
+                                   : *condition_on(plan_.any_of.front(), order.property)->equals.begin());
+    }
+    row.position = position_bytes(plan_, row.components);
+    return row;
+  }
+
+  // --- by value: the index of the first order ------------------------------------------------------------------------
+
+  absl::Status run_by_value(const std::string& property) {
+    const std::size_t order = deciding_.front();
+    // Within one value the index has the order of keys.
+    const bool streams = any_order_ || (deciding_.size() == 2 && plan_.orders[deciding_[1]].property == kKeyProperty &&
+                                        !plan_.orders[deciding_[1]].descending);
+    const bool one_each = streams && !any_order_ && plan_.distinct == 1;
+    ValueScan scan(store_, at_, index_of(plan_.partition, plan_.kind, property), intervals_of(property),
+                   plan_.orders[order].descending, start_of(order, streams), stats_.index_rows);
+    std::string value;
+    bool wanted = true;
+    while (wanted) {
+      NDB_ASSIGN_OR_RETURN(const bool more, scan.next());
+      if (!more) break;
+      const IndexRow& entry = scan.row();
+      if (entry.encoded != value) {
+        value = entry.encoded;
+        wanted = sorted_.hand_on(groups_);  // of the value before
+        if (!wanted) break;
+      }
+      const std::string path(entry.path);
+      taken_ = false;
+      if (!is_allowed(path)) continue;
+      if (covers_entry(property, entry)) {
+        NDB_ASSIGN_OR_RETURN(QueryRow row, entry_row(entry, path));
+        wanted = take(std::move(row), streams);
+      } else {
+        NDB_RETURN_IF_ERROR(make_rows(path, nullptr));
+        // The entity's other values have entries of their own.
+        for (QueryRow& row : rows_) {
+          if (row.components[order] == value) wanted = wanted && take(std::move(row), streams);
+        }
+      }
+      if (one_each && taken_) scan.skip_value();
+    }
+    scan.note(reads_);
+    if (wanted) sorted_.hand_on(groups_);
+    return absl::OkStatus();
+  }
+
+  Intervals intervals_of(const std::string& property) const {
+    Intervals all;
+    for (const Conjunction& conjunction : plan_.any_of) {
+      const Condition* condition = condition_on(conjunction, property);
+      if (condition == nullptr || (condition->equals.empty() && !condition->within.has_value())) return {everything()};
+      for (const std::string& equal : condition->equals) {
+        all.push_back({above(equal, true).begin, below(equal, true).end});
+      }
+      if (!condition->equals.empty()) continue;
+      all.insert(all.end(), condition->within->begin(), condition->within->end());
+    }
+    std::sort(all.begin(), all.end(), [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
+    Intervals out;
+    for (Interval& interval : all) {
+      if (!out.empty() && interval.begin <= out.back().end) {
+        out.back().end = std::max(out.back().end, std::move(interval.end));
+      } else {
+        out.push_back(std::move(interval));
+      }
+    }
+    return out;
+  }
+
+  std::optional<ValueScan::Start> start_of(std::size_t order, bool streams) const {
+    if (any_order_ || plan_.start.components.empty()) return std::nullopt;
+    const std::string& key = plan_.start.components[key_order_];
+    const bool has_key = streams && key.starts_with(maker_.keys_of_partition());
+    return ValueScan::Start{.encoded = plan_.start.components[order],
+                            .path = has_key ? key.substr(maker_.keys_of_partition().size()) : ""};
+  }
+
+  // Whether the index entry says all that is wanted: it is about the one property that the query is about.
+  bool covers_entry(const std::string& property, const IndexRow& entry) const {
+    if (plan_.any_of.size() != 1 || plan_.required.size() != 1 || plan_.properties.size() != 1) return false;
+    if (plan_.projection.size() == 1) return plan_.sums.empty() && plan_.projection.front() == property;
+    return plan_.projection.empty() && (plan_.keys_only || plan_.aggregates) && entry.only;
+  }
+
+  absl::StatusOr<QueryRow> entry_row(const IndexRow& entry, const std::string& path) const {
+    QueryRow row{.path = path};
+    for (const Order& order : plan_.orders) {
+      row.components.push_back(order.property == kKeyProperty ? maker_.key_component(path)
+                                                              : std::string(entry.encoded));
+    }
+    row.position = position_bytes(plan_, row.components);
+    v1::Value value;
+    if (!plan_.projection.empty() || !plan_.sums.empty()) {
+      if (!decode_index_value(entry, value)) return absl::DataLossError("a row of an index is damaged");
+    }
+    if (!plan_.projection.empty()) row.projected.push_back(value);
+    row.summed.resize(plan_.sums.size(), {value});
+    return row;
+  }
+
+  // --- both ----------------------------------------------------------------------------------------------------------
+
+  bool is_allowed(std::string_view path) const {
+    return std::any_of(plan_.any_of.begin(), plan_.any_of.end(), [&](const Conjunction& conjunction) {
+      return allows_path(conjunction, maker_.keys_of_partition(), path);
+    });
+  }
+
+  // `row` is that of the entity, if it was read already.
+  absl::Status make_rows(const std::string& path, const Row* row) {
+    if (row != nullptr) return maker_.make(to_entity(*row), path, rows_);
+    NDB_ASSIGN_OR_RETURN(const std::optional<Row> found, entities_.find(entities_of(plan_.partition) + path));
+    if (!found.has_value()) return absl::DataLossError("an index leads to an entity that does not exist");
+    ++stats_.entities;
+    return maker_.make(to_entity(*found), path, rows_);
+  }
+
+  // Whether more rows are wanted.
+  bool take(QueryRow&& row, bool streams) {
+    taken_ = is_past(row.position, plan_.start);
+    if (!taken_) return true;
+    if (streams) return groups_.add(row);
+    sorted_.add(std::move(row));
+    return true;
+  }
+
+  const KvStore& store_;
+  const Version at_;
+  const QueryPlan& plan_;
+  const bool any_order_;
+  ReadSet& reads_;
+  ReadStats& stats_;
+  RowMaker maker_;
+  Groups groups_;
+  FirstRows sorted_;
+  SnapshotReader entities_;
+  std::vector<std::size_t> deciding_;  // orders that are not constant; __key__ is one
+  std::size_t key_order_ = 0;          // where __key__ is among the orders
+  std::vector<QueryRow> rows_;
+  bool taken_ = false;
+};
+
+}  // namespace
+
+absl::Status for_each_row(const KvStore& store, Version at, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+                          ReadStats& stats, const Consume& consume) {
+  return Run(store, at, plan, needed, reads, stats, consume).run();
+}
+
+absl::Status for_each_row_of(const std::vector<v1::Entity>& entities, const QueryPlan& plan, std::size_t needed,
+                             const Consume& consume) {
+  RowMaker maker(plan);
+  Groups groups(plan, consume);
+  FirstRows sorted(plan.distinct > 0 ? kAllRows : needed);
+  std::vector<QueryRow> rows;
+  for (const v1::Entity& entity : entities) {
+    const std::string bytes = entity.SerializeAsString();
+    const std::string path = encode_path(entity.key());
+    NDB_RETURN_IF_ERROR(maker.make({.entity = bytes}, path, rows));
+    for (QueryRow& row : rows) {
+      if (is_past(row.position, plan.start)) sorted.add(std::move(row));
+    }
+  }
+  sorted.hand_on(groups);
   return absl::OkStatus();
 }
 

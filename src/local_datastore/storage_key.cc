@@ -74,6 +74,47 @@ std::string members_of(std::string_view partition, std::string_view kind) {
   return out;
 }
 
+std::string index_of(std::string_view partition, std::string_view kind, std::string_view property) {
+  std::string out = cat('I', partition);
+  append_escaped(out, kind);
+  append_escaped(out, property);
+  return out;
+}
+
+bool take_escaped(std::string_view& in, std::string& out) {
+  out.clear();
+  for (;;) {
+    const std::size_t zero = in.find('\0');
+    if (zero == std::string_view::npos || zero + 1 == in.size()) return false;
+    out.append(in.substr(0, zero));
+    const bool more = in[zero + 1] == '\xff';
+    in.remove_prefix(zero + 2);
+    if (!more) return true;
+    out.push_back('\0');
+  }
+}
+
+bool decode_path(std::string_view path, v1::Key& key) {
+  constexpr std::size_t kIdSize = 8;
+  while (path.starts_with('\x01')) {
+    path.remove_prefix(1);
+    v1::Key::PathElement& element = *key.add_path();
+    if (!take_escaped(path, *element.mutable_kind()) || path.empty()) return false;
+    const bool named = path.front() == '\x03';
+    path.remove_prefix(1);
+    if (named) {
+      if (!take_escaped(path, *element.mutable_name())) return false;
+    } else {
+      if (path.size() < kIdSize) return false;
+      element.set_id(static_cast<std::int64_t>(load_big_endian(path) ^ (std::uint64_t{1} << 63)));
+      path.remove_prefix(kIdSize);
+    }
+  }
+  return path == std::string_view("\0", 1);
+}
+
+std::string after_row(std::string_view row) { return cat(row, std::string(kVersionSize + 1, '\xff')); }
+
 std::string after_prefix(std::string_view prefix) {
   std::string out(prefix);
   while (!out.empty() && out.back() == '\xff') out.pop_back();

@@ -6,10 +6,15 @@
 //              escaped text; at the end 00, so that a path sorts before its extensions
 //   escaped    00 becomes 00 FF, and 00 01 ends the text
 //
-//   D partition path ~version    an entity at a version (8 bytes, big-endian, inverted: the newest comes first)
-//   K partition kind path        there is, or was within the history, an entity of this kind
-//   R partition path             an id that is never allocated
-//   M name                       the store's own numbers
+//   D partition path                      an entity
+//   K partition kind path                 there is an entity of this kind: the index of the kind
+//   I partition kind property value path  an entry of the index of a property; the value is as in index_value.h
+//   R partition path                      an id that is never allocated
+//   G version                             what this commit made obsolete
+//   M name                                the store's own numbers
+//
+// D, K and I are rows with a history: their versions follow the key (8 bytes, big-endian, inverted: the newest comes
+// first).
 #pragma once
 
 #include <cstdint>
@@ -44,17 +49,26 @@ struct StorageKey {
   std::string path;
   std::string kind;
 
-  std::string entity() const;       // D partition path, to which a version is appended
+  std::string entity() const;       // D partition path
   std::string kind_member() const;  // K partition kind path
   std::string reserved() const;     // R partition path
 };
 
-// The first key of a space, and what all keys of one kind begin with.
+// What the keys of a space begin with.
 std::string entities_of(std::string_view partition);
 std::string members_of(std::string_view partition, std::string_view kind);
+std::string index_of(std::string_view partition, std::string_view kind, std::string_view property);
+
+// encode_path() back; false if it is no path.
+bool decode_path(std::string_view path, v1::Key& key);
+// Takes escaped text from the front; false if there is none.
+bool take_escaped(std::string_view& in, std::string& out);
 
 // The first key after all that begin with `prefix`.
 std::string after_prefix(std::string_view prefix);
+
+// A key after all versions of this row and before all other rows, none of which begins with it.
+std::string after_row(std::string_view row);
 
 inline void append_version(std::string& out, Version version) {
   append_big_endian(out, ~static_cast<std::uint64_t>(version));

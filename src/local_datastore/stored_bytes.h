@@ -12,10 +12,4 @@ namespace ndb::local {
 // Hands the stored bytes on without parsing them, unless there is a mask. Versions and times are set.
 absl::Status fill_result(const StoredEntity& stored, const v1::PropertyMask* mask, v1::EntityResult& result);
 
-// The same with the key alone.
-absl::Status fill_key_only(const StoredEntity& stored, v1::EntityResult& result);
-
-// The key as a message.
-absl::Status fill_key(const StoredEntity& stored, v1::Entity& entity);
-
 }  // namespace ndb::local

@@ -1,7 +1,7 @@
 #include "local_datastore/transactions.h"
 
 #include <algorithm>
-#include <limits>
+#include <iterator>
 #include <random>
 
 #include "base/status_macros.h"
@@ -22,60 +22,69 @@ std::uint64_t random_nonce() {
 
 }  // namespace
 
-bool ReadSet::contains(std::string_view key) const {
-  if (keys_.find(key) != keys_.end()) return true;
-  return std::any_of(ranges_.begin(), ranges_.end(),
-                     [key](const auto& range) { return range.first <= key && key < range.second; });
-}
-
-void Transaction::note_key(std::string_view key) {
-  if (read_only) return;
+void Transaction::note(ReadSet reads) {
   MutexLock lock(mutex_);
-  reads_.add(key);
+  reads_.merge(std::move(reads));
 }
 
-void Transaction::note_range(std::string begin, std::string end) {
-  if (read_only) return;
+bool Transaction::changed_since_snapshot(const CommitLog& log) const {
   MutexLock lock(mutex_);
-  reads_.add_range(std::move(begin), std::move(end));
+  return log.changed_since(snapshot, reads_);
 }
 
-bool Transaction::has_read(std::string_view key) const {
+TransactionTable::TransactionTable(const Clock& clock, CommitClock& commits, CommitLog& log, LockTable& locks,
+                                   Concurrency concurrency, Limits limits)
+    : clock_(clock),
+      commits_(commits),
+      log_(log),
+      locks_(locks),
+      concurrency_(concurrency),
+      limits_(limits),
+      nonce_(random_nonce()) {}
+
+TransactionTable::~TransactionTable() {
   MutexLock lock(mutex_);
-  return reads_.contains(key);
+  for (auto& [id, entry] : entries_) {
+    if (entry.state == State::kOpen) end(entry, State::kEnded);
+  }
 }
 
-TransactionTable::TransactionTable(const Clock& clock, CommitClock& commits, Limits limits)
-    : clock_(clock), commits_(commits), limits_(limits), nonce_(random_nonce()) {}
-
-std::shared_ptr<Transaction> TransactionTable::begin(const Scope& scope, bool read_only, Version read_time) {
+std::shared_ptr<Transaction> TransactionTable::begin(const Scope& scope, const Start& start) {
   const Monotonic now = clock_.monotonic();
   MutexLock lock(mutex_);
   sweep(now);
   std::string id;
   append_le(id, nonce_);
   append_le(id, ++count_);
-  // The snapshot is taken under the mutex, so that a commit which is later than it finds it in oldest_snapshot().
-  const Version snapshot = read_time != 0 ? read_time : commits_.read_time();
-  auto transaction = std::make_shared<Transaction>(id, scope, read_only, snapshot);
-  if (!read_only) snapshots_.insert(snapshot);
+  const Entry* previous = start.previous.empty() ? nullptr : find(start.previous, scope);
+  const std::uint64_t age = previous != nullptr ? previous->transaction->locks.age : count_;
+  Version snapshot = start.read_time;
+  if (start.read_only) {
+    if (snapshot == 0) snapshot = commits_.read_time();
+  } else if (concurrency_ == Concurrency::kOptimistic) {
+    snapshot = log_.pin();
+  }
+  auto transaction = std::make_shared<Transaction>(id, scope, start.read_only, snapshot, age);
   entries_.emplace(std::move(id), Entry{.transaction = transaction, .began = now, .used = now});
   return transaction;
 }
 
-absl::StatusOr<TransactionTable::Entry*> TransactionTable::find_open(std::string_view id, const Scope& scope) {
+TransactionTable::Entry* TransactionTable::find(std::string_view id, const Scope& scope) {
   const auto found = entries_.find(id);
-  if (found == entries_.end()) return absl::InvalidArgumentError(to_absl(kUnknown));
-  Entry& entry = found->second;
-  const Scope& own = entry.transaction->scope;
-  if (own.project != scope.project || own.database != scope.database) {
-    return absl::InvalidArgumentError(to_absl(kUnknown));
-  }
+  if (found == entries_.end()) return nullptr;
+  const Scope& own = found->second.transaction->scope;
+  return own.project == scope.project && own.database == scope.database ? &found->second : nullptr;
+}
+
+absl::StatusOr<TransactionTable::Entry*> TransactionTable::find_open(std::string_view id, const Scope& scope) {
+  Entry* entry = find(id, scope);
+  if (entry == nullptr) return absl::InvalidArgumentError(to_absl(kUnknown));
   const Monotonic now = clock_.monotonic();
-  if (entry.open && expired(entry, now)) close(entry);
-  if (!entry.open) return absl::InvalidArgumentError(to_absl(kExpired));
-  entry.used = now;
-  return &entry;
+  if (entry->state == State::kOpen && expired(*entry, now)) end(*entry, State::kEnded);
+  if (entry->state == State::kAborted) return contention_error();
+  if (entry->state == State::kEnded) return absl::InvalidArgumentError(to_absl(kExpired));
+  entry->used = now;
+  return entry;
 }
 
 absl::StatusOr<std::shared_ptr<Transaction>> TransactionTable::use(std::string_view id, const Scope& scope) {
@@ -87,33 +96,46 @@ absl::StatusOr<std::shared_ptr<Transaction>> TransactionTable::use(std::string_v
 absl::StatusOr<std::shared_ptr<Transaction>> TransactionTable::finish(std::string_view id, const Scope& scope) {
   MutexLock lock(mutex_);
   NDB_ASSIGN_OR_RETURN(Entry * entry, find_open(id, scope));
-  close(*entry);
+  entry->state = State::kEnded;
   return entry->transaction;
+}
+
+void TransactionTable::release(Transaction& transaction) {
+  locks_.close(transaction.locks);
+  if (!transaction.read_only && transaction.snapshot != 0) log_.unpin(transaction.snapshot);
 }
 
 absl::Status TransactionTable::roll_back(std::string_view id, const Scope& scope) {
   MutexLock lock(mutex_);
-  const auto found = entries_.find(id);
-  if (found != entries_.end() && !found->second.open) return absl::OkStatus();
+  if (const Entry* entry = find(id, scope); entry != nullptr && entry->state != State::kOpen) return absl::OkStatus();
   NDB_ASSIGN_OR_RETURN(Entry * entry, find_open(id, scope));
-  close(*entry);
+  end(*entry, State::kEnded);
   return absl::OkStatus();
 }
 
-Version TransactionTable::oldest_snapshot() {
+void TransactionTable::abort(Transaction& transaction) {
   MutexLock lock(mutex_);
-  if (snapshots_.empty()) return std::numeric_limits<Version>::max();
+  Entry* entry = find(transaction.id, transaction.scope);
+  if (entry != nullptr && entry->state == State::kOpen) end(*entry, State::kAborted);
+}
+
+void TransactionTable::sweep() {
+  MutexLock lock(mutex_);
   sweep(clock_.monotonic());
-  return snapshots_.empty() ? std::numeric_limits<Version>::max() : *snapshots_.begin();
+}
+
+std::uint64_t TransactionTable::next_age() {
+  MutexLock lock(mutex_);
+  return ++count_;
 }
 
 bool TransactionTable::expired(const Entry& entry, Monotonic now) const {
   return now - entry.began >= limits_.total || now - entry.used >= limits_.idle;
 }
 
-void TransactionTable::close(Entry& entry) {
-  entry.open = false;
-  if (!entry.transaction->read_only) snapshots_.erase(snapshots_.find(entry.transaction->snapshot));
+void TransactionTable::end(Entry& entry, State state) {
+  entry.state = state;
+  release(*entry.transaction);
 }
 
 void TransactionTable::sweep(Monotonic now) {
@@ -121,26 +143,9 @@ void TransactionTable::sweep(Monotonic now) {
   swept_ = now;
   for (auto it = entries_.begin(); it != entries_.end();) {
     Entry& entry = it->second;
-    if (entry.open && expired(entry, now)) close(entry);
-    it = !entry.open && now - entry.used > kRemembered ? entries_.erase(it) : std::next(it);
+    if (entry.state == State::kOpen && expired(entry, now)) end(entry, State::kEnded);
+    it = entry.state != State::kOpen && now - entry.used > kRemembered ? entries_.erase(it) : std::next(it);
   }
-}
-
-void CommitLog::append(Version version, std::vector<std::string> keys) {
-  commits_.push_back({version, std::move(keys)});
-}
-
-void CommitLog::forget_until(Version version) {
-  while (!commits_.empty() && commits_.front().version <= version) commits_.pop_front();
-}
-
-bool CommitLog::changed_since(const Transaction& transaction) const {
-  for (auto commit = commits_.rbegin(); commit != commits_.rend() && commit->version > transaction.snapshot; ++commit) {
-    for (const std::string& key : commit->keys) {
-      if (transaction.has_read(key)) return true;
-    }
-  }
-  return false;
 }
 
 }  // namespace ndb::local

@@ -1,121 +1,114 @@
-// Transactions that are open, what they have read, and what was written meanwhile.
+// Transactions that are open, and what they have read.
 #pragma once
 
-#include <deque>
+#include <functional>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/strings.h"
-#include "local_datastore/commit_clock.h"
+#include "local_datastore/commit_log.h"
+#include "local_datastore/lock_table.h"
 #include "local_datastore/rules.h"
 
 namespace ndb::local {
 
-// Keys of the store, and ranges of them. Absence is read too: a key that was not there, all that a range does not have.
-class ReadSet {
- public:
-  void add(std::string_view key) { keys_.emplace(key); }
-  void add_range(std::string begin, std::string end) { ranges_.emplace_back(std::move(begin), std::move(end)); }
-  bool contains(std::string_view key) const;
-
- private:
-  std::unordered_set<std::string, StringHash, std::equal_to<>> keys_;
-  std::vector<std::pair<std::string, std::string>> ranges_;  // from the first, before the second
+// What keeps transactions that overlap apart.
+enum class Concurrency : std::uint8_t {
+  kPessimistic,  // locks: reads see the present, and what has been read stays as it is until the end
+  kOptimistic,   // reads see one snapshot; the commit is refused if what has been read was written since
 };
 
-// Reads see the store as it was at `snapshot`. Thread-safe.
+// Thread-safe.
 class Transaction {
  public:
-  Transaction(std::string name, Scope where, bool only_reads, Version at)
-      : id(std::move(name)), scope(std::move(where)), read_only(only_reads), snapshot(at) {}
+  Transaction(std::string name, Scope where, bool only_reads, Version at, std::uint64_t age)
+      : id(std::move(name)), scope(std::move(where)), read_only(only_reads), snapshot(at), locks(age) {}
 
   const std::string id;
   const Scope scope;
   const bool read_only;
-  const Version snapshot;
+  const Version snapshot;  // 0: it reads the present
+  LockTable::Owner locks;  // of a pessimistic one that is not read-only
 
-  // Read-only transactions keep no read set, since nothing can invalidate a snapshot.
-  void note_key(std::string_view key);
-  void note_range(std::string begin, std::string end);
-  bool has_read(std::string_view key) const;
+  // The reads of an optimistic one, which its commit is checked against.
+  void note(ReadSet reads);
+  bool changed_since_snapshot(const CommitLog& log) const;
 
  private:
   mutable Mutex mutex_;
   ReadSet reads_ NDB_GUARDED_BY(mutex_);
 };
 
-// Thread-safe.
+// Thread-safe. Ends its transactions when it goes.
 class TransactionTable {
  public:
   struct Limits {
     Monotonic total;
     Monotonic idle;
   };
-  TransactionTable(const Clock& clock, CommitClock& commits, Limits limits);
+  TransactionTable(const Clock& clock, CommitClock& commits, CommitLog& log, LockTable& locks, Concurrency concurrency,
+                   Limits limits);
+  ~TransactionTable();
 
-  // A transaction on the present, or, if `read_time` is not 0, on that time.
-  std::shared_ptr<Transaction> begin(const Scope& scope, bool read_only, Version read_time = 0);
+  struct Start {
+    bool read_only = false;
+    Version read_time = 0;        // of a read-only one; 0: now
+    std::string_view previous{};  // the attempt that it repeats, whose age it keeps
+  };
+  std::shared_ptr<Transaction> begin(const Scope& scope, const Start& start);
 
-  // An open transaction, whose idle time starts again. INVALID_ARGUMENT if it is not one of this database, or ended.
+  // An open transaction, whose idle time starts again. INVALID_ARGUMENT if it is not one of this database, or ended;
+  // ABORTED if it was.
   absl::StatusOr<std::shared_ptr<Transaction>> use(std::string_view id, const Scope& scope);
 
-  // As use(), but the transaction ends by it.
+  // As use(), but no other call finds it any more. The caller ends it with release().
   absl::StatusOr<std::shared_ptr<Transaction>> finish(std::string_view id, const Scope& scope);
+  void release(Transaction& transaction);
 
   // Ends an open transaction; one that has ended already is fine.
   absl::Status roll_back(std::string_view id, const Scope& scope);
+  // Ends it so that later calls hear of it.
+  void abort(Transaction& transaction);
 
-  // The oldest snapshot of an open transaction that may yet commit writes; the greatest Version if there is none.
-  Version oldest_snapshot();
+  // Ends those whose time is over.
+  void sweep();
+
+  // How old somebody who begins now is.
+  std::uint64_t next_age();
 
  private:
+  enum class State : std::uint8_t { kOpen, kEnded, kAborted };
   struct Entry {
     std::shared_ptr<Transaction> transaction;
     Monotonic began{};
     Monotonic used{};
-    bool open = true;
+    State state = State::kOpen;
   };
   using Entries = std::unordered_map<std::string, Entry, StringHash, std::equal_to<>>;
 
   absl::StatusOr<Entry*> find_open(std::string_view id, const Scope& scope) NDB_REQUIRES(mutex_);
+  Entry* find(std::string_view id, const Scope& scope) NDB_REQUIRES(mutex_);
   bool expired(const Entry& entry, Monotonic now) const;
-  void close(Entry& entry) NDB_REQUIRES(mutex_);
+  void end(Entry& entry, State state) NDB_REQUIRES(mutex_);
   void sweep(Monotonic now) NDB_REQUIRES(mutex_);
 
   const Clock& clock_;
   CommitClock& commits_;
+  CommitLog& log_;
+  LockTable& locks_;
+  const Concurrency concurrency_;
   const Limits limits_;
   const std::uint64_t nonce_;  // so that ids of an earlier process are unknown to this one
   Mutex mutex_;
   std::uint64_t count_ NDB_GUARDED_BY(mutex_) = 0;
   Entries entries_ NDB_GUARDED_BY(mutex_);  // ended ones stay for a while, to be told from unknown ones
-  std::multiset<Version> snapshots_ NDB_GUARDED_BY(mutex_);  // of the open ones that are not read-only
   Monotonic swept_ NDB_GUARDED_BY(mutex_){};
-};
-
-// The keys that recent commits wrote, for the transactions that are older than them. Not thread-safe: the commit lock
-// guards it.
-class CommitLog {
- public:
-  void append(Version version, std::vector<std::string> keys);
-  void forget_until(Version version);
-  bool changed_since(const Transaction& transaction) const;
-
- private:
-  struct Commit {
-    Version version;
-    std::vector<std::string> keys;
-  };
-  std::deque<Commit> commits_;  // in the order of their versions
 };
 
 }  // namespace ndb::local

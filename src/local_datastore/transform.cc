@@ -87,8 +87,8 @@ void remove_all(v1::ArrayValue& array, const v1::ArrayValue& elements) {
 }
 
 // Milliseconds, so that every transform of a commit writes the same time as the cloud would.
-void set_request_time(v1::Value& value, Version commit_time) {
-  set_timestamp(*value.mutable_timestamp_value(), commit_time / 1000 * 1000);
+void set_request_time(v1::Value& value, Version request_time) {
+  set_timestamp(*value.mutable_timestamp_value(), request_time / 1000 * 1000);
 }
 
 absl::Status check_number(v1::Value& operand, const Scope& scope) {
@@ -146,7 +146,7 @@ absl::Status check_transforms(google::protobuf::RepeatedPtrField<v1::PropertyTra
   return absl::OkStatus();
 }
 
-absl::Status apply_transform(const v1::PropertyTransform& transform, Version commit_time, v1::Entity& entity,
+absl::Status apply_transform(const v1::PropertyTransform& transform, Version request_time, v1::Entity& entity,
                              v1::Value& result) {
   std::vector<std::string> path{transform.property()};  // a name may have dots of its own
   if (!entity.properties().contains(transform.property())) {
@@ -162,7 +162,7 @@ absl::Status apply_transform(const v1::PropertyTransform& transform, Version com
       remove_all(*value.mutable_array_value(), transform.remove_all_from_array());
       return absl::OkStatus();
     case v1::PropertyTransform::kSetToServerValue:
-      set_request_time(value, commit_time);
+      set_request_time(value, request_time);
       break;
     case v1::PropertyTransform::kIncrement:
       is_number(value) ? increment(value, transform.increment()) : void(value = transform.increment());

@@ -10,7 +10,7 @@ absl::Status check_transforms(google::protobuf::RepeatedPtrField<v1::PropertyTra
                               const Scope& scope);
 
 // Applies a checked transform, and fills `result` with what clients get back: the new value, or null for arrays.
-absl::Status apply_transform(const v1::PropertyTransform& transform, Version commit_time, v1::Entity& entity,
+absl::Status apply_transform(const v1::PropertyTransform& transform, Version request_time, v1::Entity& entity,
                              v1::Value& result);
 
 }  // namespace ndb::local

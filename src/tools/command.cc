@@ -27,6 +27,9 @@ const std::string_view kHelp = R"(usage: ndb COMMAND [OPTION...]
   --in-memory              keep the data in memory; it ends with the process (default)
   --fsync=always|interval  with --data-dir: make a commit durable before it is acknowledged (default), or
                            within a second of it. Killing the process loses no commit either way.
+  --concurrency=pessimistic|optimistic
+                           pessimistic (default): what a transaction has read is locked until it ends.
+                           optimistic: nobody waits; a commit is refused if what it has read was written since.
 
 Options of cache:
 
@@ -97,6 +100,12 @@ absl::StatusOr<LocalDatastore::Fsync> parse_fsync(std::string_view text) {
   return absl::InvalidArgumentError(cat("--fsync must be always or interval, but is ", quoted(text)));
 }
 
+absl::StatusOr<LocalDatastore::Concurrency> parse_concurrency(std::string_view text) {
+  if (text == "pessimistic") return LocalDatastore::Concurrency::kPessimistic;
+  if (text == "optimistic") return LocalDatastore::Concurrency::kOptimistic;
+  return absl::InvalidArgumentError(cat("--concurrency must be pessimistic or optimistic, but is ", quoted(text)));
+}
+
 absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
   LocalDatastore::Options options;
   options.host_port = "127.0.0.1:8081";
@@ -113,6 +122,9 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
       NDB_ASSIGN_OR_RETURN(const std::string value, take_value(flag, rest));
       NDB_ASSIGN_OR_RETURN(options.fsync, parse_fsync(value));
       fsync = true;
+    } else if (flag.name == "--concurrency") {
+      NDB_ASSIGN_OR_RETURN(const std::string value, take_value(flag, rest));
+      NDB_ASSIGN_OR_RETURN(options.concurrency, parse_concurrency(value));
     } else if (flag.name == "--in-memory") {
       if (flag.value) return absl::InvalidArgumentError("--in-memory takes no value");
       in_memory = true;

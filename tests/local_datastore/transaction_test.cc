@@ -4,17 +4,22 @@
 #include <atomic>
 #include <thread>
 
-#include "base/clock.h"
 #include "local_datastore/datastore_client.h"
 #include "local_datastore/engine.h"
+#include "support/fake_clock.h"
 
 namespace ndb::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-class TransactionTest : public ::testing::Test {
+using Concurrency = LocalDatastore::Concurrency;
+using ::testing::Values;
+
+class TransactionFixture : public ::testing::Test {
  protected:
+  explicit TransactionFixture(const LocalDatastore::Options& options) : server_(LocalDatastore::start(options)) {}
+
   void put(const v1::Key& k, std::int64_t n) {
     ASSERT_TRUE(client_.commit({upsert(entity(k, {{"n", integer(n)}}))}).ok());
   }
@@ -30,13 +35,52 @@ class TransactionTest : public ::testing::Test {
     return options;
   }
 
-  std::unique_ptr<LocalDatastore> server_ = LocalDatastore::start();
+  std::unique_ptr<LocalDatastore> server_;
   DatastoreClient client_{*server_};
   const v1::Key a_ = key("K", "a");
   const v1::Key b_ = key("K", "b");
 };
 
-TEST_F(TransactionTest, LostUpdateAborts) {
+v1::Query of_kind(const std::string& kind) {
+  v1::Query query;
+  query.add_kind()->set_name(kind);
+  return query;
+}
+
+v1::Query below(const v1::Key& ancestor) {
+  v1::Query query = of_kind("K");
+  v1::PropertyFilter& filter = *query.mutable_filter()->mutable_property_filter();
+  filter.mutable_property()->set_name("__key__");
+  filter.set_op(v1::PropertyFilter::HAS_ANCESTOR);
+  *filter.mutable_value() = key_value(ancestor);
+  return query;
+}
+
+// What is so in both modes.
+class TransactionTest : public TransactionFixture, public ::testing::WithParamInterface<Concurrency> {
+ protected:
+  TransactionTest() : TransactionFixture({.concurrency = GetParam()}) {}
+};
+INSTANTIATE_TEST_SUITE_P(Modes, TransactionTest, Values(Concurrency::kPessimistic, Concurrency::kOptimistic),
+                         [](const auto& mode) { return mode.param == Concurrency::kPessimistic ? "Locks" : "Checks"; });
+
+class OptimisticTest : public TransactionFixture {
+ protected:
+  OptimisticTest() : TransactionFixture({.concurrency = Concurrency::kOptimistic}) {}
+};
+
+// With so short a wait a writer that would have to wait is refused at once, so the tests need no second thread.
+class PessimisticTest : public TransactionFixture {
+ protected:
+  PessimisticTest() : TransactionFixture({.lock_timeout = std::chrono::milliseconds(20)}) {}
+
+  grpc::StatusCode outside(const std::vector<v1::Mutation>& mutations) {
+    return client_.commit(mutations).status.error_code();
+  }
+  v1::Mutation number(const v1::Key& k, std::int64_t n) { return upsert(entity(k, {{"n", integer(n)}})); }
+};
+
+TEST_F(OptimisticTest, LostUpdateAborts) {
   put(a_, 1);
   const std::string one = client_.begin();
   const std::string two = client_.begin();
@@ -50,7 +94,7 @@ TEST_F(TransactionTest, LostUpdateAborts) {
   EXPECT_EQ(client_.number(a_), seen + 1);
 }
 
-TEST_F(TransactionTest, WriteSkewAborts) {
+TEST_F(OptimisticTest, WriteSkewAborts) {
   put(a_, 1);
   put(b_, 1);
   const std::string one = client_.begin();
@@ -61,16 +105,9 @@ TEST_F(TransactionTest, WriteSkewAborts) {
   EXPECT_EQ(commit_number(two, b_, 0), grpc::ABORTED);
 }
 
-TEST_F(TransactionTest, PhantomAborts) {
-  v1::Query of_kind;
-  of_kind.add_kind()->set_name("K");
-  v1::Query of_ancestor;
-  v1::PropertyFilter& filter = *of_ancestor.mutable_filter()->mutable_property_filter();
-  filter.mutable_property()->set_name("__key__");
-  filter.set_op(v1::PropertyFilter::HAS_ANCESTOR);
-  *filter.mutable_value() = key_value(key("Root", 1));
+TEST_F(OptimisticTest, PhantomAborts) {
   std::int64_t next = 1;
-  for (const v1::Query& query : {of_kind, of_ancestor}) {
+  for (const v1::Query& query : {of_kind("K"), below(key("Root", 1))}) {
     const std::string transaction = client_.begin();
     const int seen = client_.run(query, in(transaction))->batch().entity_results_size();
     put(key("Root", 1, "K", next++), 1);  // new, and matches
@@ -83,18 +120,168 @@ TEST_F(TransactionTest, PhantomAborts) {
   EXPECT_EQ(commit_number(transaction, a_, 1), grpc::ABORTED) << "absence is read too";
 }
 
-TEST_F(TransactionTest, WhatWasNotReadDoesNotAbort) {
+TEST_F(OptimisticTest, WhatWasNotReadDoesNotAbort) {
   put(a_, 1);
-  v1::Query query;
-  query.add_kind()->set_name("Other");
   const std::string transaction = client_.begin();
   ASSERT_TRUE(client_.lookup(transaction, {a_}).ok());
-  ASSERT_TRUE(client_.run(query, in(transaction)).ok());
+  ASSERT_TRUE(client_.run(of_kind("Other"), in(transaction)).ok());
   put(b_, 2);
   EXPECT_EQ(commit_number(transaction, a_, 5), grpc::OK);
 }
 
-TEST_F(TransactionTest, ReadOnlyTransactionsSeeOneSnapshotAndBlockNobody) {
+TEST_F(OptimisticTest, ReadSkewIsNotSeen) {
+  put(a_, 1);
+  put(b_, 1);
+  const std::string transaction = client_.begin();
+  EXPECT_EQ(number_in(transaction, a_), 1);
+  put(a_, 2);
+  put(b_, 2);
+  EXPECT_EQ(number_in(transaction, b_), 1);
+  EXPECT_EQ(commit_number(transaction, key("K", "c"), 1), grpc::ABORTED);
+}
+
+TEST_F(PessimisticTest, WhatWasReadStaysAsItIs) {
+  put(a_, 1);
+  put(b_, 1);
+  const std::string transaction = client_.begin();
+  EXPECT_EQ(number_in(transaction, a_), 1);
+  const auto refused = client_.commit({number(b_, 2), number(a_, 2)});  // read skew, were it let through
+  EXPECT_EQ(refused.status.error_code(), grpc::ABORTED);
+  EXPECT_THAT(refused.status.error_message(), HasSubstr("Aborted due to cross-transaction contention."));
+  EXPECT_EQ(outside({erase(a_)}), grpc::ABORTED);
+  EXPECT_EQ(number_in(transaction, b_), 1) << "nothing of what was refused is seen";
+  EXPECT_EQ(outside({number(key("K", "c"), 1)}), grpc::OK) << "what was not read may be written";
+  EXPECT_EQ(client_.number(a_), 1) << "and everything be read";
+  EXPECT_EQ(commit_number(transaction, b_, 5), grpc::OK);
+  EXPECT_EQ(outside({number(a_, 2)}), grpc::OK) << "the end gives the locks back";
+  EXPECT_EQ(client_.number(b_), 5);
+}
+
+TEST_F(PessimisticTest, PhantomsStayOut) {
+  put(key("Root", 1, "K", 1), 1);
+  std::int64_t next = 100;
+  for (const v1::Query& query : {of_kind("K"), below(key("Root", 1))}) {
+    const std::string transaction = client_.begin();
+    const int seen = client_.run(query, in(transaction))->batch().entity_results_size();
+    EXPECT_EQ(outside({number(key("Root", 1, "K", next), 1)}), grpc::ABORTED) << "a new match";
+    EXPECT_EQ(outside({number(key("Root", 1, "K", 1), 2)}), grpc::ABORTED) << "the contents of one";
+    EXPECT_EQ(outside({erase(key("Root", 1, "K", 1))}), grpc::ABORTED);
+    EXPECT_EQ(outside({number(key("Root", 2, "L", next), 1)}), grpc::OK) << "of another kind";
+    EXPECT_EQ(client_.run(query, in(transaction))->batch().entity_results_size(), seen);
+    EXPECT_EQ(commit_number(transaction, key("Other", next), seen), grpc::OK);
+    EXPECT_EQ(outside({number(key("Root", 1, "K", next++), 1)}), grpc::OK);
+  }
+  const std::string transaction = client_.begin();
+  ASSERT_TRUE(client_.lookup(transaction, {key("K", "absent")}).ok());
+  EXPECT_EQ(outside({insert(entity(key("K", "absent")))}), grpc::ABORTED) << "absence is read too";
+  ASSERT_TRUE(client_.rollback(transaction).ok());
+  EXPECT_EQ(outside({insert(entity(key("K", "absent")))}), grpc::OK);
+}
+
+// A query locks what it has read, not all that it could have.
+TEST_F(PessimisticTest, OnlyWhatWasScannedIsLocked) {
+  for (int i = 1; i <= 9; ++i) put(key("K", i), i);
+  v1::Query query = of_kind("K");
+  query.mutable_limit()->set_value(3);
+  const std::string transaction = client_.begin();
+  ASSERT_EQ(client_.run(query, in(transaction))->batch().entity_results_size(), 3);
+  EXPECT_EQ(outside({number(key("K", 2), 0)}), grpc::ABORTED);
+  EXPECT_EQ(outside({number(key("K", 8), 0)}), grpc::OK);
+}
+
+class DeadlockTest : public TransactionFixture {
+ protected:
+  DeadlockTest() : TransactionFixture({.lock_timeout = std::chrono::minutes(1)}) {}
+};
+
+// Both have read what the other one wants to write. The younger goes, whoever asked first.
+TEST_F(DeadlockTest, TheYoungerIsAborted) {
+  const auto attempt = [&](const std::string& older, const std::string& younger, const v1::Key& first,
+                           const v1::Key& second) {
+    ASSERT_TRUE(client_.lookup(older, {a_, b_}).ok());
+    ASSERT_TRUE(client_.lookup(younger, {a_, b_}).ok());
+    grpc::StatusCode lost = grpc::OK;
+    std::thread other([&] { lost = commit_number(younger, second, 2); });
+    EXPECT_EQ(commit_number(older, first, 1), grpc::OK);
+    other.join();
+    EXPECT_EQ(lost, grpc::ABORTED);
+    EXPECT_TRUE(client_.rollback(younger).ok()) << "rolling back what was aborted is fine";
+  };
+  for (const v1::Key& second : {a_, b_}) {  // a lost update and a write skew
+    std::string older = client_.begin();
+    std::string younger = client_.begin();
+    attempt(older, younger, a_, second);
+  }
+  // A retry is as old as the first attempt.
+  const std::string first = client_.begin();
+  const std::string younger = client_.begin();
+  ASSERT_TRUE(client_.rollback(first).ok());
+  v1::BeginTransactionRequest request;
+  request.mutable_transaction_options()->mutable_read_write()->set_previous_transaction(first);
+  const std::string retry = client_.call(&v1::Datastore::Stub::BeginTransaction, request)->transaction();
+  attempt(retry, younger, a_, b_);
+}
+
+// Reads wait for writers too: of three in a circle one goes and two get through.
+TEST_F(DeadlockTest, WaitersGetTheirTurn) {
+  put(a_, 1);
+  const std::string reader = client_.begin();
+  EXPECT_EQ(number_in(reader, a_), 1);
+  std::int64_t version = 0;
+  std::thread writer([&] {
+    DatastoreClient client(*server_);
+    version = client.commit({upsert(entity(a_, {{"n", integer(2)}}))})->mutation_results(0).version();
+  });
+  const auto committed = client_.commit(reader, {upsert(entity(b_, {{"n", integer(1)}}))});
+  writer.join();
+  EXPECT_EQ(client_.number(a_), 2) << "the writer has waited, not failed";
+  EXPECT_EQ(client_.number(b_), 1);
+  EXPECT_GT(version, 0);
+}
+
+TEST_F(PessimisticTest, ReadsThatFailEndTheirTransaction) {
+  put(a_, 1);
+  v1::ReadOptions options;
+  options.mutable_new_transaction();
+  const auto read = client_.lookup({a_}, options);
+  ASSERT_FALSE(read->transaction().empty());
+  EXPECT_EQ(outside({number(a_, 2)}), grpc::ABORTED) << "it has locks like any other";
+  EXPECT_EQ(commit_number(read->transaction(), a_, 3), grpc::OK);
+  EXPECT_EQ(client_.number(a_), 3);
+}
+
+// Everybody wants the same number; who is aborted says so when he tries again, and all get there.
+TEST_P(TransactionTest, EverybodyMakesProgress) {
+  constexpr int kThreads = 8;
+  constexpr int kEach = 12;
+  put(a_, 0);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      DatastoreClient client(*server_);
+      for (int done = 0; done < kEach;) {
+        std::string previous;
+        for (grpc::StatusCode code = grpc::ABORTED; code != grpc::OK;) {
+          v1::ReadOptions options;
+          options.mutable_new_transaction()->mutable_read_write()->set_previous_transaction(previous);
+          const auto read = client.lookup({a_}, options);
+          code = read.status.error_code();
+          if (code == grpc::OK) {
+            previous = read->transaction();
+            const std::int64_t n = read->found(0).entity().properties().at("n").integer_value();
+            code = client.commit(previous, {upsert(entity(a_, {{"n", integer(n + 1)}}))}).status.error_code();
+          }
+          ASSERT_TRUE(code == grpc::OK || code == grpc::ABORTED) << code;
+        }
+        ++done;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(client_.number(a_), kThreads * kEach);
+}
+
+TEST_P(TransactionTest, ReadOnlyTransactionsSeeOneSnapshotAndBlockNobody) {
   put(a_, 1);
   const std::string transaction = client_.begin(true);
   EXPECT_EQ(number_in(transaction, a_), 1);
@@ -110,7 +297,7 @@ TEST_F(TransactionTest, ReadOnlyTransactionsSeeOneSnapshotAndBlockNobody) {
   EXPECT_EQ(client_.number(a_), 2);
 }
 
-TEST_F(TransactionTest, ReadsMayBeginOne) {
+TEST_F(OptimisticTest, ReadsMayBeginOne) {
   put(a_, 1);
   v1::ReadOptions options;
   options.mutable_new_transaction()->mutable_read_write();
@@ -120,7 +307,7 @@ TEST_F(TransactionTest, ReadsMayBeginOne) {
   EXPECT_EQ(commit_number(read->transaction(), b_, 1), grpc::ABORTED);
 }
 
-TEST_F(TransactionTest, EndedOnesAreToldFromUnknownOnes) {
+TEST_P(TransactionTest, EndedOnesAreToldFromUnknownOnes) {
   const std::string ended = client_.begin();
   ASSERT_TRUE(client_.commit(ended, {}).ok());
   EXPECT_THAT(client_.lookup(ended, {a_}).status.error_message(), HasSubstr("has expired or is no longer valid"));
@@ -131,7 +318,7 @@ TEST_F(TransactionTest, EndedOnesAreToldFromUnknownOnes) {
 }
 
 // Money moves between accounts from several threads; readers must find the total unchanged at any time.
-TEST_F(TransactionTest, TransfersKeepTheTotal) {
+TEST_P(TransactionTest, TransfersKeepTheTotal) {
   constexpr int kAccounts = 5;
   constexpr std::int64_t kEach = 100;
   std::vector<v1::Key> accounts;
@@ -150,6 +337,7 @@ TEST_F(TransactionTest, TransfersKeepTheTotal) {
         if (&from == &to) continue;
         const std::string transaction = client.begin();
         const auto read = client.lookup(transaction, {from, to});
+        if (read.status.error_code() == grpc::ABORTED) continue;
         std::vector<v1::Mutation> mutations;
         for (const v1::EntityResult& found : read->found()) {
           const bool is_from = found.entity().key().path(0).id() == from.path(0).id();
@@ -174,17 +362,29 @@ TEST_F(TransactionTest, TransfersKeepTheTotal) {
   EXPECT_GT(committed, 0);
 }
 
-class HandClock : public Clock {
- public:
-  WallTime now() const override { return WallTime(std::chrono::hours(24 * 365 * 50)) + wall_; }
-  Monotonic monotonic() const override { return monotonic_; }
-  std::chrono::microseconds wall_{};
-  Monotonic monotonic_ = std::chrono::seconds(1000);
-};
+TEST(ExpiryTest, TheLocksGoToo) {
+  FakeClock clock;
+  local::Engine::Options options;
+  options.lock_timeout = std::chrono::minutes(1);
+  auto engine = *local::Engine::open(options, clock);
+  v1::LookupRequest read;
+  read.set_project_id(kProject);
+  *read.add_keys() = key("K", 1);
+  read.mutable_read_options()->mutable_new_transaction();
+  v1::LookupResponse answer;
+  ASSERT_TRUE(engine->lookup(read, answer).ok());
+  clock.advance(std::chrono::seconds(60));
+  v1::CommitRequest write;
+  write.set_project_id(kProject);
+  write.set_mode(v1::CommitRequest::NON_TRANSACTIONAL);
+  *write.add_mutations() = upsert(entity(key("K", 1)));
+  v1::CommitResponse response;
+  EXPECT_TRUE(engine->commit(write, response).ok());
+}
 
 TEST(ExpiryTest, IdleAndOldTransactionsEnd) {
   using std::chrono::seconds;
-  HandClock clock;
+  FakeClock clock;
   auto engine = *local::Engine::open({}, clock);
   const auto begin = [&] {
     v1::BeginTransactionRequest request;
@@ -202,28 +402,28 @@ TEST(ExpiryTest, IdleAndOldTransactionsEnd) {
     return engine->lookup(request, response).ok();
   };
   const std::string idle = begin();
-  clock.monotonic_ += seconds(59);
+  clock.advance(seconds(59));
   EXPECT_TRUE(read(idle)) << "which keeps it alive";
-  clock.monotonic_ += seconds(59);
+  clock.advance(seconds(59));
   EXPECT_TRUE(read(idle));
-  clock.monotonic_ += seconds(60);
+  clock.advance(seconds(60));
   EXPECT_FALSE(read(idle));
 
   const std::string old = begin();
   for (int i = 0; i < 5; ++i) {
-    clock.monotonic_ += seconds(50);
+    clock.advance(seconds(50));
     EXPECT_TRUE(read(old));
   }
-  clock.monotonic_ += seconds(20);
+  clock.advance(seconds(20));
   EXPECT_FALSE(read(old)) << "after 270 seconds in all";
 }
 
 TEST(ClockTest, VersionsGrowThoughTheClockGoesBack) {
-  HandClock clock;
+  FakeClock clock;
   auto engine = *local::Engine::open({}, clock);
   std::int64_t last = 0;
   for (int i = 0; i < 10; ++i) {
-    clock.wall_ -= std::chrono::seconds(i);
+    clock.advance(-std::chrono::seconds(i));
     v1::CommitRequest request;
     request.set_project_id(kProject);
     request.set_mode(v1::CommitRequest::NON_TRANSACTIONAL);

@@ -69,7 +69,8 @@ class Tiers : public ::testing::Test {
     memcached();
   }
   static LocalDatastore& datastore() {
-    static const auto server = LocalDatastore::start();
+    // Optimistic: tests write what a transaction of theirs has read, and would wait for themselves otherwise.
+    static const auto server = LocalDatastore::start({.concurrency = LocalDatastore::Concurrency::kOptimistic});
     return *server;
   }
   static MemcachedServer& memcached() {

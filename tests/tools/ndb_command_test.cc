@@ -150,6 +150,7 @@ TEST(Arguments, MistakesAreNamed) {
       {{"serve", "--data-dir=d", "--in-memory"}, "exclude each other"},
       {{"serve", "--in-memory=yes"}, "--in-memory takes no value"},
       {{"serve", "--data-dir=d", "--fsync=never"}, "--fsync must be always or interval"},
+      {{"serve", "--concurrency=none"}, "--concurrency must be pessimistic or optimistic"},
       {{"serve", "--fsync=always"}, "means nothing without --data-dir"},
       {{"cache"}, "show, flush or stats"},
       {{"cache", "empty"}, "unknown command \"empty\""},
