@@ -158,7 +158,8 @@ bool take_number(std::string_view& text, std::size_t digits, int& number) {
                                            [](char c) { return c >= '0' && c <= '9'; })) {
     return false;
   }
-  std::from_chars(text.data(), text.data() + digits, number);
+  const char* const front = text.data();
+  std::from_chars(front, front + digits, number);
   text.remove_prefix(digits);
   return true;
 }

@@ -1,9 +1,9 @@
 #include "tasklet/overflow.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstddef>
 #include <mutex>
 
