@@ -184,9 +184,9 @@ class Run {
   // The part of a space that the conditions on keys, and the cursor, leave to look at.
   KeyRange path_range(const Conjunction& conjunction, const std::string& space, bool from_start, bool backwards) const {
     KeyRange range{space, after_prefix(space)};
-    const auto narrow = [&range](std::string begin, std::string end) {
-      range.begin = std::max(range.begin, std::move(begin));
-      range.end = std::min(range.end, std::move(end));
+    const auto narrow = [&range](const std::string& begin, const std::string& end) {
+      range.begin = std::max(range.begin, begin);
+      range.end = std::min(range.end, end);
     };
     const std::string_view keys = maker_.keys_of_partition();
     const auto bound = [&](const std::string& key_bound) {
@@ -289,7 +289,7 @@ class Run {
     Intervals out;
     for (Interval& interval : all) {
       if (!out.empty() && interval.begin <= out.back().end) {
-        out.back().end = std::max(out.back().end, std::move(interval.end));
+        out.back().end = std::max(out.back().end, interval.end);
       } else {
         out.push_back(std::move(interval));
       }
