@@ -15,15 +15,16 @@ shared_cache: base model tasklet memcache
 context: base model tasklet memcache datastore shared_cache
 query: base model tasklet memcache datastore shared_cache context
 local_datastore: base model
-tools: base model tasklet memcache datastore shared_cache context query local_datastore
+front_door: base local_datastore
+tools: base model tasklet memcache datastore shared_cache context query local_datastore front_door
 '
 
 # How an include begins, and the rooms that may have it. What no row mentions is open to every room.
 libraries='
 libmemcached: memcache
 rocksdb/: local_datastore
-boost/: tasklet
-google/datastore/: local_datastore
+boost/: tasklet front_door
+google/datastore/: local_datastore front_door
 google/type/: local_datastore
 '
 

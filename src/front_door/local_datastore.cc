@@ -2,10 +2,13 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <vector>
+
 #include "base/channel.h"
 #include "base/clock.h"
 #include "base/strings.h"
-#include "local_datastore/service.h"
+#include "front_door/methods.h"
+#include "front_door/service.h"
 #include "ndb/error.h"
 
 namespace ndb {
@@ -18,6 +21,7 @@ constexpr int kMaxReceiveBytes = 64 << 20;
 
 struct LocalDatastore::Impl {
   std::unique_ptr<local::Engine> engine;
+  std::vector<local::Method> methods;
   std::unique_ptr<local::Service> service;
   std::unique_ptr<grpc::Server> server;
   std::string address;
@@ -38,7 +42,8 @@ std::unique_ptr<LocalDatastore> LocalDatastore::start(const Options& options) {
 
   auto impl = std::make_unique<Impl>();
   impl->engine = *std::move(engine);
-  impl->service = std::make_unique<local::Service>(*impl->engine);
+  impl->methods = local::datastore_methods(*impl->engine);
+  impl->service = std::make_unique<local::Service>(impl->methods);
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   // Two servers on one port would share its connections.

@@ -1,0 +1,34 @@
+// The methods of the local Datastore, in one table for all that carries them: gRPC, and HTTP with JSON or protobuf.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "local_datastore/engine.h"
+
+namespace ndb::local {
+
+// One method, under its two names. Another API is another function that gives such a table.
+struct Method {
+  using Message = google::protobuf::Message;
+
+  const char* grpc;            // "/package.Service/Method"
+  std::string_view http_verb;  // "POST"
+  std::string_view http_path;  // "/v1/projects/{project_id}:lookup": what braces name is a string field of the request
+  const Message& request;      // examples of the two types
+  const Message& response;
+  // Thread-safe; may block. The request is its to change.
+  std::function<absl::Status(Message& request, Message& response)> call;
+};
+
+// google.datastore.v1.Datastore. The engine outlives the table.
+std::vector<Method> datastore_methods(Engine& engine);
+
+// INVALID_ARGUMENT if a request of so many bytes is more than the cloud takes.
+absl::Status check_request_size(std::size_t bytes);
+
+}  // namespace ndb::local

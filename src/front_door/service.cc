@@ -1,0 +1,62 @@
+#include "front_door/service.h"
+
+#include <google/protobuf/arena.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/impl/rpc_service_method.h>
+#include <grpcpp/support/method_handler.h>
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <memory>
+#include <string>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace ndb::local {
+namespace {
+
+using google::protobuf::Message;
+
+grpc::Status to_grpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+}
+
+absl::Status parse(const grpc::ByteBuffer& bytes, Message& message) {
+  NDB_RETURN_IF_ERROR(check_request_size(bytes.Length()));
+  grpc::ByteBuffer copy(bytes);  // shares the slices; the reader wants it mutable
+  grpc::ProtoBufferReader reader(&copy);
+  if (!reader.status().ok() || !message.ParseFromZeroCopyStream(&reader)) {
+    return absl::InvalidArgumentError(cat("The request is not a valid ", message.GetTypeName(), "."));
+  }
+  return absl::OkStatus();
+}
+
+grpc::Status serve(const Method& method, const grpc::ByteBuffer& in, grpc::ByteBuffer& out) {
+  google::protobuf::Arena arena;
+  Message& request = *method.request.New(&arena);
+  Message& response = *method.response.New(&arena);
+  if (const absl::Status status = parse(in, request); !status.ok()) return to_grpc(status);
+  if (const absl::Status status = method.call(request, response); !status.ok()) return to_grpc(status);
+  bool own_buffer = false;
+  return grpc::SerializationTraits<Message>::Serialize(response, &out, &own_buffer);
+}
+
+}  // namespace
+
+Service::Service(const std::vector<Method>& methods) {
+  using Handler = grpc::internal::RpcMethodHandler<Service, grpc::ByteBuffer, grpc::ByteBuffer>;
+  using grpc::internal::RpcServiceMethod;
+  for (const Method& method : methods) {
+    auto handle = [&method](Service*, grpc::ServerContext*, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+      return serve(method, *in, *out);
+    };
+    // gRPC takes both over.
+    auto handler = std::make_unique<Handler>(handle, this);
+    auto rpc = std::make_unique<RpcServiceMethod>(method.grpc, RpcServiceMethod::NORMAL_RPC, handler.release());
+    AddMethod(rpc.release());
+  }
+}
+
+}  // namespace ndb::local
