@@ -69,10 +69,11 @@ class SharedStore {
     return false;
   }
 
-  // `bytes`: what the value takes; a value larger than the store is not kept.
-  void put(std::string_view key, std::size_t hash, Value value, std::size_t bytes) {
+  // `bytes`: what the value takes; a value larger than the store is not kept. Gives the values that have left, whose
+  // destructors may do anything: a caller with locks of its own lets them end outside.
+  std::vector<Value> put(std::string_view key, std::size_t hash, Value value, std::size_t bytes) {
     if (bytes > max_bytes_) return erase(key, hash);
-    std::vector<Value> dropped;  // ends after the lock: destructors may do anything
+    std::vector<Value> dropped;
     MutexLock lock(mutex_);
     report_uses();
     if (Node* const node = find(key, hash); node != nullptr) {
@@ -90,16 +91,18 @@ class SharedStore {
       ++evictions_;
     }
     half_full_.store(order_.size() > max_entries_ / 2 || order_.bytes() > max_bytes_ / 2, std::memory_order_relaxed);
+    return dropped;
   }
 
-  void erase(std::string_view key, std::size_t hash) {
+  std::vector<Value> erase(std::string_view key, std::size_t hash) {
     std::vector<Value> dropped;
     MutexLock lock(mutex_);
     if (Node* const node = find(key, hash); node != nullptr) dropped.push_back(unlink(*node));
+    return dropped;
   }
 
   void clear() {
-    std::vector<Value> dropped;
+    std::vector<Value> dropped;  // ends after the lock
     MutexLock lock(mutex_);
     for (Node& node : nodes_) {
       if (node.linked) dropped.push_back(unlink(node));
@@ -184,10 +187,12 @@ class SharedStore {
   }
 
   Value unlink(Node& node) NDB_REQUIRES(mutex_) {
-    moves_.fetch_add(1, std::memory_order_release);  // before the node can lead a reader astray
     Bucket* link = &bucket(node.hash.load(std::memory_order_relaxed));
     while (link->load(std::memory_order_relaxed) != &node) link = &link->load(std::memory_order_relaxed)->next;
     link->store(node.next.load(std::memory_order_relaxed), std::memory_order_release);
+    // Between the two: a reader that has seen the count can no longer come to the node, and one that stands on it can
+    // not be led astray without seeing, afterwards, that the count has changed.
+    moves_.fetch_add(1, std::memory_order_release);
     order_.remove(node);
     node.next.store(std::exchange(unused_, &node), std::memory_order_release);
     SpinLockHold hold(node.lock);

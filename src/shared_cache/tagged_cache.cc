@@ -187,6 +187,7 @@ void TaggedCache::Get::judge(Item& item) {
 
 void TaggedCache::Get::unreachable(Item& item) {
   ++cache_.counts_.unreachable;
+  if (item.copy && cache_.is_fresh(*item.copy, now_)) return item.serve(item.copy->value);  // its renewal can wait
   const WhenUnreachable& what = cache_.options_.when_unreachable;
   if (what.action == WhenUnreachable::Action::kFail) {
     throw_error(
@@ -281,8 +282,9 @@ void TaggedCache::Get::keep(std::span<Item*> led, std::span<Loaded> loaded, Mono
     const bool gold = item.tag && tags[i].tag == item.tag;
     if (!gold) ++cache_.counts_.discarded;
     item.serve(loaded[i].value);
+    std::vector<Copy> left;  // ends when no lock is held
     cache_.flights_.land(item.claim.flight, item.value, [&] {
-      if (gold) cache_.store_.put(item.key, item.hash, std::move(copy), loaded[i].bytes + item.key.size());
+      if (gold) left = cache_.store_.put(item.key, item.hash, std::move(copy), loaded[i].bytes + item.key.size());
     });
   }
 }
