@@ -84,7 +84,6 @@ class ContextScope {
 
   std::shared_ptr<Context> context_;
   std::unique_ptr<Future<void>> released_;
-  const Partition* partition_before_ = nullptr;
 };
 
 class Client {

@@ -114,12 +114,6 @@ class Key {
   std::shared_ptr<const Rep> rep_;
 };
 
-namespace detail {
-// The partition that keys made on this thread take their missing fields from; null outside of any context. The context
-// sets it whenever it becomes current.
-const Partition*& default_partition() noexcept;
-}  // namespace detail
-
 }  // namespace ndb
 
 template <>

@@ -11,6 +11,7 @@
 #include "context/current.h"
 #include "context/impl.h"
 #include "datastore/channel.h"
+#include "model/default_partition.h"
 
 namespace ndb {
 namespace {
@@ -41,6 +42,7 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
     return bad_argument(cat("shared_cache_entries must be 1 to ", SharedEntities::kMostEntries, ", but is ",
                             options.shared_cache_entries));
   }
+  set_default_partition(current_partition);
   auto core = std::make_shared<Client::Core>();
   NDB_ASSIGN_OR_RETURN(core->partition.project, find_project(options));
   core->partition.database = options.database;
@@ -147,7 +149,6 @@ ContextScope::ContextScope(std::shared_ptr<Context> context) : context_(std::mov
   ContextHold hold(context_);
   released_ = std::make_unique<Future<void>>(hold.released);
   tasklet_locals().context = std::move(hold.hold);
-  partition_before_ = std::exchange(detail::default_partition(), &context_->impl().core->partition);
 }
 
 // Tasklets that were spawned in the scope end in it, and what they started does.
@@ -156,7 +157,6 @@ void ContextScope::close() {
   context_->impl().check_thread();
   const std::shared_ptr<Context> context = std::exchange(context_, nullptr);
   tasklet_locals().context = nullptr;
-  detail::default_partition() = partition_before_;
   released_->wait();
   const absl::Status untold = context->impl().drain();
   context->impl().over = true;

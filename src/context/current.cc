@@ -28,7 +28,6 @@ std::shared_ptr<void> implicit_context() {
     auto impl = std::make_shared<Context::Impl>(core);
     impl->implicit = true;
     context = std::make_shared<Context>(std::move(impl));
-    detail::default_partition() = &context->impl().core->partition;
   }
   return context;
 }
@@ -59,6 +58,11 @@ Context* find_context() {
   return static_cast<Context*>(current != nullptr ? current : implicit_context().get());
 }
 
+const Partition* current_partition() {
+  const Context* const context = find_context();
+  return context != nullptr ? &context->impl().core->partition : nullptr;
+}
+
 Context& get_context() {
   Context* const context = find_context();
   if (context == nullptr) throw_no_context();
@@ -67,7 +71,6 @@ Context& get_context() {
 
 void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> body) {
   ContextHold hold(context);
-  const Partition* const before = std::exchange(detail::default_partition(), &context->impl().core->partition);
   std::exception_ptr error;
   try {
     CurrentContext current(std::exchange(hold.hold, nullptr));
@@ -77,7 +80,6 @@ void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> b
   }
   hold.released.state()->join();
   const absl::Status untold = context->impl().drain();
-  detail::default_partition() = before;
   if (error != nullptr) std::rethrow_exception(error);
   throw_if_error(untold);
 }

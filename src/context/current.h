@@ -25,6 +25,9 @@ std::shared_ptr<void> current_hold();
 // What get_context() gives, or null where it throws.
 Context* find_context();
 
+// The partition of its client, or null where get_context() throws.
+const Partition* current_partition();
+
 // Makes a context current until the end of the block.
 class CurrentContext {
  public:

@@ -1,6 +1,7 @@
 #include "ndb/key.h"
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <ostream>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "model/default_partition.h"
 #include "model/wire.h"
 
 namespace ndb {
@@ -226,9 +228,13 @@ std::string_view choose(const std::optional<std::string>& wanted, std::string_vi
   return wanted ? std::string_view(*wanted) : otherwise;
 }
 
+std::atomic<DefaultPartition> default_partition{nullptr};
+
 PartitionView complete(const Partition& where) {
   static const Partition kNowhere;
-  const Partition& otherwise = detail::default_partition() != nullptr ? *detail::default_partition() : kNowhere;
+  const DefaultPartition source = default_partition.load(std::memory_order_acquire);
+  const Partition* const current = source != nullptr ? source() : nullptr;
+  const Partition& otherwise = current != nullptr ? *current : kNowhere;
   return {choose(where.project, choose(otherwise.project, "")), choose(where.database, choose(otherwise.database, "")),
           choose(where.namespace_, choose(otherwise.namespace_, ""))};
 }
@@ -453,12 +459,8 @@ std::strong_ordering operator<=>(const Key& a, const Key& b) noexcept {
 
 std::ostream& operator<<(std::ostream& out, const Key& key) { return out << key.to_string(); }
 
-namespace detail {
-
-const Partition*& default_partition() noexcept {
-  thread_local const Partition* partition = nullptr;
-  return partition;
+void set_default_partition(DefaultPartition source) noexcept {
+  default_partition.store(source, std::memory_order_release);
 }
 
-}  // namespace detail
 }  // namespace ndb

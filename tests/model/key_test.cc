@@ -12,6 +12,7 @@
 
 #include "absl/strings/escaping.h"
 #include "base/strings.h"
+#include "model/default_partition.h"
 #include "ndb/error.h"
 
 namespace ndb {
@@ -109,13 +110,13 @@ TEST(KeyTest, NoKeyIsFalseAndHasNoParts) {
   EXPECT_THROW(Key("A", id(1), none), BadKeyError);
 }
 
-TEST(KeyTest, TakesMissingFieldsFromTheThreadsPartition) {
-  const Partition here{.project = "shop", .database = "", .namespace_ = "eu"};
+TEST(KeyTest, TakesMissingFieldsFromTheCurrentPartition) {
+  static const Partition here{.project = "shop", .database = "", .namespace_ = "eu"};
   EXPECT_EQ(Key("A", id(1)).project(), "");
-  detail::default_partition() = &here;
+  set_default_partition([]() -> const Partition* { return &here; });
   const Key in_context("A", id(1));
   const Key elsewhere("A", id(1), {.namespace_ = ""});
-  detail::default_partition() = nullptr;
+  set_default_partition(nullptr);
   EXPECT_EQ(in_context, Key("A", id(1), here));
   EXPECT_EQ(elsewhere.project(), "shop");
   EXPECT_EQ(elsewhere.namespace_(), "");

@@ -16,6 +16,7 @@
 
 #include "support/fake_clock.h"
 #include "support/tiers.h"
+#include "tasklet/support.h"
 
 namespace {
 
@@ -410,6 +411,54 @@ TEST_F(SharedCacheTest, CapacityInEntriesAndBytes) {
   EXPECT_EQ(bytes.stats().entries, 4u);
 }
 
+// A value that leaves may use the cache that it leaves.
+TEST_F(SharedCacheTest, ValuesEndWhenNoLockIsHeld) {
+  struct Last {
+    std::function<void()> at_end;
+    ~Last() {  // NOLINT(bugprone-exception-escape)
+      if (at_end) at_end();
+    }
+  };
+  ndb::SharedCache<Last> cache(client_, {.name = name(), .capacity = 1});
+  int ended = 0;
+  const auto load = [&] {
+    auto value = std::make_shared<Last>();
+    value->at_end = [&] {
+      ++ended;
+      cache.invalidate("k0");
+      cache.stats();
+    };
+    return std::shared_ptr<const Last>(value);
+  };
+  for (int i = 0; i < 5; ++i) cache.get("k" + std::to_string(i), load);
+  EXPECT_EQ(ended, 4);
+  cache.clear();
+  EXPECT_EQ(ended, 5);
+}
+
+TEST_F(SharedCacheTest, WithinTheBoundARenewalNeedsNoMemcached) {
+  ndb::testing::MemcachedServer server;
+  ndb::ClientOptions client_options = options();
+  client_options.memcached_hosts = {server.address()};
+  client_options.memcache_connect_timeout = client_options.memcache_io_timeout = 100ms;
+  auto core = ndb::testing::take_core(ndb::Client(client_options));
+  core->clock = &clock_;
+  Cache cache(ndb::Client(core), named({.timeout = 10s,
+                                        .max_staleness = 20s,
+                                        .when_unreachable = ndb::WhenUnreachable::fail(),
+                                        .early_refresh = 1000}));
+  cache.get("k", [&] {
+    clock_.advance(100s);  // so that its renewal is due at once
+    return 1;
+  });
+  server.kill();
+  EXPECT_THAT(cache.get("k", source()), Pointee(1));
+  EXPECT_EQ(calls_, 0);
+  EXPECT_EQ(cache.stats().unreachable, 1u) << "the renewal was due, and asked for the tag";
+  clock_.advance(11s);
+  EXPECT_THROW(cache.get("k", source()), ndb::Error) << "expired";
+}
+
 // ---- Contexts and transactions ----
 
 void set(std::int64_t n) { Config::make({.n = n}, ndb::id("c")).put(); }
@@ -443,6 +492,30 @@ TEST_F(SharedCacheTest, AProviderSeesNothingOlderThanTheTag) {
                             }),
                   Pointee(3));
     });
+  });
+}
+
+TEST_F(SharedCacheTest, AProviderThatWaitsLeavesTheOthersTheirPartition) {
+  ndb::ClientOptions elsewhere = options();
+  elsewhere.namespace_ = "elsewhere";
+  ndb::SharedCache<std::vector<std::string>> cache(ndb::Client(elsewhere), {.name = name()});
+  const auto here = [] { return std::string(ndb::Key("A", ndb::id(1)).namespace_()); };
+  in_new_context(client_, [&] {
+    ndb::test::Promise<int> begun, go;
+    const auto value = ndb::tasklet([&] {
+      return cache.get("k", [&] {
+        std::vector<std::string> seen{here()};
+        begun->set(0);
+        go.future().wait();
+        seen.push_back(here());
+        return seen;
+      });
+    });
+    begun.future().wait();
+    EXPECT_EQ(here(), "") << "while the provider waits";
+    go->set(0);
+    EXPECT_THAT(value.get(), Pointee(ElementsAre("elsewhere", "elsewhere")));
+    EXPECT_EQ(here(), "");
   });
 }
 
