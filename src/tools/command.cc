@@ -16,6 +16,8 @@ const std::string_view kHelp = R"(usage: ndb COMMAND [OPTION...]
   cache show KEY...   say what memcache holds of these entities
   cache flush KEY...  stop memcache from serving what it holds of these entities, or of those --kind or --all mean
   cache stats         say how the memcached servers are
+  export [FILE]       write the entities of a database as lines of JSON, by default to stdout
+  import [FILE]       put entities that were exported into a database, by default from stdin
   help                print this text
   --version           print the version
 
@@ -50,6 +52,15 @@ A flush also ends entities that live in memcache alone (use_datastore = false).
 KEY is a url-safe key, which says itself where it is, or a path, whose numbers are ids:
 
   Account:ada   Account:42   Parent:1/Child:x   Account:name=42 (a name of digits)   File:a%2Fb%25 (the name a/b%)
+
+Options of export and import, which are about all namespaces and kinds of one database by default:
+
+  --project, --database, --emulator-host   as those of cache; --host is another name of --emulator-host
+  --namespace=NAMESPACE    only this namespace; can be repeated; --namespace= is the default one
+  --kind=KIND              only this kind; can be repeated
+
+An export is as of one time. An import overwrites what is there under the same key, reserves numeric ids and ends at
+the first line that is wrong; the lines before it are imported then. docs/local-datastore.md tells the format.
 )";
 
 namespace {
@@ -165,7 +176,7 @@ absl::StatusOr<bool> parse_where(Flag& flag, std::span<const std::string>& rest,
     NDB_ASSIGN_OR_RETURN(options.database, take_value(flag, rest));
   } else if (flag.name == "--namespace") {
     NDB_ASSIGN_OR_RETURN(options.namespace_, take_value(flag, rest));
-  } else if (flag.name == "--emulator-host") {
+  } else if (flag.name == "--emulator-host" || flag.name == "--host") {
     NDB_ASSIGN_OR_RETURN(options.emulator_host, take_value(flag, rest));
   } else {
     return false;
@@ -229,6 +240,41 @@ absl::StatusOr<Command> parse_cache(std::span<const std::string> rest) {
   return command;
 }
 
+absl::StatusOr<Command> parse_transfer(TransferCommand::Verb verb, std::span<const std::string> rest) {
+  TransferCommand command{.verb = verb};
+  const std::string_view name = verb == TransferCommand::Verb::kExport ? "export" : "import";
+  bool has_file = false;
+  while (!rest.empty()) {
+    if (rest.front() == "-" || !rest.front().starts_with('-')) {
+      if (has_file) {
+        return absl::InvalidArgumentError(cat(name, ": one FILE only; the second one is ", quoted(rest.front())));
+      }
+      if (rest.front().empty()) return absl::InvalidArgumentError(cat(name, ": the name of the FILE is empty"));
+      has_file = true;
+      command.file = rest.front();
+      rest = rest.subspan(1);
+      continue;
+    }
+    Flag flag = take_flag(rest);
+    if (is_help(flag.name)) return Help();
+    if (flag.name == "--namespace") {
+      const bool is_default = flag.value == "";
+      NDB_ASSIGN_OR_RETURN(std::string value, is_default ? std::string() : take_value(flag, rest));
+      if (!command.namespaces) command.namespaces.emplace();
+      command.namespaces->push_back(std::move(value));
+    } else if (flag.name == "--kind") {
+      NDB_ASSIGN_OR_RETURN(std::string value, take_value(flag, rest));
+      command.kinds.push_back(std::move(value));
+    } else {
+      NDB_ASSIGN_OR_RETURN(const bool known, parse_where(flag, rest, command.options));
+      if (!known || flag.name == "--memcached") {
+        return absl::InvalidArgumentError(cat(name, ": unknown option ", quoted(flag.name)));
+      }
+    }
+  }
+  return command;
+}
+
 }  // namespace
 
 absl::StatusOr<Command> parse_command(std::span<const std::string> arguments) {
@@ -237,6 +283,8 @@ absl::StatusOr<Command> parse_command(std::span<const std::string> arguments) {
   const std::span<const std::string> rest = arguments.subspan(1);
   if (command == "serve") return parse_serve(rest);
   if (command == "cache") return parse_cache(rest);
+  if (command == "export") return parse_transfer(TransferCommand::Verb::kExport, rest);
+  if (command == "import") return parse_transfer(TransferCommand::Verb::kImport, rest);
   const bool help = command == "help" || is_help(command);
   if (!help && command != "--version") return absl::InvalidArgumentError(cat("unknown command ", quoted(command)));
   if (!rest.empty()) {

@@ -27,7 +27,17 @@ struct CacheCommand {
   bool all = false;
   ClientOptions options{};
 };
-using Command = std::variant<Help, Version, LocalDatastore::Options, CacheCommand>;  // the third: `ndb serve`
+// `ndb export` and `ndb import`.
+struct TransferCommand {
+  enum class Verb : std::uint8_t { kExport, kImport };
+  Verb verb = Verb::kExport;
+  std::string file = "-";                                // stdout, or stdin
+  std::vector<std::string> kinds{};                      // none: all
+  std::optional<std::vector<std::string>> namespaces{};  // not set: all
+  ClientOptions options{};
+};
+// LocalDatastore::Options are `ndb serve`.
+using Command = std::variant<Help, Version, LocalDatastore::Options, CacheCommand, TransferCommand>;
 
 // What `ndb help` prints.
 extern const std::string_view kHelp;

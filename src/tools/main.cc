@@ -10,6 +10,8 @@
 #include "ndb/error.h"
 #include "tools/cache.h"
 #include "tools/command.h"
+#include "tools/export.h"
+#include "tools/import.h"
 #include "tools/serve.h"
 
 namespace {
@@ -26,6 +28,9 @@ int run(const std::vector<std::string>& arguments) {
     ndb::tools::serve(*options);
   } else if (const auto* cache = std::get_if<ndb::tools::CacheCommand>(&*command)) {
     return ndb::tools::cache(*cache);
+  } else if (const auto* transfer = std::get_if<ndb::tools::TransferCommand>(&*command)) {
+    const bool out = transfer->verb == ndb::tools::TransferCommand::Verb::kExport;
+    return out ? ndb::tools::export_entities(*transfer) : ndb::tools::import_entities(*transfer);
   } else if (std::holds_alternative<ndb::tools::Version>(*command)) {
     std::cout << "ndb " NDB_VERSION "\n";
   } else {

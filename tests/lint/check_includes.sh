@@ -24,7 +24,7 @@ libraries='
 libmemcached: memcache
 rocksdb/: local_datastore
 boost/: tasklet front_door
-google/datastore/: local_datastore front_door
+google/datastore/: local_datastore front_door tools
 google/type/: local_datastore
 '
 

@@ -117,6 +117,8 @@ TEST(Arguments, InformationIsNoError) {
       {{"serve", "-h"}, "usage: ndb"},
       {{"cache", "-h"}, "usage: ndb"},
       {{"cache", "flush", "--help"}, "usage: ndb"},
+      {{"export", "--help"}, "usage: ndb"},
+      {{"import", "-h"}, "usage: ndb"},
       {{"--version"}, "ndb "},
   };
   for (const auto& [arguments, says] : cases) {
@@ -180,6 +182,12 @@ TEST(Arguments, MistakesAreNamed) {
       {{"cache", "show", "Account:ada/"}, "the element \"\" has no id"},
       {{"cache", "show", "Account:50%"}, "% itself is written %25"},
       {{"cache", "show", "Account:%-1"}, "two hexadecimal digits"},
+      {{"export", "--kinds=A"}, "export: unknown option \"--kinds\""},
+      {{"export", "--memcached=localhost"}, "export: unknown option \"--memcached\""},
+      {{"export", "a", "b"}, "export: one FILE only; the second one is \"b\""},
+      {{"import", ""}, "import: the name of the FILE is empty"},
+      {{"import", "--kind="}, "--kind needs a value"},
+      {{"import", "--namespace"}, "--namespace needs a value"},
   };
   for (const auto& [arguments, says] : cases) {
     SCOPED_TRACE(::testing::PrintToString(arguments));

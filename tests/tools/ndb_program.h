@@ -1,6 +1,7 @@
 // The `ndb` program, run by a test.
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,10 +17,11 @@
 namespace ndb::testing {
 
 // `ndb` with some arguments. What it writes, to stdout or stderr, is read here. The variables that configure a client
-// are those given, whatever the test's own environment says.
+// are those given, whatever the test's own environment says. `input` is a file.
 class Command {
  public:
-  explicit Command(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+  explicit Command(std::vector<std::string> arguments, std::vector<std::string> environment = {},
+                   const std::string& input = "/dev/null") {
     arguments.insert(arguments.begin(), NDB_COMMAND);
     for (char** variable = environ; *variable != nullptr; ++variable) {
       if (!configures_client(*variable)) environment.emplace_back(*variable);
@@ -30,6 +32,7 @@ class Command {
     pid_ = fork();
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
+      dup2(open(input.c_str(), O_RDONLY), STDIN_FILENO);
       dup2(ends[1], STDOUT_FILENO);
       dup2(ends[1], STDERR_FILENO);
       close(ends[0]);
