@@ -2,14 +2,13 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <random>
 #include <semaphore>
 #include <thread>
 
 #include "local_datastore/datastore_client.h"
+#include "support/random_test.h"
 #include "tools/ndb_program.h"
 
 namespace ndb::testing {
@@ -95,9 +94,7 @@ class CrashTest : public ::testing::Test {
 
 TEST_F(CrashTest, NoAcknowledgedCommitIsLost) {
   constexpr int kKills = 22;
-  const char* given = std::getenv("NDB_TEST_SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  std::cout << "NDB_TEST_SEED=" << seed << '\n';
+  const std::uint64_t seed = test_seed();
   std::mt19937_64 random(seed);
   std::int64_t before = 0;
   for (int kill = 0; kill < kKills; ++kill) {

@@ -5,10 +5,10 @@
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/message_differencer.h>
 
-#include <cstdlib>
 #include <random>
 
 #include "local_datastore/datastore_client.h"
+#include "support/random_test.h"
 
 namespace ndb::testing {
 namespace {
@@ -237,9 +237,7 @@ TEST(GqlTest, NonsenseIsRefusedAndNoMore) {
       "KEY(",   "FIRST(", "@1",        "@x",   "'s",    "\"", "`n`",  "5",     "-",    "+",   "+7",    "1e",
       "1e9",    "AND",    "OR",        "NOT",  "IN",    "IS", "NULL", "ORDER", "BY",   "HAS", "LIMIT", "OFFSET",
       "AS",     "COUNT(", "AGGREGATE", "OVER", "SUM(",  "\\", "\n",   "\x00",  "\xff", "<",   "!=",    "DISTINCT"};
-  const char* given = std::getenv("NDB_TEST_SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  std::cout << "NDB_TEST_SEED=" << seed << '\n';
+  const std::uint64_t seed = test_seed();
   std::mt19937_64 random(seed);
   for (int i = 0; i < 20'000; ++i) {
     std::string text = random() % 2 == 0 ? "SELECT * FROM K WHERE " : "";

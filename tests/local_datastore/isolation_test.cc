@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <iostream>
 #include <map>
 #include <optional>
 #include <random>
@@ -12,6 +10,7 @@
 
 #include "base/mutex.h"
 #include "local_datastore/datastore_client.h"
+#include "support/random_test.h"
 
 namespace ndb::testing {
 namespace {
@@ -152,9 +151,7 @@ INSTANTIATE_TEST_SUITE_P(Modes, IsolationTest, ::testing::Values(Concurrency::kP
 TEST_P(IsolationTest, HistoriesAreSerial) {
   constexpr unsigned kThreads = 6;
   constexpr int kAttempts = 150;
-  const char* given = std::getenv("NDB_TEST_SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  std::cout << "NDB_TEST_SEED=" << seed << '\n';
+  const std::uint64_t seed = test_seed();
   const auto server = LocalDatastore::start({.concurrency = GetParam()});
   Mutex mutex;
   std::vector<Transcript> history;

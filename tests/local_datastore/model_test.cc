@@ -1,6 +1,5 @@
 // Random operations against the server and against a plain map, compared after every step.
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <random>
@@ -8,11 +7,11 @@
 #include <tuple>
 
 #include "local_datastore/datastore_client.h"
+#include "support/random_test.h"
 
 namespace ndb::testing {
 namespace {
 
-constexpr int kSteps = 2500;
 constexpr int kIds = 12;
 
 // What the Datastore is to be: entities by id, each a number. Keys are K:1 to K:12, every third below Root:1.
@@ -175,11 +174,9 @@ INSTANTIATE_TEST_SUITE_P(Modes, ModelTest,
                                            LocalDatastore::Concurrency::kOptimistic));
 
 TEST_P(ModelTest, RandomOperationsAgreeWithAMap) {
-  const char* given = std::getenv("NDB_TEST_SEED");
-  const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-  std::cout << "NDB_TEST_SEED=" << seed << '\n';
-  random_.seed(seed);
-  for (int step = 0; step < kSteps; ++step) {
+  const std::uint64_t steps = test_steps(2500);
+  random_.seed(test_seed());
+  for (std::uint64_t step = 0; step < steps; ++step) {
     SCOPED_TRACE(step);
     switch (random(6)) {
       case 0:
