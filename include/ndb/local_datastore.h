@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -12,8 +13,8 @@ namespace ndb {
 
 class Channel;
 
-// Serves google.datastore.v1.Datastore over gRPC from a RocksDB of its own. Every project and database that is named in
-// a request exists, and starts empty. Transactions are serializable. Thread-safe.
+// Serves google.datastore.v1.Datastore from a RocksDB of its own, over gRPC and HTTP/1.1 on one port. Every project and
+// database of a request exists, and starts empty. Transactions are serializable. Thread-safe.
 class LocalDatastore {
  public:
   // When a commit is durable. Killing the process loses no acknowledged commit either way; the difference is a crash of
@@ -34,9 +35,19 @@ class LocalDatastore {
   };
 
   struct Options {
-    // Where to listen, as host:port; port 0 takes a free one. Empty: nowhere, only channel() reaches the server. There
-    // is no authentication, so keep it on the loopback interface.
+    // Where to listen, as host:port; port 0 takes a free one. Empty: nowhere, only channel() reaches the server.
     std::string host_port{};
+    // Two PEM files: the server's certificate, with those that vouch for it behind, and its key. Both empty: no TLS.
+    std::string tls_cert{};
+    std::string tls_key{};
+    // What callers have to send as `authorization: Bearer TOKEN`; visible ASCII. Empty: everybody who reaches the port
+    // may do everything.
+    std::string auth_token{};
+    // Without a token, only addresses of the loopback interface are listened on unless this says that others are meant.
+    bool allow_unauthenticated = false;
+    // What `POST /shutdown` does when it was answered. Called on a thread of the server, which must not call shutdown()
+    // itself. Empty: the request is refused.
+    std::function<void()> on_shutdown{};
     // The folder of the data, made if it is missing and held by one process at a time. Empty: in memory.
     std::string data_dir{};
     Fsync fsync = Fsync::kAlways;
@@ -62,6 +73,10 @@ class LocalDatastore {
 
   // A connection without a socket, for a client in this process.
   std::shared_ptr<Channel> channel();
+
+  // Empties all databases, as `POST /reset` does: calls in flight end before it, open transactions with it. Caches in
+  // front of the server hear nothing of it. Throws ndb::Error if the store fails.
+  void reset();
 
   // Waits for the calls in flight and closes the store. The second call does nothing.
   void shutdown();

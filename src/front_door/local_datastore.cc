@@ -1,14 +1,25 @@
 #include "ndb/local_datastore.h"
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
 
+#include <chrono>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/channel.h"
 #include "base/clock.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
+#include "front_door/front_door.h"
+#include "front_door/http.h"
 #include "front_door/methods.h"
+#include "front_door/reflection.h"
 #include "front_door/service.h"
+#include "front_door/tls.h"
+#include "front_door/token.h"
 #include "ndb/error.h"
 
 namespace ndb {
@@ -17,55 +28,111 @@ namespace {
 // Above what a request may have, so that a request that is too big is answered rather than cut off.
 constexpr int kMaxReceiveBytes = 64 << 20;
 
+constexpr std::chrono::seconds kFarewell{1};
+
+local::Engine::Options engine_options(const LocalDatastore::Options& options) {
+  local::Engine::Options engine;
+  engine.store = {.data_dir = options.data_dir, .fsync_always = options.fsync == LocalDatastore::Fsync::kAlways};
+  engine.transactions = {.total = options.transaction_timeout, .idle = options.transaction_idle_timeout};
+  engine.concurrency = options.concurrency == LocalDatastore::Concurrency::kOptimistic
+                           ? local::Concurrency::kOptimistic
+                           : local::Concurrency::kPessimistic;
+  engine.lock_timeout = options.lock_timeout;
+  engine.history = options.history;
+  return engine;
+}
+
+std::set<std::string> services_of(const std::vector<local::Method>& methods) {
+  std::set<std::string> services;
+  for (const local::Method& method : methods) {
+    const std::string name = method.grpc + 1;
+    services.insert(name.substr(0, name.find('/')));
+  }
+  return services;
+}
+
+// With grpc.health.v1, for which gRPC has nothing but a switch for all servers of the process.
+std::unique_ptr<grpc::Server> start_with_health(grpc::ServerBuilder& builder, const std::set<std::string>& services) {
+  static Mutex mutex;
+  const MutexLock lock(mutex);
+  const bool before = grpc::DefaultHealthCheckServiceEnabled();
+  grpc::EnableDefaultHealthCheckService(true);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  grpc::EnableDefaultHealthCheckService(before);
+  if (server == nullptr || server->GetHealthCheckService() == nullptr) return server;
+  for (const std::string& service : services) server->GetHealthCheckService()->SetServingStatus(service, true);
+  return server;
+}
+
 }  // namespace
 
+// In the order in which they need each other.
 struct LocalDatastore::Impl {
+  explicit Impl(const Options& options) : token(options.auth_token), lock_timeout(options.lock_timeout) {}
+
+  absl::Status start(const Options& options);
+
+  const local::Token token;
+  const std::chrono::milliseconds lock_timeout;
+  std::unique_ptr<local::Tls> tls;
   std::unique_ptr<local::Engine> engine;
   std::vector<local::Method> methods;
   std::unique_ptr<local::Service> service;
+  std::unique_ptr<local::Reflection> reflection;
+  std::unique_ptr<local::HttpHandler> http;
   std::unique_ptr<grpc::Server> server;
-  std::string address;
+  std::unique_ptr<local::FrontDoor> door;
 };
+
+absl::Status LocalDatastore::Impl::start(const Options& options) {
+  NDB_RETURN_IF_ERROR(local::check_token(options.auth_token));
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return absl::InvalidArgumentError("TLS wants both, a certificate and its key");
+  }
+  if (!options.tls_cert.empty()) {
+    NDB_ASSIGN_OR_RETURN(tls, local::load_tls(options.tls_cert, options.tls_key));
+  }
+  if (!options.host_port.empty()) {
+    const bool exposed = token.required() || options.allow_unauthenticated;
+    NDB_ASSIGN_OR_RETURN(door, local::FrontDoor::open(options.host_port, exposed, tls.get()));
+  }
+  NDB_ASSIGN_OR_RETURN(engine, local::Engine::open(engine_options(options), Clock::system()));
+  methods = local::datastore_methods(*engine);  // further services: add their tables
+  service = std::make_unique<local::Service>(methods, token);
+  std::set<std::string> services = services_of(methods);
+  reflection = std::make_unique<local::Reflection>(services, token);
+
+  grpc::ServerBuilder builder;
+  builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder.RegisterService(service.get());
+  builder.RegisterService(reflection.get());
+  local::FrontDoor::GrpcDoor grpc_door;
+  if (door != nullptr) {
+    grpc_door = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        tls != nullptr ? tls->grpc : grpc::InsecureServerCredentials());
+  }
+  server = start_with_health(builder, services);
+  if (server == nullptr) return absl::InternalError("gRPC cannot start the server of the local Datastore");
+  http = std::make_unique<local::HttpHandler>(
+      methods, token,
+      local::HttpHandler::Actions{.reset = [this] { return engine->reset(); }, .shut_down = options.on_shutdown});
+  if (door != nullptr) door->start(std::move(grpc_door), *http);
+  return absl::OkStatus();
+}
 
 std::unique_ptr<LocalDatastore> LocalDatastore::start() { return start(Options{}); }
 
 std::unique_ptr<LocalDatastore> LocalDatastore::start(const Options& options) {
-  local::Engine::Options engine_options;
-  engine_options.store = {.data_dir = options.data_dir, .fsync_always = options.fsync == Fsync::kAlways};
-  engine_options.transactions = {.total = options.transaction_timeout, .idle = options.transaction_idle_timeout};
-  engine_options.concurrency = options.concurrency == Concurrency::kOptimistic ? local::Concurrency::kOptimistic
-                                                                               : local::Concurrency::kPessimistic;
-  engine_options.lock_timeout = options.lock_timeout;
-  engine_options.history = options.history;
-  absl::StatusOr<std::unique_ptr<local::Engine>> engine = local::Engine::open(engine_options, Clock::system());
-  if (!engine.ok()) throw_error(engine.status());
-
-  auto impl = std::make_unique<Impl>();
-  impl->engine = *std::move(engine);
-  impl->methods = local::datastore_methods(*impl->engine);
-  impl->service = std::make_unique<local::Service>(impl->methods);
-  grpc::ServerBuilder builder;
-  builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
-  // Two servers on one port would share its connections.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.RegisterService(impl->service.get());
-  int port = 0;
-  if (!options.host_port.empty()) {
-    builder.AddListeningPort(options.host_port, grpc::InsecureServerCredentials(), &port);
-  }
-  impl->server = builder.BuildAndStart();
-  if (impl->server == nullptr || (!options.host_port.empty() && port == 0)) {
-    throw_error(absl::UnavailableError(
-        cat("the local Datastore cannot listen on ", quoted(options.host_port), "; choose a free port as host:port")));
-  }
-  if (port != 0) impl->address = cat(options.host_port.substr(0, options.host_port.rfind(':')), ':', port);
+  auto impl = std::make_unique<Impl>(options);
+  if (const absl::Status status = impl->start(options); !status.ok()) throw_error(status);
   return std::make_unique<LocalDatastore>(std::move(impl));
 }
 
 LocalDatastore::LocalDatastore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LocalDatastore::~LocalDatastore() { shutdown(); }
 
-std::string LocalDatastore::address() const { return impl_->address; }
+std::string LocalDatastore::address() const { return impl_->door == nullptr ? "" : impl_->door->address(); }
 
 std::shared_ptr<Channel> LocalDatastore::channel() {
   if (impl_->server == nullptr) throw_error(absl::FailedPreconditionError("the local Datastore has been shut down"));
@@ -74,10 +141,20 @@ std::shared_ptr<Channel> LocalDatastore::channel() {
   return std::make_shared<Channel>(impl_->server->InProcessChannel(arguments));
 }
 
+void LocalDatastore::reset() {
+  if (impl_->server == nullptr) throw_error(absl::FailedPreconditionError("the local Datastore has been shut down"));
+  if (const absl::Status status = impl_->engine->reset(); !status.ok()) throw_error(status);
+}
+
 void LocalDatastore::shutdown() {
   if (impl_->server == nullptr) return;
-  impl_->server->Shutdown();
+  if (impl_->door != nullptr) impl_->door->stop();
+  // gRPC waits twenty seconds for clients that went silent. Calls do not take longer than their waits for locks, by
+  // much.
+  impl_->server->Shutdown(std::chrono::system_clock::now() + impl_->lock_timeout + kFarewell);
   impl_->server.reset();
+  impl_->http.reset();
+  impl_->reflection.reset();
   impl_->service.reset();
   impl_->engine.reset();
 }

@@ -18,6 +18,9 @@ namespace {
 
 using google::protobuf::Message;
 
+// What gRPC calls the other end of LocalDatastore::channel(). Sockets have an address.
+constexpr std::string_view kInProcess = "unknown";
+
 grpc::Status to_grpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
@@ -45,11 +48,19 @@ grpc::Status serve(const Method& method, const grpc::ByteBuffer& in, grpc::ByteB
 
 }  // namespace
 
-Service::Service(const std::vector<Method>& methods) {
+grpc::Status check_caller(const grpc::ServerContext& context, const Token& token) {
+  if (!token.required() || context.peer() == kInProcess) return grpc::Status::OK;
+  const auto found = context.client_metadata().find("authorization");
+  if (found == context.client_metadata().end()) return to_grpc(token.check(""));
+  return to_grpc(token.check({found->second.data(), found->second.size()}));
+}
+
+Service::Service(const std::vector<Method>& methods, const Token& token) {
   using Handler = grpc::internal::RpcMethodHandler<Service, grpc::ByteBuffer, grpc::ByteBuffer>;
   using grpc::internal::RpcServiceMethod;
   for (const Method& method : methods) {
-    auto handle = [&method](Service*, grpc::ServerContext*, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+    auto handle = [&](Service*, grpc::ServerContext* context, const grpc::ByteBuffer* in, grpc::ByteBuffer* out) {
+      if (grpc::Status status = check_caller(*context, token); !status.ok()) return status;
       return serve(method, *in, *out);
     };
     // gRPC takes both over.

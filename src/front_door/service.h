@@ -2,10 +2,13 @@
 #pragma once
 
 #include <grpcpp/impl/service_type.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/status.h>
 
 #include <vector>
 
 #include "front_door/methods.h"
+#include "front_door/token.h"
 
 namespace ndb::local {
 
@@ -13,7 +16,11 @@ namespace ndb::local {
 // messages live in an arena. Handlers may block; gRPC's synchronous server adds threads as they do.
 class Service final : public grpc::Service {
  public:
-  explicit Service(const std::vector<Method>& methods);  // which outlive it
+  // Both outlive it.
+  Service(const std::vector<Method>& methods, const Token& token);
 };
+
+// UNAUTHENTICATED unless the caller shows the token, or is in this process.
+grpc::Status check_caller(const grpc::ServerContext& context, const Token& token);
 
 }  // namespace ndb::local

@@ -61,6 +61,9 @@ absl::Status look_up(const KvStore& store, Version at, const v1::LookupRequest& 
 
 constexpr std::chrono::minutes kCollectEvery{1};
 
+// What of the store is not of any database, as storage_key.h says.
+constexpr std::string_view kOwnNumbers = "M";
+
 // The layout of the store, so that another one is never read as this one.
 constexpr std::string_view kFormatKey = "Mformat";
 constexpr std::string_view kFormat = "2";
@@ -125,6 +128,22 @@ absl::StatusOr<std::size_t> Engine::collect_garbage() {
   const auto kept =
       options_.history + std::chrono::duration_cast<microseconds>(options_.transactions.total + kCollectEvery);
   return local::collect_garbage(*store_, clock_.now().time_since_epoch().count() - kept.count());
+}
+
+// Transactions end first, so that nobody in flight waits for their locks, and once more for those that calls in flight
+// have begun.
+absl::Status Engine::reset() {
+  {
+    Gate::Closure closure(gate_);
+    transactions_.end_all();
+    closure.drain();
+    transactions_.end_all();
+    KvStore::Batch batch;
+    batch.erase_range("", kOwnNumbers);
+    batch.erase_range(after_prefix(kOwnNumbers), "\xff");
+    NDB_RETURN_IF_ERROR(store_->write(batch));
+  }
+  return store_->compact();
 }
 
 absl::StatusOr<Version> Engine::check_read_time(const google::protobuf::Timestamp& timestamp) {
@@ -204,6 +223,7 @@ absl::Status Engine::read_locked(Transaction& transaction, const ReadSet& known,
 }
 
 absl::Status Engine::lookup(v1::LookupRequest& request, v1::LookupResponse& response) {
+  const Gate::Pass pass(gate_);
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   if (request.keys().empty()) return absl::InvalidArgumentError("A lookup must have at least one key.");
   if (request.keys_size() > kMaxLookupKeys) {
@@ -217,6 +237,7 @@ absl::Status Engine::lookup(v1::LookupRequest& request, v1::LookupResponse& resp
 }
 
 absl::Status Engine::begin_transaction(v1::BeginTransactionRequest& request, v1::BeginTransactionResponse& response) {
+  const Gate::Pass pass(gate_);
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, begin(request.transaction_options(), scope));
   response.set_transaction(transaction->id);
@@ -224,11 +245,13 @@ absl::Status Engine::begin_transaction(v1::BeginTransactionRequest& request, v1:
 }
 
 absl::Status Engine::rollback(v1::RollbackRequest& request, v1::RollbackResponse&) {
+  const Gate::Pass pass(gate_);
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   return transactions_.roll_back(request.transaction(), scope);
 }
 
 absl::Status Engine::allocate_ids(v1::AllocateIdsRequest& request, v1::AllocateIdsResponse& response) {
+  const Gate::Pass pass(gate_);
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   for (v1::Key& key : *request.mutable_keys()) NDB_RETURN_IF_ERROR(check_key(key, scope, KeyUse::kAllocate));
   for (v1::Key& key : *request.mutable_keys()) {
@@ -239,6 +262,7 @@ absl::Status Engine::allocate_ids(v1::AllocateIdsRequest& request, v1::AllocateI
 }
 
 absl::Status Engine::reserve_ids(v1::ReserveIdsRequest& request, v1::ReserveIdsResponse&) {
+  const Gate::Pass pass(gate_);
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   KvStore::Batch batch;
   for (v1::Key& key : *request.mutable_keys()) {
@@ -264,6 +288,7 @@ absl::StatusOr<std::shared_ptr<Transaction>> Engine::transaction_of(const v1::Co
 }
 
 absl::Status Engine::commit(v1::CommitRequest& request, v1::CommitResponse& response) {
+  const Gate::Pass pass(gate_);
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   NDB_RETURN_IF_ERROR(check_commit(request, scope));
   NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, transaction_of(request, scope));

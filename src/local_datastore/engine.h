@@ -14,6 +14,7 @@
 #include "local_datastore/commit.h"
 #include "local_datastore/commit_clock.h"
 #include "local_datastore/commit_log.h"
+#include "local_datastore/gate.h"
 #include "local_datastore/id_allocator.h"
 #include "local_datastore/kv_store.h"
 #include "local_datastore/lock_table.h"
@@ -47,6 +48,10 @@ class Engine {
   absl::Status rollback(v1::RollbackRequest& request, v1::RollbackResponse& response);
   absl::Status allocate_ids(v1::AllocateIdsRequest& request, v1::AllocateIdsResponse& response);
   absl::Status reserve_ids(v1::ReserveIdsRequest& request, v1::ReserveIdsResponse& response);
+
+  // Empties all databases, their history too, and ends all transactions. Calls in flight end before it; whoever comes
+  // meanwhile waits. Ids that were allocated are not allocated again.
+  absl::Status reset();
 
   // Erases what is older than the history and gives how many versions there were. A thread of the engine does so every
   // minute.
@@ -90,6 +95,7 @@ class Engine {
   CommitLog log_;
   LockTable locks_;
   TransactionTable transactions_;
+  Gate gate_;  // all RPCs pass it
 
   Mutex commit_mutex_;  // commits get their times in the order in which they are applied
   Monotonic collected_{};

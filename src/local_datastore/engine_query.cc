@@ -207,6 +207,7 @@ absl::Status Engine::rows_of(const QueryPlan& plan, Version at, std::size_t need
 }
 
 absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryResponse& response) {
+  const Gate::Pass pass(gate_);
   const Scope scope{.project = request.project_id(), .database = request.database_id()};
   NDB_RETURN_IF_ERROR(check_scope(scope));
   if (request.has_gql_query()) {
@@ -244,6 +245,7 @@ absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryRespons
 
 absl::Status Engine::run_aggregation_query(v1::RunAggregationQueryRequest& request,
                                            v1::RunAggregationQueryResponse& response) {
+  const Gate::Pass pass(gate_);
   const Scope scope{.project = request.project_id(), .database = request.database_id()};
   NDB_RETURN_IF_ERROR(check_scope(scope));
   if (request.has_gql_query()) {

@@ -60,6 +60,10 @@ void KvStore::Batch::put(std::string_view key, std::string_view head, std::strin
 
 void KvStore::Batch::erase(std::string_view key) { (void)rep_->batch.Delete(slice(key)); }
 
+void KvStore::Batch::erase_range(std::string_view begin, std::string_view end) {
+  (void)rep_->batch.DeleteRange(slice(begin), slice(end));
+}
+
 KvStore::Cursor::Cursor(std::unique_ptr<rocksdb::Iterator> iterator) : iterator_(std::move(iterator)) {}
 KvStore::Cursor::~Cursor() = default;
 KvStore::Cursor::Cursor(Cursor&&) noexcept = default;
@@ -147,6 +151,10 @@ absl::Status KvStore::sync() {
     synced_.notify_all();
   }
   return broken_;
+}
+
+absl::Status KvStore::compact() {
+  return to_status(db_->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr), "compact the store");
 }
 
 absl::Status KvStore::write(Batch& batch) {

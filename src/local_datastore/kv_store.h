@@ -36,6 +36,7 @@ class KvStore {
     // The value given in two pieces, which are joined without a copy of the caller's.
     void put(std::string_view key, std::string_view head, std::string_view tail);
     void erase(std::string_view key);
+    void erase_range(std::string_view begin, std::string_view end);
 
    private:
     friend class KvStore;
@@ -74,7 +75,9 @@ class KvStore {
   // With fsync_always: makes durable what was applied before. Callers that come together share one fsync. After a
   // failure nothing can be known to be durable any more, so every later call fails too.
   absl::Status sync();
-  // Both.
+  // Gives back the space of what was erased.
+  absl::Status compact();
+  // apply() and sync().
   absl::Status write(Batch& batch);
 
  private:

@@ -42,7 +42,9 @@ TransactionTable::TransactionTable(const Clock& clock, CommitClock& commits, Com
       limits_(limits),
       nonce_(random_nonce()) {}
 
-TransactionTable::~TransactionTable() {
+TransactionTable::~TransactionTable() { end_all(); }
+
+void TransactionTable::end_all() {
   MutexLock lock(mutex_);
   for (auto& [id, entry] : entries_) {
     if (entry.state == State::kOpen) end(entry, State::kEnded);

@@ -76,6 +76,9 @@ class TransactionTable {
   // Ends it so that later calls hear of it.
   void abort(Transaction& transaction);
 
+  // Ends all that are open.
+  void end_all();
+
   // Ends those whose time is over.
   void sweep();
 

@@ -1,6 +1,7 @@
 #include "tools/command.h"
 
 #include <cstddef>
+#include <cstdlib>
 #include <optional>
 
 #include "base/status_macros.h"
@@ -23,8 +24,12 @@ const std::string_view kHelp = R"(usage: ndb COMMAND [OPTION...]
 
 `--name=value` and `--name value` mean the same. Options of serve:
 
-  --host-port=HOST:PORT    where to listen; port 0 takes a free one (default: 127.0.0.1:8081).
-                           There is no authentication: keep it on the loopback interface.
+  --host-port=HOST:PORT    where to listen, for gRPC and HTTP; port 0 takes a free one (default: 127.0.0.1:8081)
+  --tls-cert=FILE          speak TLS with this certificate (PEM; its chain behind it), whose key
+  --tls-key=FILE           is in this file (PEM, without a passphrase)
+  --auth-token=TOKEN       ask callers for `authorization: Bearer TOKEN` (default: NDB_AUTH_TOKEN, which other users
+                           of the machine do not see; if that is not set, nobody is asked)
+  --allow-unauthenticated  listen without a token where the network can reach it: everybody may read, write and end it
   --data-dir=DIRECTORY     keep the data here; made if it is missing
   --in-memory              keep the data in memory; it ends with the process (default)
   --fsync=always|interval  with --data-dir: make a commit durable before it is acknowledged (default), or
@@ -117,9 +122,24 @@ absl::StatusOr<LocalDatastore::Concurrency> parse_concurrency(std::string_view t
   return absl::InvalidArgumentError(cat("--concurrency must be pessimistic or optimistic, but is ", quoted(text)));
 }
 
+absl::Status take_no_value(const Flag& flag) {
+  if (!flag.value) return absl::OkStatus();
+  return absl::InvalidArgumentError(cat(flag.name, " takes no value"));
+}
+
+// Where the value of an option of serve goes that is taken as it is; nullptr for the others.
+std::string* text_option(std::string_view name, LocalDatastore::Options& options) {
+  if (name == "--data-dir") return &options.data_dir;
+  if (name == "--tls-cert") return &options.tls_cert;
+  if (name == "--tls-key") return &options.tls_key;
+  if (name == "--auth-token") return &options.auth_token;
+  return nullptr;
+}
+
 absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
   LocalDatastore::Options options;
   options.host_port = "127.0.0.1:8081";
+  if (const char* token = std::getenv("NDB_AUTH_TOKEN"); token != nullptr) options.auth_token = token;
   bool in_memory = false;
   bool fsync = false;
   while (!rest.empty()) {
@@ -127,8 +147,8 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
     if (flag.name == "--host-port") {
       NDB_ASSIGN_OR_RETURN(std::string value, take_value(flag, rest));
       NDB_ASSIGN_OR_RETURN(options.host_port, parse_host_port(std::move(value)));
-    } else if (flag.name == "--data-dir") {
-      NDB_ASSIGN_OR_RETURN(options.data_dir, take_value(flag, rest));
+    } else if (std::string* text = text_option(flag.name, options); text != nullptr) {
+      NDB_ASSIGN_OR_RETURN(*text, take_value(flag, rest));
     } else if (flag.name == "--fsync") {
       NDB_ASSIGN_OR_RETURN(const std::string value, take_value(flag, rest));
       NDB_ASSIGN_OR_RETURN(options.fsync, parse_fsync(value));
@@ -137,8 +157,11 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
       NDB_ASSIGN_OR_RETURN(const std::string value, take_value(flag, rest));
       NDB_ASSIGN_OR_RETURN(options.concurrency, parse_concurrency(value));
     } else if (flag.name == "--in-memory") {
-      if (flag.value) return absl::InvalidArgumentError("--in-memory takes no value");
+      NDB_RETURN_IF_ERROR(take_no_value(flag));
       in_memory = true;
+    } else if (flag.name == "--allow-unauthenticated") {
+      NDB_RETURN_IF_ERROR(take_no_value(flag));
+      options.allow_unauthenticated = true;
     } else if (is_help(flag.name)) {
       return Help();
     } else {
@@ -147,6 +170,9 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
   }
   if (in_memory && !options.data_dir.empty()) {
     return absl::InvalidArgumentError("--data-dir and --in-memory exclude each other");
+  }
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return absl::InvalidArgumentError("--tls-cert and --tls-key go together");
   }
   if (fsync && options.data_dir.empty()) return absl::InvalidArgumentError("--fsync means nothing without --data-dir");
   return options;
@@ -223,7 +249,7 @@ absl::StatusOr<Command> parse_cache(std::span<const std::string> rest) {
     if (flush && flag.name == "--kind") {
       NDB_ASSIGN_OR_RETURN(command.kind, take_value(flag, rest));
     } else if (flush && flag.name == "--all") {
-      if (flag.value) return absl::InvalidArgumentError("--all takes no value");
+      NDB_RETURN_IF_ERROR(take_no_value(flag));
       command.all = true;
     } else {
       return absl::InvalidArgumentError(cat("cache ", verb, ": unknown option ", quoted(flag.name)));

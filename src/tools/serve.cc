@@ -1,5 +1,7 @@
 #include "tools/serve.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <iostream>
 #include <memory>
@@ -9,13 +11,14 @@
 
 namespace ndb::tools {
 
-void serve(const LocalDatastore::Options& options) {
+void serve(LocalDatastore::Options options) {
   sigset_t ending;
   sigemptyset(&ending);
   sigaddset(&ending, SIGINT);
   sigaddset(&ending, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // inherited by all threads of the server
 
+  options.on_shutdown = [] { kill(getpid(), SIGTERM); };
   const std::unique_ptr<LocalDatastore> server = LocalDatastore::start(options);
   const std::string where = options.data_dir.empty() ? "in memory" : cat("in ", options.data_dir);
   // The third line is what the test helpers of Google's client libraries wait for.

@@ -5,8 +5,8 @@
 
 namespace ndb::tools {
 
-// Serves until SIGINT or SIGTERM arrives, then ends what is in flight and closes the store. Call it before any thread
-// is started: it blocks the two signals. Throws ndb::Error if the server can't be started.
-void serve(const LocalDatastore::Options& options);
+// Serves until SIGINT, SIGTERM or `POST /shutdown` arrives, then ends what is in flight and closes the store. Call it
+// before any thread is started: it blocks the two signals. Throws ndb::Error if the server can't be started.
+void serve(LocalDatastore::Options options);
 
 }  // namespace ndb::tools

@@ -9,11 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include "front_door/socket.h"
 #include "ndb/ndb.h"
 #include "tools/ndb_program.h"
 
 namespace {
 
+using ::ndb::testing::ask;
 using ::ndb::testing::Command;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
@@ -31,7 +33,8 @@ class Note : public ndb::Model<Note> {
 // A server on a free port, from its start to its end by SIGTERM or SIGINT.
 class Server {
  public:
-  explicit Server(std::vector<std::string> arguments = {}) : command_(with_port(std::move(arguments))) {
+  explicit Server(std::vector<std::string> arguments = {}, std::vector<std::string> environment = {})
+      : command_(with_port(std::move(arguments)), std::move(environment)) {
     greeting_ = command_.line();
     export_ = command_.line();
     running_ = command_.line();
@@ -43,6 +46,9 @@ class Server {
   }
   int stop(int signal) {
     command_.signal(signal);
+    return wait();
+  }
+  int wait() {
     end_ = command_.rest();
     return command_.exit_code();
   }
@@ -97,12 +103,31 @@ TEST(Serve, KeepsItsDataInAFolder) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Serve, EndsWhenAskedOverHttp) {
+  Server server;
+  EXPECT_EQ(ask(server.address_, "POST", "/shutdown").code, 200);
+  EXPECT_EQ(server.wait(), 0);
+  EXPECT_THAT(server.end_, HasSubstr("SIGTERM"));
+}
+
+TEST(Serve, AsksForTheTokenItWasGiven) {
+  Server by_option({"--auth-token=s3cret"}, {"NDB_AUTH_TOKEN=another"});
+  Server by_environment({}, {"NDB_AUTH_TOKEN=s3cret"});
+  for (const Server* server : {&by_option, &by_environment}) {
+    EXPECT_EQ(ask(server->address_, "POST", "/shutdown").code, 401);
+    EXPECT_EQ(ask(server->address_, "POST", "/reset", "", "Authorization: Bearer s3cret\r\n").code, 200);
+  }
+}
+
 TEST(Serve, SaysWhyItCannotStart) {
   Server server;
   ASSERT_FALSE(server.address_.empty());
   Command second({"serve", "--host-port", server.address_});
   EXPECT_THAT(second.rest(), HasSubstr(server.address_));
   EXPECT_EQ(second.exit_code(), 1);
+  Command open({"serve", "--host-port=0.0.0.0:0"});
+  EXPECT_THAT(open.rest(), AllOf(HasSubstr("--auth-token"), HasSubstr("--allow-unauthenticated")));
+  EXPECT_EQ(open.exit_code(), 1);
 }
 
 TEST(Arguments, InformationIsNoError) {
@@ -151,6 +176,9 @@ TEST(Arguments, MistakesAreNamed) {
       {{"serve", "--data-dir", "--in-memory"}, "--data-dir needs a value"},
       {{"serve", "--data-dir=d", "--in-memory"}, "exclude each other"},
       {{"serve", "--in-memory=yes"}, "--in-memory takes no value"},
+      {{"serve", "--allow-unauthenticated=yes"}, "--allow-unauthenticated takes no value"},
+      {{"serve", "--tls-cert=cert.pem"}, "--tls-cert and --tls-key go together"},
+      {{"serve", "--auth-token="}, "--auth-token needs a value"},
       {{"serve", "--data-dir=d", "--fsync=never"}, "--fsync must be always or interval"},
       {{"serve", "--concurrency=none"}, "--concurrency must be pessimistic or optimistic"},
       {{"serve", "--fsync=always"}, "means nothing without --data-dir"},

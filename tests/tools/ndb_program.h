@@ -73,7 +73,7 @@ class Command {
  private:
   static bool configures_client(std::string_view variable) {
     return variable.starts_with("DATASTORE_") || variable.starts_with("GOOGLE_") ||
-           variable.starts_with("MEMCACHED_HOSTS=");
+           variable.starts_with("MEMCACHED_HOSTS=") || variable.starts_with("NDB_AUTH_TOKEN=");
   }
   static std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> pointers;

@@ -1,0 +1,29 @@
+// HTTP/1.1 on a connection.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "front_door/connection.h"
+#include "front_door/http.h"
+#include "front_door/transport.h"
+
+namespace ndb::local {
+
+// What all connections share. Only handlers of requests run on the workers; a client that is slow occupies none.
+struct HttpServer {
+  boost::asio::io_context& io;
+  boost::asio::thread_pool& workers;
+  Connections& connections;
+  const HttpHandler& handler;
+  std::size_t free_body_bytes = 256 << 20;  // for large bodies that are on their way, all together
+};
+
+// Serves request after request until the client closes, is too slow or too greedy. `first_bytes` were read already. The
+// server outlives the connection. On the thread of its io_context.
+void serve_http(HttpServer& server, std::unique_ptr<Transport> transport, std::string_view first_bytes);
+
+}  // namespace ndb::local
