@@ -2,18 +2,22 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
 namespace ndb::benchmarks {
 
+inline constexpr double kNoGoal = std::numeric_limits<double>::infinity();
+
 struct Row {
   std::string path;     // what is measured
   std::string against;  // the raw counterpart
-  double goal;          // the ratio to reach (docs/performance.md)
+  double goal;          // the ratio to reach (docs/performance.md), or kNoGoal
   int calls;            // per round
   std::function<void()> ours;
   std::function<void()> raw;
+  double limit = 0;  // instead of a ratio: the seconds that a call of ours may take
 };
 
 // Runs each row for `rounds` rounds of `calls` calls, ours and raw in turn, and prints the medians of a call with their
