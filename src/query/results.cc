@@ -21,6 +21,7 @@ absl::StatusOr<detail::QueryResult> through_cache(Context::Impl& context, const 
                                                   const Options& options) {
   detail::QueryResult found;
   NDB_ASSIGN_OR_RETURN(found.key, detail::entity_key(result.entity()));
+  NDB_RETURN_IF_ERROR(detail::check_kind(found.key, info));  // GQL may select another one
   NDB_ASSIGN_OR_RETURN(const detail::ModelInfo* const of_kind, detail::find_model(found.key.kind()));
   const bool cache = context.decides_cache(found.key, options, of_kind);
   if (cache) {

@@ -244,6 +244,10 @@ TEST_F(Gql, TheLocalDatastoreUnderstandsIt) {
     EXPECT_THROW(Song::gql("WHERE n = @1").fetch(), ndb::Error);    // nothing is bound
     EXPECT_THROW(Song::gql("WHERE n = 1", 2).fetch(), ndb::Error);  // nobody uses it
     EXPECT_THROW(Song::gql("WHERE").fetch(), ndb::Error);
+    ndb::Entity::make("Note", ndb::id(1), {{"n", 1}}).put();
+    EXPECT_THROW(ndb::gql<Song>("SELECT * FROM Note").fetch(), ndb::KindError);
+    EXPECT_THROW(ndb::gql<Song>("SELECT * FROM Note").fetch(1, {.use_cache = false}), ndb::KindError);
+    EXPECT_EQ(ndb::gql("SELECT * FROM Note").fetch().size(), 1u);
 
     const auto page = Song::gql("WHERE n < 4 ORDER BY n").fetch_page(2);
     EXPECT_THAT(numbers(page.results), ElementsAre(1, 2));
