@@ -481,8 +481,8 @@ class Parser {
     }
     NDB_ASSIGN_OR_RETURN(const int number, integer<int>(site));
     if (number < 1 || number > gql_.positional_bindings_size()) {
-      return error(site, cat("expected a number from 1 to ", gql_.positional_bindings_size(),
-                             ", which is how many positional_bindings there are"));
+      return error(site,
+                   cat("expected the number of one of the ", gql_.positional_bindings_size(), " positional_bindings"));
     }
     used_.insert(number);
     return &gql_.positional_bindings(number - 1);

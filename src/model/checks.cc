@@ -89,10 +89,11 @@ class Preparing {
   void validate(const Row& row, void* field) {
     try {
       row.checks->each(field, row.checks->validator->run);
-    } catch (const std::exception& error) {  // a user's function, which may throw what it likes
+    } catch (...) {  // a user's function, which may throw what it likes
+      const absl::Status error = status_of(std::current_exception());
       const std::optional<Value> value = read(row, field);
       refuse(cat("holds ", value ? shown(*value) : "a value that cannot be stored",
-                 ", which its validator refuses: ", error.what()));
+                 ", which its validator refuses: ", from_absl(error.message())));
     }
   }
 

@@ -190,7 +190,7 @@ TEST(GqlTest, RefusalsSayWhereAndWhat) {
       {"SELECT * WHERE a = KEY(K, x)", "expected a string: a name; or an id"},
       {"SELECT * WHERE a = @", "expected a name or a number after @"},
       {"SELECT * WHERE a = @nobody", "column 20: expected a binding of that name in named_bindings"},
-      {"SELECT * WHERE a = @1 AND b = @3", "expected a number from 1 to 1"},
+      {"SELECT * WHERE a = @1 AND b = @3", "expected the number of one of the 1 positional_bindings"},
       {"SELECT * WHERE a = @end", "expected the binding to have a value"},
       {"SELECT * LIMIT @name", "expected the binding to be a cursor or an integer"},
       {"SELECT * LIMIT FIRST(1, 2)", "expected FIRST to have one number and one cursor"},

@@ -27,6 +27,7 @@ void adult(std::int64_t age) {
 }
 std::string trimmed(const std::string& text) {
   if (text == "?") throw std::invalid_argument("what is this");
+  if (text == "!") throw 5;
   const std::size_t end = text.find_last_not_of(' ');
   return text.substr(0, end == std::string::npos ? 0 : end + 1);
 }
@@ -109,6 +110,7 @@ TEST(ChecksTest, MessagesNameModelPropertyValueAndKey) {
       {[](auto& p) { p.other_age = 1; }, "\"other_age\" of Person holds 1,"},
       {[](auto& p) { p.nicknames = {"a", "?"}; },
        "\"nicknames\" of Person holds [\"a\", \"?\"], which its validator refuses: what is this"},
+      {[](auto& p) { p.nicknames = {"!"}; }, "\"nicknames\" of Person holds [\"!\"], which its validator refuses: "},
       {[](auto& p) { p.colour = "blue"; },
        "property \"colour\" of Person holds \"blue\", which is none of its choices: \"red\", \"green\""},
       {[](auto& p) { p.size = 4; }, "\"size\" of Person holds 4, which is none of its choices: 1, 2, 3"},
