@@ -86,6 +86,9 @@ class Context {
   bool in_transaction() const;
   // In a transaction: runs `callback` after a successful commit, in order. Outside: now.
   void call_on_commit(std::function<void()> callback);
+  // In a transaction: runs `callback` when this attempt at it has ended, committed or not, in order, after what
+  // call_on_commit() was given. Outside: now.
+  void call_on_transaction_complete(std::function<void()> callback);
 
   // Raw memcache, batched with everything else that is pending. The keys are the caller's own, apart from entities.
   // Network errors give nullopt or false and never throw. Times are seconds from now; 0 = unlimited. incr and decr

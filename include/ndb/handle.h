@@ -68,7 +68,8 @@ class Handle {
   // What a model class may declare anew. They stand here so that a private one is an error instead of being ignored.
   static constexpr detail::Unset _kind{}, _use_cache{}, _use_memcache{}, _use_datastore{}, _memcache_timeout{},
       _write_through{}, _best_effort{}, _use_shared_cache{}, _class_name{}, _legacy_data{}, _keep_unknown{},
-      _pre_get_hook{}, _post_get_hook{}, _pre_put_hook{}, _post_put_hook{}, _pre_delete_hook{}, _post_delete_hook{};
+      _pre_get_hook{}, _post_get_hook{}, _pre_put_hook{}, _post_put_hook{}, _pre_delete_hook{}, _post_delete_hook{},
+      _pre_allocate_ids_hook{}, _post_allocate_ids_hook{};
 
  protected:
   Handle() = default;

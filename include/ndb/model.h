@@ -61,6 +61,10 @@ struct SomeId {
 // - `void _pre_put_hook()`, not static: on the entity, before auto_now is set and anything is encoded.
 // - `void _post_put_hook(const absl::Status&) const`, not static: on the entity, when the result is there.
 // - `void _pre_delete_hook(const Key&)`, `void _post_delete_hook(const Key&, const absl::Status&)`: as for get.
+// - `void _pre_allocate_ids_hook(int count, const Key& parent)`, `void _post_allocate_ids_hook(int count, const Key&
+//   parent, const absl::Status&)`: around allocate_ids; without a parent the key is empty.
+//
+// What a pre hook throws goes to the caller, and nothing is done. What a post hook throws is logged.
 //
 // Base is another model class for plain inheritance: `class Employee : public ndb::Model<Employee, Person>`, whose
 // Properties derive from Person::Properties, has Person's properties, flags and hooks, and a kind of its own.
@@ -131,7 +135,13 @@ class Model : public Base {
   template <class M = D>
   static D get_or_insert(std::string_view name, const Key& parent, Props<M> properties = {},
                          const Options& options = {});
+  template <class M = D>
+  static Future<D> get_or_insert_async(std::string_view name, Props<M> properties = {}, const Options& options = {});
+  template <class M = D>
+  static Future<D> get_or_insert_async(std::string_view name, const Key& parent, Props<M> properties = {},
+                                       const Options& options = {});
   static std::vector<Key> allocate_ids(int count, const Key& parent = {}, const Options& options = {});
+  static Future<std::vector<Key>> allocate_ids_async(int count, const Key& parent = {}, const Options& options = {});
 
   template <class... F>
   static Query<D> query(F... filters) {
@@ -156,8 +166,8 @@ class Model : public Base {
 //
 // - `_class_name`: a string, its name in `class`; default: as for `_kind`.
 //
-// Class flags, `_kind`, and the hooks of get and delete are asked before the class of an entity is known: the root
-// alone can declare them.
+// Class flags, `_kind`, and the hooks of get, delete and allocate_ids are asked before the class of an entity is known:
+// the root alone can declare them.
 template <class D, class Base = Handle>
 class PolyModel : public Model<D, Base> {
   friend D;

@@ -19,19 +19,19 @@ template <class P>
 struct ListFilters {  // NOLINT(bugprone-crtp-constructor-accessibility): P is an aggregate, which needs it
   template <class V>
   Filter IN(std::initializer_list<V> values) const {
-    return filter_of_all<P>(Op::kIn, values);
+    return filter_of_all<P, Op::kIn>(values);
   }
   template <class Range>
   Filter IN(const Range& values) const {
-    return filter_of_all<P>(Op::kIn, values);
+    return filter_of_all<P, Op::kIn>(values);
   }
   template <class V>
   Filter NOT_IN(std::initializer_list<V> values) const {
-    return filter_of_all<P>(Op::kNotIn, values);
+    return filter_of_all<P, Op::kNotIn>(values);
   }
   template <class Range>
   Filter NOT_IN(const Range& values) const {
-    return filter_of_all<P>(Op::kNotIn, values);
+    return filter_of_all<P, Op::kNotIn>(values);
   }
 };
 
@@ -43,6 +43,9 @@ struct ListFilters {  // NOLINT(bugprone-crtp-constructor-accessibility): P is a
 // Comparisons make filters: == != < <= > >= with a value of the property's type, or nullptr for null. On a repeated
 // property a filter holds when it holds for any element. A minus makes a descending order. Beside IN and NOT_IN a
 // property has no named members of its own, since the sub-properties of a structured one are its members.
+//
+// `Customer::home == Address{...}` asks that all indexed properties of the struct are equal; null ones are left out, as
+// in NDB. Not of repeated structs.
 template <auto Member, PropertyOptions Options = PropertyOptions{}, class Parent = void>
 struct Property : detail::Columns<typename detail::MemberOf<decltype(Member)>::Type, Property<Member, Options, Parent>>,
                   detail::ListFilters<Property<Member, Options, Parent>> {
@@ -116,27 +119,31 @@ struct Fields {
 // `Filter` is written out: with `auto` the bodies would be instantiated while overloads are compared.
 template <detail::IsProperty P, class V>
 Filter operator==(P, const V& v) {
-  return detail::filter<P>(Op::kEqual, v);
+  if constexpr (detail::WholeStruct<P, V>) {
+    return detail::filter_of_struct<P>(v);
+  } else {
+    return detail::filter<P, Op::kEqual>(v);
+  }
 }
 template <detail::IsProperty P, class V>
 Filter operator!=(P, const V& v) {
-  return detail::filter<P>(Op::kNotEqual, v);
+  return detail::filter<P, Op::kNotEqual>(v);
 }
 template <detail::IsProperty P, class V>
 Filter operator<(P, const V& v) {
-  return detail::filter<P>(Op::kLess, v);
+  return detail::filter<P, Op::kLess>(v);
 }
 template <detail::IsProperty P, class V>
 Filter operator<=(P, const V& v) {
-  return detail::filter<P>(Op::kLessOrEqual, v);
+  return detail::filter<P, Op::kLessOrEqual>(v);
 }
 template <detail::IsProperty P, class V>
 Filter operator>(P, const V& v) {
-  return detail::filter<P>(Op::kGreater, v);
+  return detail::filter<P, Op::kGreater>(v);
 }
 template <detail::IsProperty P, class V>
 Filter operator>=(P, const V& v) {
-  return detail::filter<P>(Op::kGreaterOrEqual, v);
+  return detail::filter<P, Op::kGreaterOrEqual>(v);
 }
 template <detail::IsProperty P>
 Order operator-(P) {

@@ -47,6 +47,7 @@ struct ValidatorInfo {
 };
 struct ChoiceList {
   std::span<const Choice> (*all)();
+  unsigned types;  // bit n: there is one of Choice::Type n
 };
 
 template <class>
@@ -82,7 +83,8 @@ std::span<const Choice> all_choices() {
   return kAll;
 }
 template <Choice... C>
-inline constexpr ChoiceList kChoices{.all = &all_choices<C...>};
+inline constexpr ChoiceList kChoices{.all = &all_choices<C...>,
+                                     .types = (0U | ... | (1U << static_cast<unsigned>(C.type)))};
 
 }  // namespace detail
 

@@ -140,8 +140,27 @@ D Model<D, Base>::get_or_insert(std::string_view name, const Key& parent, Props<
   return detail::get_or_insert<D>(Key(_get_kind(), id(name), parent), std::move(properties), options);
 }
 template <class D, class Base>
+template <class M>
+Future<D> Model<D, Base>::get_or_insert_async(std::string_view name, Props<M> properties, const Options& options) {
+  return detail::in_background([key = Key(_get_kind(), id(name)), properties = std::move(properties), options] {
+    return detail::get_or_insert<D>(key, properties, options);
+  });
+}
+template <class D, class Base>
+template <class M>
+Future<D> Model<D, Base>::get_or_insert_async(std::string_view name, const Key& parent, Props<M> properties,
+                                              const Options& options) {
+  return detail::in_background([key = Key(_get_kind(), id(name), parent), properties = std::move(properties), options] {
+    return detail::get_or_insert<D>(key, properties, options);
+  });
+}
+template <class D, class Base>
 std::vector<Key> Model<D, Base>::allocate_ids(int count, const Key& parent, const Options& options) {
   return detail::allocate_ids(parent ? Key(_get_kind(), Id(), parent) : Key(_get_kind(), Id()), count, options);
+}
+template <class D, class Base>
+Future<std::vector<Key>> Model<D, Base>::allocate_ids_async(int count, const Key& parent, const Options& options) {
+  return detail::in_background([count, parent, options] { return allocate_ids(count, parent, options); });
 }
 
 }  // namespace ndb

@@ -84,6 +84,19 @@ struct PutState final : FutureState<Key> {
   std::uint64_t version = 0;  // that the entity was written as
 };
 
+// In the context `hold`. A post hook comes too late to undo anything, and others wait for the same batch: what it
+// throws is logged.
+template <class Hook>
+void run_post(std::shared_ptr<void> hold, std::string_view name, const Key& key, Hook hook) {
+  const CurrentContext current(std::move(hold));
+  try {
+    hook();
+  } catch (...) {
+    log(Severity::kError, cat("the ", name, " of ", key.to_string(),
+                              " failed: ", from_absl(status_of(std::current_exception()).message())));
+  }
+}
+
 // A write that nobody can be told of any more is told to whoever flushes the context next.
 template <class State>
 void settle(Context::Impl& context, std::shared_ptr<State>& state, const absl::StatusOr<Key>& result) {
@@ -114,8 +127,7 @@ absl::Status check_put_if(const Context::Impl& context, const Write& write) {
 }  // namespace
 
 void ReadOp::run_post_hook(const absl::Status& status) {
-  const CurrentContext current(std::exchange(context, nullptr));
-  post_get(key, status);
+  run_post(std::exchange(context, nullptr), "_post_get_hook", key, [&] { post_get(key, status); });
 }
 
 Found read(const Key& key, const ModelInfo& info, const Options& options) {
@@ -187,8 +199,8 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
     if (payload) state->version = payload->version();
     settle(context, state, result);
     if (info->post_put == nullptr) return;
-    const CurrentContext current(std::move(hold));
-    info->post_put(HandleAccess::wrap<Entity>(key, std::move(payload)), result.status());
+    run_post(std::move(hold), "_post_put_hook", key,
+             [&] { info->post_put(HandleAccess::wrap<Entity>(key, std::move(payload)), result.status()); });
   };
   Future<Key> future(state);
   state.reset();
@@ -227,12 +239,11 @@ Future<void> erase_async(const Key& key, const Options& options) {
   if (hooks != nullptr && hooks->pre_delete != nullptr) hooks->pre_delete(write.key);
   auto* post_delete = hooks != nullptr ? hooks->post_delete : nullptr;
   write.rpc = RpcOptions::of(options);
-  write.done = [state = future.state(), &context, post_delete,
+  write.done = [state = future.state(), &context, post_delete, key = write.key,
                 hold = post_delete != nullptr ? current_hold() : nullptr](const absl::StatusOr<Key>& result) mutable {
     settle(context, state, result);
     if (post_delete == nullptr) return;
-    const CurrentContext current(std::move(hold));
-    post_delete(result.ok() ? *result : Key(), result.status());
+    run_post(std::move(hold), "_post_delete_hook", key, [&] { post_delete(key, result.status()); });
   };
   if (status.ok()) {
     context.write(std::move(write));
@@ -249,6 +260,8 @@ std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& o
   if (key.is_complete()) {
     throw BadKeyError(cat("allocate_ids: ", key.to_string(), " has an id already; give the kind and perhaps a parent"));
   }
+  const ModelInfo* hooks = value_or_throw(find_model(key.kind()));
+  if (hooks != nullptr && hooks->pre_allocate_ids != nullptr) hooks->pre_allocate_ids(count, key.parent());
   std::vector<Future<Key>> futures;
   for (int i = 0; i < count; ++i) {
     futures.emplace_back(std::make_shared<FutureState<Key>>());
@@ -257,7 +270,17 @@ std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& o
   }
   std::vector<Key> keys;
   keys.reserve(futures.size());
-  for (const Future<Key>& future : futures) keys.push_back(future.get());
+  absl::Status status;
+  for (const Future<Key>& future : futures) {
+    absl::StatusOr<Key> allocated = future.try_get();
+    status.Update(allocated.status());
+    if (allocated.ok()) keys.push_back(*std::move(allocated));
+  }
+  if (hooks != nullptr && hooks->post_allocate_ids != nullptr) {
+    run_post(current_hold(), "_post_allocate_ids_hook", key,
+             [&] { hooks->post_allocate_ids(count, key.parent(), status); });
+  }
+  throw_if_error(status);
   return keys;
 }
 

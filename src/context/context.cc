@@ -175,6 +175,15 @@ void Context::call_on_commit(std::function<void()> callback) {
   }
 }
 
+void Context::call_on_transaction_complete(std::function<void()> callback) {
+  impl_->check_thread();
+  if (impl_->in_transaction()) {
+    impl_->on_complete.push_back(std::move(callback));
+  } else {
+    callback();
+  }
+}
+
 Future<std::optional<std::string>> Context::memcache_get_async(std::string_view key) {
   return get_raw<std::string>(*this, key, [](memcache::RawItem item) { return std::move(item.value); });
 }

@@ -143,7 +143,7 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   TransactionState* transaction = nullptr;  // of a transaction's context, while it runs
   std::shared_ptr<void> outer;              // of a transaction's context: what outside() gives
   bool over = false;                        // the transaction has ended: every call is an error
-  std::vector<std::function<void()>> on_commit;
+  std::vector<std::function<void()>> on_commit, on_complete;
 
   shared_cache::Providing providing;  // of a provider's context, and those within it
 

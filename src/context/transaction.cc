@@ -54,14 +54,16 @@ class Attempt {
   Attempt& operator=(const Attempt&) = delete;
 
   const std::string& id() const { return state_.id; }
-  std::vector<std::function<void()>> take_callbacks() { return std::move(impl().on_commit); }
 
-  // Nothing works in the transaction when this returns.
-  void run(const std::function<void()>& body) { run_in(context_, body); }
-  absl::Status commit();  // OK: committed and merged. ABORTED: worth another attempt
-  void roll_back();
+  // True: committed and merged, and the callbacks were run. False: undone by Rollback. ABORTED: worth another attempt.
+  // Throws what `body` or a callback throws, and every other error.
+  absl::StatusOr<bool> run(const std::function<void()>& body);
+  // Runs what waits for the end of the transaction, all of it; `error` is the first one that has happened.
+  void complete(std::exception_ptr& error);
 
  private:
+  absl::Status commit();
+  void roll_back();
   Context::Impl& impl() { return context_->impl(); }
   absl::Status check_limits(const std::vector<Write>& writes) const;
   absl::Status lock(const std::vector<Write>& writes);
@@ -75,6 +77,37 @@ class Attempt {
   std::shared_ptr<Context> context_;
   std::vector<memcache::LockPtr> locks_;  // one per write of the Commit; null where none is wanted
 };
+
+absl::StatusOr<bool> Attempt::run(const std::function<void()>& body) {
+  try {
+    run_in(context_, body);  // nothing works in the transaction when this returns
+  } catch (const Rollback&) {
+    roll_back();
+    return false;
+  } catch (const Error& error) {
+    roll_back();
+    if (!absl::IsAborted(error.status())) throw;
+    return error.status();
+  } catch (...) {
+    roll_back();
+    throw;
+  }
+  absl::Status status = commit();
+  if (absl::IsAborted(status)) return status;
+  throw_if_error(status);
+  for (const std::function<void()>& callback : std::exchange(impl().on_commit, {})) callback();
+  return true;
+}
+
+void Attempt::complete(std::exception_ptr& error) {
+  for (const std::function<void()>& callback : std::exchange(impl().on_complete, {})) {
+    try {
+      callback();
+    } catch (...) {
+      if (error == nullptr) error = std::current_exception();
+    }
+  }
+}
 
 absl::Status Attempt::check_limits(const std::vector<Write>& writes) const {
   if (state_.read_only && !writes.empty()) {
@@ -236,29 +269,19 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
     absl::StatusOr<std::string> id = begin(parent, options, previous);
     if (!id.ok()) throw_error(annotate(id.status(), "begin of a transaction"));
     Attempt attempt(outside, *std::move(id), options);
-    absl::Status status;
+    absl::StatusOr<bool> committed;
+    std::exception_ptr error;
     try {
-      attempt.run(body);
-    } catch (const Rollback&) {
-      attempt.roll_back();
-      return false;
-    } catch (const Error& error) {
-      attempt.roll_back();
-      if (!absl::IsAborted(error.status())) throw;
-      status = error.status();
+      committed = attempt.run(body);
     } catch (...) {
-      attempt.roll_back();
-      throw;
+      error = std::current_exception();
     }
-    if (status.ok()) status = attempt.commit();
-    if (status.ok()) {
-      for (const std::function<void()>& callback : attempt.take_callbacks()) callback();
-      return true;
-    }
-    if (!absl::IsAborted(status)) throw_error(status);
+    attempt.complete(error);
+    if (error != nullptr) std::rethrow_exception(error);
+    if (committed.ok()) return *committed;
     if (number >= options.retries) {
-      throw_error(transaction_failed(
-          cat("a transaction was aborted ", number + 1, " times; the last answer was: ", from_absl(status.message()))));
+      throw_error(transaction_failed(cat("a transaction was aborted ", number + 1,
+                                         " times; the last answer was: ", from_absl(committed.status().message()))));
     }
     previous = attempt.id();
     sleep(backoff(number));

@@ -3,6 +3,10 @@
 #include <iterator>
 #include <utility>
 
+#include "base/strings.h"
+#include "ndb/detail/property_traits.h"
+#include "ndb/error.h"
+
 namespace ndb {
 namespace {
 
@@ -26,4 +30,22 @@ Filter combine(Op op, std::vector<Filter> parts) {
 Filter AND(std::vector<Filter> parts) { return combine(Op::kAnd, std::move(parts)); }
 Filter OR(std::vector<Filter> parts) { return combine(Op::kOr, std::move(parts)); }
 
+namespace detail {
+
+Filter all_parts(std::string_view property, std::vector<Filter> parts) {
+  if (parts.empty()) {
+    throw BadFilterError(cat("the property ", quoted(property),
+                             " is compared with a struct that has no indexed property that is set; compare it with "
+                             "nullptr, or name a sub-property"));
+  }
+  return AND(std::move(parts));
+}
+
+void refuse_repeated_part(std::string_view property) {
+  throw BadFilterError(cat("the property ", quoted(property),
+                           " is repeated, and cannot be compared as a part of its struct; leave it empty there, and "
+                           "add a filter for each of its elements"));
+}
+
+}  // namespace detail
 }  // namespace ndb

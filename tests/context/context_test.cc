@@ -59,6 +59,13 @@ class Hooked : public ndb::Model<Hooked> {
   static void _post_get_hook(const ndb::Key& key, const absl::Status& status) { note("post_get", key, status); }
   static void _pre_delete_hook(const ndb::Key& key) { note("pre_delete", key); }
   static void _post_delete_hook(const ndb::Key& key, const absl::Status& status) { note("post_delete", key, status); }
+  static void _pre_allocate_ids_hook(int count, const ndb::Key& parent) {
+    if (count > 9) throw ndb::BadArgumentError("too many");
+    note("pre_allocate_ids " + std::to_string(count), parent);
+  }
+  static void _post_allocate_ids_hook(int count, const ndb::Key& parent, const absl::Status& status) {
+    note("post_allocate_ids " + std::to_string(count), parent, status);
+  }
   void _pre_put_hook() {
     edit().n += 1;
     note("pre_put", key());
@@ -70,6 +77,18 @@ class Hooked : public ndb::Model<Hooked> {
     const auto id = key.string_id();
     hook_calls.push_back(std::move(what) + " " + (id ? std::string(*id) : "?") + (status.ok() ? "" : " failed"));
   }
+};
+
+class Grumbler : public ndb::Model<Grumbler> {  // its post hooks throw
+ public:
+  struct Properties {
+    std::int64_t n = 0;
+  };
+  NDB_MODEL(n)
+  static void _post_get_hook(const ndb::Key&, const absl::Status&) { throw std::runtime_error("got"); }
+  static void _post_delete_hook(const ndb::Key&, const absl::Status&) { throw std::runtime_error("deleted"); }
+  static void _post_allocate_ids_hook(int, const ndb::Key&, const absl::Status&) { throw 5; }
+  void _post_put_hook(const absl::Status&) const { throw std::runtime_error("put"); }
 };
 
 class ContextTest : public Tiers {
@@ -155,6 +174,38 @@ TEST_F(ContextTest, CallsOneByOneAreOneBatchPerTier) {
   });
   EXPECT_EQ(tasklets.lookups, 1);
   EXPECT_EQ(tasklets.memcache_reads, 0);
+}
+
+TEST_F(ContextTest, OnlyWhatTheRpcNeedsSplitsABatch) {
+  const std::vector<ndb::Key> all = keys(4);
+  store(all);
+  const ndb::TierCounts one = in_new_context(client_, [&] {
+    const auto a = all[0].get_async<Account>({.use_cache = false});
+    const auto b = all[1].get_async<Account>({.use_memcache = false});
+    const auto c = all[2].get_async<Account>({.memcache_timeout = 30});
+    const auto d = all[3].get_async<Account>();
+    ndb::wait_all(a, b, c, d);
+  });
+  EXPECT_EQ(one.lookups, 1);
+  EXPECT_EQ(one.lookup_keys, 4);
+  const ndb::TierCounts two = in_new_context(client_, [&] {
+    const auto a = all[0].get_async<Account>({.use_memcache = false});
+    const auto b = all[1].get_async<Account>({.use_memcache = false, .deadline = std::chrono::seconds(20)});
+    ndb::wait_all(a, b);
+  });
+  EXPECT_EQ(two.lookups, 2);
+}
+
+TEST_F(ContextTest, AHitDoesNotWaitForTheMissesOfItsBatch) {
+  const std::vector<ndb::Key> all = keys(2);
+  store(all);
+  in_new_context(client_, [&] { all[1].get<Account>(); });  // memcache has this one
+  std::vector<std::string> answered;
+  const ndb::TierCounts counts = in_new_context(
+      client_, [&] { ndb::map(all, [&](const ndb::Key& key) { answered.push_back(key.get<Account>()->name); }); });
+  EXPECT_THAT(answered, ElementsAre("k1", "k0"));
+  EXPECT_EQ(counts.memcache_reads, 1);
+  EXPECT_EQ(counts.lookup_keys, 1);
 }
 
 TEST_F(ContextTest, LookupsAreCutByTheirLimit) {
@@ -452,6 +503,13 @@ TEST_F(ContextTest, GetOrInsertInsertsOnce) {
     EXPECT_EQ(Account::get_or_insert("x", {.name = "second"})->name, "first");
   });
   in_new_context(client_, [&] { EXPECT_EQ(Account::get_or_insert("x", {.name = "third"})->name, "first"); });
+  in_new_context(client_, [&] {  // two at once: both find nothing, and one inserts
+    const auto one = Account::get_or_insert_async("y", {.name = "one"});
+    const auto two = Account::get_or_insert_async("y", {.name = "two"});
+    EXPECT_EQ(one.get()->name, two.get()->name);
+    EXPECT_EQ(Account::get_or_insert_async("z", ndb::key<Account>("y"), {.name = "child"}).get().key().parent(),
+              one.get().key());
+  });
 }
 
 TEST_F(ContextTest, KeysMadeOutsideOfAContextWork) {
@@ -479,6 +537,43 @@ TEST_F(ContextTest, HooksRunAroundEveryCall) {
   });
   EXPECT_THAT(hook_calls, ElementsAre("pre_put h", "post_put h", "pre_get h", "post_get h", "pre_get h", "post_get h",
                                       "pre_delete h", "post_delete h"));
+}
+
+TEST_F(ContextTest, HooksRunAroundAllocateIds) {
+  hook_calls.clear();
+  const ndb::Key parent = ndb::key<Hooked>("p");
+  in_new_context(client_, [&] {
+    EXPECT_EQ(Hooked::allocate_ids(2).size(), 2u);
+    EXPECT_EQ(Hooked::allocate_ids_async(1, parent).get()[0].parent().string_id(), "p");
+    EXPECT_THROW(Hooked::allocate_ids(-1), ndb::BadArgumentError);  // refused before any hook
+    EXPECT_THROW(Hooked::allocate_ids(10), ndb::BadArgumentError);  // by the hook
+    Hooked::make({}).put();                                         // not a call of allocate_ids
+    EXPECT_THROW(Hooked::allocate_ids(1, parent.in_partition({.project = "other"})), ndb::Error);
+  });
+  EXPECT_THAT(hook_calls, ElementsAre("pre_allocate_ids 2 ?", "post_allocate_ids 2 ?", "pre_allocate_ids 1 p",
+                                      "post_allocate_ids 1 p", "pre_put ?", "post_put ?", "pre_allocate_ids 1 p",
+                                      "post_allocate_ids 1 p failed"));
+}
+
+// What was done stays done, and the rest of the batch gets its results.
+TEST_F(ContextTest, APostHookThatThrowsIsLogged) {
+  std::vector<std::string> logged;
+  ndb::set_log_sink([&](ndb::Severity, std::string_view message) { logged.emplace_back(message); });
+  in_new_context(client_, [&] {
+    const std::vector<ndb::Key> two{ndb::key<Grumbler>("a"), ndb::key<Grumbler>("b")};
+    std::vector<Grumbler> grumblers{Grumbler::make({.n = 1}, two[0]), Grumbler::make({.n = 2}, two[1])};
+    ndb::put_multi(grumblers);
+    ndb::get_context().clear_cache();
+    EXPECT_EQ(ndb::get_multi<Grumbler>(two)[1]->n, 2);
+    EXPECT_EQ(Grumbler::get_by_id("a")->n, 1);
+    ndb::delete_multi(two);
+    EXPECT_EQ(Grumbler::allocate_ids(1).size(), 1u);
+  });
+  ndb::set_log_sink(nullptr);
+  ASSERT_EQ(logged.size(), 8u);
+  EXPECT_THAT(logged[0], HasSubstr("_post_put_hook of Key('Grumbler', 'a'"));
+  EXPECT_THAT(logged[0], HasSubstr("failed: put"));
+  EXPECT_THAT(logged[7], HasSubstr("_post_allocate_ids_hook of Key('Grumbler', None"));
 }
 
 TEST_F(ContextTest, BadCallsSayWhatIsWrong) {
@@ -546,6 +641,15 @@ TEST_F(ContextTest, AScopeSendsWhatIsPending) {
   auto scope = client_.context();
   (void)ndb::Entity::make("Other", ndb::id("o"), {{"x", 1}}).put_async({.retries = -1});
   EXPECT_THROW(scope.close(), ndb::BadArgumentError);
+  // The destructor cannot throw it.
+  std::vector<std::string> logged;
+  ndb::set_log_sink([&](ndb::Severity, std::string_view message) { logged.emplace_back(message); });
+  {
+    const auto left = client_.context();
+    (void)ndb::Entity::make("Other", ndb::id("o"), {{"x", 1}}).put_async({.retries = -1});
+  }
+  ndb::set_log_sink(nullptr);
+  EXPECT_THAT(logged, ElementsAre(HasSubstr("retries")));
 }
 
 TEST_F(ContextTest, TheDefaultClientServesThreadsWithoutScope) {

@@ -115,6 +115,9 @@ class Invoice : public ndb::Model<Invoice> {
   static void _post_get_hook(const ndb::Key& key, const absl::Status& status) { note("got", key, status); }
   static void _pre_delete_hook(const ndb::Key& key) { note("about to delete", key, absl::OkStatus()); }
   static void _post_delete_hook(const ndb::Key& key, const absl::Status& status) { note("deleted", key, status); }
+  static void _pre_allocate_ids_hook(int count, const ndb::Key&) {
+    if (count > 1000) throw ndb::BadArgumentError("so many invoices?");
+  }
 
   static inline std::vector<std::string> notes;
   static void note(std::string_view what, const ndb::Key& key, const absl::Status& status) {
@@ -469,6 +472,7 @@ TEST_F(GuideInContext, Models) {
   EXPECT_EQ(invoice->shown, "42 EUR");
   Invoice::get_by_id(1);
   EXPECT_EQ(Invoice::notes.size(), 3u);
+  EXPECT_THROW(Invoice::allocate_ids(1001), ndb::BadArgumentError);
 
   Employee employee = Employee::make({}, ndb::id("x"));
   employee.edit().name = "Lee";

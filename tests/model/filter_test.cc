@@ -1,6 +1,9 @@
 #include "ndb/filter.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "ndb/error.h"
 #include "ndb/model.h"
@@ -16,6 +19,8 @@ class Query {
 };
 
 namespace {
+
+using ::testing::HasSubstr;
 
 struct Place {
   double lat = 0;
@@ -92,6 +97,68 @@ TEST(FilterTest, ComparisonsMakeFilters) {
   }
   EXPECT_THROW(static_cast<void>(Customer::age > UINT64_MAX), BadValueError);
   EXPECT_EQ(Customer::query(Customer::age > 30, Customer::tags == "vip").filters.size(), 2u);
+}
+
+struct Hidden {
+  std::optional<std::string> name{};
+  std::string secret{};
+  NDB_PROPERTIES(Hidden, name, (secret, .indexed = false))
+};
+struct Contents {
+  std::optional<Place> where{};
+  std::vector<std::string> labels{};
+  Key owner{};
+  Value any{};
+  Text note{};
+  std::string both() const { return labels.empty() ? "none" : labels.front(); }
+  NDB_PROPERTIES(Contents, where, labels, owner, any, note, both)
+};
+class Box : public Model<Box> {
+ public:
+  struct Properties {
+    std::optional<Contents> contents{};
+    Hidden hidden{};
+  };
+  NDB_MODEL(contents, hidden)
+};
+
+TEST(FilterTest, AWholeStructIsTheAndOfWhatIsSetInIt) {
+  const auto shown = [](const Filter& filter) {
+    std::string text;
+    const auto add = [&](const Filter& part) {
+      EXPECT_EQ(part.op, Op::kEqual);
+      text += part.property + "=" + part.value.to_string() + " ";
+    };
+    if (filter.op == Op::kAnd) {
+      std::for_each(filter.parts.begin(), filter.parts.end(), add);
+    } else {
+      add(filter);
+    }
+    return text;
+  };
+  EXPECT_EQ(shown(Customer::home == Address{.city = "Oslo", .name = "HQ", .place = {.lat = 2, .secret = "x"}}),
+            R"(home.city="Oslo" home.n="HQ" home.place.lat=2 )");
+  EXPECT_EQ(shown(Customer::home == Address{}), R"(home.city="" home.place.lat=0 )");  // null ones are left out
+  EXPECT_EQ(shown(Customer::work == Address{.city = "Oslo"}), R"(work.city="Oslo" work.place.lat=0 )");
+  EXPECT_EQ(shown(Customer::home.place == Place{.lat = 3}), "home.place.lat=3 ");
+  EXPECT_EQ(shown(Customer::work == std::optional(Address{.city = "Oslo"})), R"(work.city="Oslo" work.place.lat=0 )");
+  EXPECT_EQ(shown(Customer::work == std::optional<Address>()), "work=null ");
+  EXPECT_EQ(shown(Box::contents == Contents{.where = Place{.lat = 1}, .any = 5, .note = Text("long")}),
+            R"(contents.where.lat=1 contents.any=5 contents.both="none" )");
+  EXPECT_EQ(shown(Box::contents == Contents{.any = unindexed("x")}), R"(contents.both="none" )");
+
+  const auto refusal = [](const auto& make) -> std::string {
+    try {
+      make();
+    } catch (const BadFilterError& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  EXPECT_THAT(refusal([] { static_cast<void>(Box::contents == Contents{.labels = {"a"}}); }),
+              HasSubstr("the property \"contents.labels\" is repeated"));
+  EXPECT_THAT(refusal([] { static_cast<void>(Box::hidden == Hidden{.secret = "x"}); }),
+              HasSubstr("no indexed property"));
 }
 
 TEST(FilterTest, PropertiesMakeOrders) {

@@ -512,6 +512,12 @@ class Hooked : public Model<Hooked> {
   static void _post_delete_hook(const Key&, const absl::Status& status) {
     calls.push_back(cat("post_delete ", status.ok()));
   }
+  static void _pre_allocate_ids_hook(int count, const Key& parent) {
+    calls.push_back(cat("pre_allocate_ids ", count, " ", parent.kind()));
+  }
+  static void _post_allocate_ids_hook(int count, const Key& parent, const absl::Status& status) {
+    calls.push_back(cat("post_allocate_ids ", count, " ", parent.kind(), " ", status.ok()));
+  }
   void _pre_put_hook() {
     if ((*this)->n < 0) throw BadValueError("negative");
     edit().n += 1;
@@ -535,7 +541,10 @@ TEST(ModelTest, HooksAreFoundOnTheClass) {
   info.post_put(h, absl::CancelledError());
   info.pre_delete(key);
   info.post_delete(key, absl::OkStatus());
-  EXPECT_THAT(calls, ElementsAre("pre_get Hooked", "post_get 1", "post_put 20", "pre_delete Hooked", "post_delete 1"));
+  info.pre_allocate_ids(3, key);
+  info.post_allocate_ids(3, key, absl::OkStatus());
+  EXPECT_THAT(calls, ElementsAre("pre_get Hooked", "post_get 1", "post_put 20", "pre_delete Hooked", "post_delete 1",
+                                 "pre_allocate_ids 3 Hooked", "post_allocate_ids 3 Hooked 1"));
 
   h.edit().n = -1;
   EXPECT_THROW(info.pre_put(h), BadValueError);
@@ -548,6 +557,8 @@ TEST(ModelTest, HooksAreFoundOnTheClass) {
   EXPECT_EQ(none.post_put, nullptr);
   EXPECT_EQ(none.pre_delete, nullptr);
   EXPECT_EQ(none.post_delete, nullptr);
+  EXPECT_EQ(none.pre_allocate_ids, nullptr);
+  EXPECT_EQ(none.post_allocate_ids, nullptr);
 }
 
 TEST(ModelTest, FootprintGrowsWithTheContents) {

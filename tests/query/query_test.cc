@@ -139,6 +139,49 @@ TEST_F(Queries, NestedAndRepeatedProperties) {
   });
 }
 
+struct Room {
+  std::optional<std::string> name{};
+  Address town{};
+  ndb::Text notes{};
+  NDB_PROPERTIES(Room, name, town, notes)
+};
+template <bool Legacy>
+class House : public ndb::Model<House<Legacy>> {
+ public:
+  struct Properties {
+    Room best{};
+    std::optional<Room> second{};
+  };
+  NDB_MODEL(best, second)
+  static constexpr auto _kind = Legacy ? "OldHouse" : "House";
+  static constexpr bool _legacy_data = Legacy;
+};
+
+template <class H>
+void find_houses_by_their_rooms() {
+  H::make({.best = {.name = "hall", .town = {.city = "Rome"}, .notes = ndb::Text("big")}}, ndb::id(1)).put();
+  H::make({.best = {.name = "attic", .town = {.city = "Rome"}}, .second = Room{.name = "hall"}}, ndb::id(2)).put();
+  const auto ids = [](const ndb::Filter& filter) {
+    return H::query(filter).order(H::_key).keys_only().map([](const ndb::Key& key) { return *key.integer_id(); });
+  };
+  EXPECT_THAT(ids(H::best == Room{.name = "hall", .town = {.city = "Rome"}}), ElementsAre(1));
+  EXPECT_THAT(ids(H::best == Room{.town = {.city = "Rome"}}), ElementsAre(1, 2));  // no name: any
+  EXPECT_THAT(ids(H::best == Room{.name = "hall", .town = {.city = "Oslo"}}), IsEmpty());
+  EXPECT_THAT(ids(H::best.town == Address{.city = "Rome"}), ElementsAre(1, 2));
+  EXPECT_THAT(ids(H::second == Room{.name = "hall"}), ElementsAre(2));
+  EXPECT_THAT(ids(H::second == std::optional<Room>()), ElementsAre(1));
+  EXPECT_THAT(
+      ids(ndb::OR(H::second == Room{.name = "hall"}, H::best == Room{.name = "hall", .town = {.city = "Rome"}})),
+      ElementsAre(1, 2));
+}
+
+TEST_F(Queries, WholeStructs) {
+  in_new_context(client_, [] {
+    find_houses_by_their_rooms<House<false>>();
+    find_houses_by_their_rooms<House<true>>();
+  });
+}
+
 TEST_F(Queries, WithoutAKind) {
   in_new_context(client_, [] {
     Firm::make({}, ndb::id("acme"), ndb::key<Person>("ann")).put();

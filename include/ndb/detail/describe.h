@@ -196,6 +196,23 @@ constexpr void add_hooks(ModelInfo& info) {
         "ndb: _post_delete_hook must be public and static and take (const ndb::Key&, const absl::Status&).");
     info.post_delete = [](const Key& key, const absl::Status& status) { D::_post_delete_hook(key, status); };
   }
+  if constexpr (!requires { requires std::same_as<const Unset, decltype(D::_pre_allocate_ids_hook)>; }) {
+    static_assert(
+        requires(int count, const Key& parent) { D::_pre_allocate_ids_hook(count, parent); },
+        "ndb: _pre_allocate_ids_hook must be public and static and take (int count, const ndb::Key& parent).");
+    info.pre_allocate_ids = [](int count, const Key& parent) { D::_pre_allocate_ids_hook(count, parent); };
+  }
+  if constexpr (!requires { requires std::same_as<const Unset, decltype(D::_post_allocate_ids_hook)>; }) {
+    static_assert(
+        requires(int count, const Key& parent, const absl::Status& status) {
+          D::_post_allocate_ids_hook(count, parent, status);
+        },
+        "ndb: _post_allocate_ids_hook must be public and static and take (int count, const ndb::Key& parent, const "
+        "absl::Status&).");
+    info.post_allocate_ids = [](int count, const Key& parent, const absl::Status& status) {
+      D::_post_allocate_ids_hook(count, parent, status);
+    };
+  }
   if constexpr (!requires { requires std::same_as<const Unset, decltype(D::_pre_put_hook)>; }) {
     static_assert(
         requires(D& model) { model._pre_put_hook(); },
@@ -221,7 +238,9 @@ consteval bool inherits_what_is_of_the_kind() {
          kSame<&D::_memcache_timeout, &B::_memcache_timeout> && kSame<&D::_write_through, &B::_write_through> &&
          kSame<&D::_best_effort, &B::_best_effort> && kSame<&D::_use_shared_cache, &B::_use_shared_cache> &&
          kSame<&D::_pre_get_hook, &B::_pre_get_hook> && kSame<&D::_post_get_hook, &B::_post_get_hook> &&
-         kSame<&D::_pre_delete_hook, &B::_pre_delete_hook> && kSame<&D::_post_delete_hook, &B::_post_delete_hook>;
+         kSame<&D::_pre_delete_hook, &B::_pre_delete_hook> && kSame<&D::_post_delete_hook, &B::_post_delete_hook> &&
+         kSame<&D::_pre_allocate_ids_hook, &B::_pre_allocate_ids_hook> &&
+         kSame<&D::_post_allocate_ids_hook, &B::_post_allocate_ids_hook>;
 }
 
 template <class D>
@@ -238,8 +257,8 @@ constexpr void add_poly(ModelInfo& info) {
                   "ndb: Properties must derive from those of the class that is extended.");
     static_assert(
         inherits_what_is_of_the_kind<D>(),
-        "ndb: class flags, _kind, and hooks of get and delete belong to a whole kind; declare them in the root "
-        "of the PolyModels.");
+        "ndb: class flags, _kind, and hooks of get, delete and allocate_ids belong to a whole kind; declare them in "
+        "the root of the PolyModels.");
     info.poly_base = &kInfo<typename D::ndb_base>;
   }
 }
@@ -247,6 +266,7 @@ constexpr void add_poly(ModelInfo& info) {
 template <class D>
 constexpr ModelInfo describe() {
   using P = typename D::Properties;
+  static_assert(requires { D::ndb_fields(); }, "ndb: a model class lists its properties: NDB_MODEL(name, age).");
   static_assert(std::is_aggregate_v<P>, "ndb: Properties must be an aggregate: public fields, no constructors.");
   static_assert(stored(D::ndb_fields()) + !kIsRoot<D> == field_count<P>(),  // a base class counts as one field
                 "ndb: NDB_MODEL must list every field of Properties, and nothing else.");

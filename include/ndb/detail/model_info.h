@@ -48,13 +48,15 @@ struct ModelInfo {
   ClassFlag<Timeout> memcache_timeout{};
 
   // The hooks, null where the class has none (see ndb/model.h). The handle given to pre_put may be changed by it; all
-  // may throw.
+  // may throw, the post hooks into the log.
   void (*pre_get)(const Key&) = nullptr;
   void (*post_get)(const Key&, const absl::Status&) = nullptr;
   void (*pre_put)(Handle&) = nullptr;
   void (*post_put)(const Handle&, const absl::Status&) = nullptr;
   void (*pre_delete)(const Key&) = nullptr;
   void (*post_delete)(const Key&, const absl::Status&) = nullptr;
+  void (*pre_allocate_ids)(int count, const Key& parent) = nullptr;
+  void (*post_allocate_ids)(int count, const Key& parent, const absl::Status&) = nullptr;
 };
 
 // Defined by ndb/model.h for model classes and by ndb/entity.h.

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -75,6 +76,12 @@ struct Traits<Property<M, O, Parent>> {
       if (!Traits<Parent>::indexed()) return false;
     }
     return O.indexed && !O.local && Codec<Type>::kIndexed;
+  }
+  static constexpr bool repeated() {
+    if constexpr (!std::is_void_v<Parent>) {
+      if (Traits<Parent>::repeated()) return true;
+    }
+    return kIsVector<Type>;
   }
   static std::string path() {
     if constexpr (std::is_void_v<Parent>) {
@@ -152,38 +159,100 @@ Value operand(const V& v) {
   }
 }
 
-template <class P, class V>
+template <class P, Op O, class V>
 consteval bool check_filter() {
   constexpr bool indexed = Traits<P>::indexed();
   constexpr bool right_type = comparable<typename Traits<P>::Operand, V>();
+  constexpr bool right_op = O == Op::kEqual || !Structured<typename Traits<P>::Operand>;  // only null ones are indexed
   static_assert(indexed, "ndb: this property is not indexed, so a query cannot filter or sort by it.");
   static_assert(right_type,
                 "ndb: a property is compared with a value of its own type, or with nullptr for null; a "
-                "structured one by its sub-properties.");
-  return indexed && right_type;
+                "structured one by its sub-properties, or by == with a whole struct.");
+  static_assert(right_op || !right_type,
+                "ndb: a struct is compared by == alone, with nullptr or another struct; else filter by its "
+                "sub-properties.");
+  return indexed && right_type && right_op;
+}
+
+template <class P, Op O, class V>
+Filter filter(const V& v) {
+  using Given = std::decay_t<const V>;
+  if constexpr (check_filter<P, O, Given>()) {
+    return {Traits<P>::path(), O, operand<typename Traits<P>::Operand, Given>(v)};
+  }
+}
+
+template <class P, Op O, class Range>
+Filter filter_of_all(const Range& values) {
+  using Given = std::decay_t<decltype(*std::begin(values))>;
+  Array elements;
+  if constexpr (check_filter<P, O, Given>()) {
+    for (const auto& v : values) elements.push_back(operand<typename Traits<P>::Operand, Given>(v));
+  }
+  return {Traits<P>::path(), O, std::move(elements)};
+}
+
+// ---- Whole structs
+
+// The AND of what the fields of a struct must be equal to. BadFilterError if that is nothing.
+Filter all_parts(std::string_view property, std::vector<Filter> parts);
+// BadFilterError: a field of a struct is repeated and not empty.
+[[noreturn]] void refuse_repeated_part(std::string_view property);
+
+template <class P, class T, auto... M, PropertyOptions... O>
+void add_parts(std::vector<Filter>& parts, const T& object, Fields<Property<M, O, void>...>);
+
+// What P must be equal to for it to hold `value`; nothing for null, and for what is not indexed.
+template <class P, class T>
+void add_part(std::vector<Filter>& parts, const T& value) {
+  if constexpr (!Traits<P>::indexed()) {
+    return;
+  } else if constexpr (std::same_as<T, Expando>) {
+    static_assert(kNever<T>,
+                  "ndb: a struct with an ndb::Expando cannot be compared as a whole. Write its sub-properties out.");
+  } else if constexpr (kIsVector<T>) {
+    if (!value.empty()) refuse_repeated_part(Traits<P>::path());
+  } else if constexpr (kIsOptional<T>) {
+    if (value) add_part<P>(parts, *value);
+  } else if constexpr (Structured<T>) {
+    add_parts<P>(parts, value, T::ndb_fields());
+  } else if (Value v = operand<T, T>(value); !v.is_null() && v.indexed()) {
+    parts.emplace_back(Traits<P>::path(), Op::kEqual, std::move(v));
+  }
+}
+template <class P, class T, auto... M, PropertyOptions... O>
+void add_parts(std::vector<Filter>& parts, const T& object, Fields<Property<M, O, void>...>) {
+  (add_part<Property<M, O, P>>(parts, std::invoke(M, object)), ...);
 }
 
 template <class P, class V>
-Filter filter(Op op, const V& v) {
-  using Given = std::decay_t<const V>;
-  if constexpr (check_filter<P, Given>()) {
-    return {Traits<P>::path(), op, operand<typename Traits<P>::Operand, Given>(v)};
+concept WholeStruct =
+    Structured<typename Traits<P>::Operand> &&
+    (std::same_as<V, typename Traits<P>::Operand> || std::same_as<V, std::optional<typename Traits<P>::Operand>>);
+
+template <class P, class V>
+Filter filter_of_struct(const V& v) {
+  static_assert(Traits<P>::indexed(), "ndb: this property is not indexed, so a query cannot filter or sort by it.");
+  static_assert(!Traits<P>::repeated(),
+                "ndb: a repeated struct cannot be compared as a whole, because the Datastore cannot tell that one "
+                "element meets all. Write its sub-properties out: Customer::offices.city == \"Oslo\", "
+                "Customer::offices.street == \"Side 2\".");
+  if constexpr (kIsOptional<V>) {
+    return v ? filter_of_struct<P>(*v) : Filter(Traits<P>::path(), Op::kEqual, {});
+  } else {
+    std::vector<Filter> parts;
+    add_parts<P>(parts, v, V::ndb_fields());
+    return all_parts(Traits<P>::path(), std::move(parts));
   }
 }
 
-template <class P, class Range>
-Filter filter_of_all(Op op, const Range& values) {
-  using Given = std::decay_t<decltype(*std::begin(values))>;
-  Array elements;
-  if constexpr (check_filter<P, Given>()) {
-    for (const auto& v : values) elements.push_back(operand<typename Traits<P>::Operand, Given>(v));
-  }
-  return {Traits<P>::path(), op, std::move(elements)};
-}
+// ---- Orders
 
 template <class P>
 Order order(bool descending) {
   static_assert(Traits<P>::indexed(), "ndb: this property is not indexed, so a query cannot filter or sort by it.");
+  static_assert(!Structured<typename Traits<P>::Operand>,
+                "ndb: a structured property has no order; sort by a sub-property of it.");
   return {Traits<P>::path(), descending};
 }
 

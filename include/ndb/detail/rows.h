@@ -145,6 +145,23 @@ void each_value(void* field, void (*run)(void* value)) {
   }
 }
 
+// The types of choices that a property of T can have, as in ChoiceList.
+template <class T>
+consteval unsigned choice_types() {
+  const auto bit = [](Choice::Type type) { return 1U << static_cast<unsigned>(type); };
+  if constexpr (std::same_as<T, Value>) {
+    return ~0U;
+  } else if constexpr (std::same_as<T, bool>) {
+    return bit(Choice::Type::kBool);
+  } else if constexpr (std::integral<T>) {
+    return bit(Choice::Type::kNumber);
+  } else if constexpr (std::floating_point<T>) {
+    return bit(Choice::Type::kNumber) | bit(Choice::Type::kReal);
+  } else {
+    return std::derived_from<T, std::string> ? bit(Choice::Type::kText) : 0U;
+  }
+}
+
 template <class P>
 consteval bool check_options() {
   using Type = typename Traits<P>::Type;
@@ -161,7 +178,8 @@ consteval bool check_options() {
       !o.required || can_be_unset,
       "ndb: required needs a type that can be unset: std::optional<T>, ndb::Key, ndb::Json or ndb::Value. Any "
       "other always has a value.");
-  static_assert(o.choices.list == nullptr || !Structured<Operand>, "ndb: choices are of plain values, not of structs.");
+  static_assert(o.choices.list == nullptr || (o.choices.list->types & ~choice_types<Operand>()) == 0,
+                "ndb: choices are texts, numbers or booleans, of the property's own type.");
   static_assert(o.validator.info == nullptr ||
                     (o.validator.info->type == &kTypeTag<Operand> && !std::same_as<Type, std::vector<bool>>),
                 "ndb: a validator takes a value of the property's type, of a repeated one an element of it.");

@@ -29,8 +29,9 @@ class Account : public ndb::Model<Account> {
     ndb::Text bio{};
     std::string note{};
     Home home{};
+    std::vector<Home> homes{};
   };
-  NDB_MODEL(name, age, tags, bio, (note, .indexed = false), home)
+  NDB_MODEL(name, age, tags, bio, (note, .indexed = false), home, homes)
 };
 struct Opaque {};
 template <class... P>
@@ -40,7 +41,7 @@ ndb::Projected<P...> projected(P...) {  // stands for a query's project()
 
 // clang-format off
 #if MISTAKE == 0
-auto f = Account::query(Account::age > 3, Account::home.city == "London").order(-Account::age, Account::name);
+auto f = Account::query(Account::age > 3, Account::home.city == "London", Account::home == Home{"Rome"}).order(-Account::age, Account::name);
 auto g = projected(Account::name, Account::tags)[Account::tags];
 void h(Account a) { a.populate(Account::name("Ada"), Account::tags(std::vector<std::string>{"x"})); }
 #elif MISTAKE == 1  // a field left out of NDB_MODEL; says: NDB_MODEL must list every field of Properties
@@ -91,8 +92,8 @@ auto f = Account::make({.agee = 3});
 #elif MISTAKE == 23  // a designator for a field of a base; says: name
 class Member : public ndb::Model<Member, Account> { public: struct Properties : Account::Properties { int y = 0; }; NDB_MODEL(y) };
 auto f = Member::make({.name = "Tom", .y = 1});
-#elif MISTAKE == 24  // a whole struct in a filter; says: a structured one by its sub-properties
-auto f = Account::query(Account::home == Home{});
+#elif MISTAKE == 24  // a whole struct in a filter other than ==; says: a structured one by its sub-properties
+auto f = Account::query(Account::home != Home{});
 #elif MISTAKE == 25  // the flag's name in NDB; says: _use_global_cache is called _use_memcache here
 class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) static constexpr bool _use_global_cache = true; };
 #elif MISTAKE == 26  // a flag whose callable does not take a key; says: a class flag is a bool
@@ -148,4 +149,30 @@ void f(Account a) { a.populate(Account::age("x")); }
 void f(Account a) { a.populate(Account::home.city("x")); }
 #elif MISTAKE == 49  // a layout that is no bool; says: _legacy_data and _keep_unknown are bools
 class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) static constexpr int _legacy_data = 1; };
+#elif MISTAKE == 50  // a repeated struct as a whole; says: a repeated struct cannot be compared as a whole
+auto f = Account::query(Account::homes == Home{});
+#elif MISTAKE == 51  // a whole struct that is not indexed; says: this property is not indexed
+class Bad : public ndb::Model<Bad> { public: struct Properties { Home h{}; }; NDB_MODEL((h, .local = true)) };
+auto f = Bad::query(Bad::h == Home{});
+#elif MISTAKE == 52  // another struct; says: a property is compared with a value of its own type
+auto f = Account::query(Account::home == Opaque{});
+#elif MISTAKE == 53  // a whole struct whose properties are not all known; says: a struct with an ndb::Expando cannot be compared as a whole
+struct Open { int x = 0; ndb::Expando rest{}; NDB_PROPERTIES(Open, x, rest) };
+class Bad : public ndb::Model<Bad> { public: struct Properties { Open o{}; }; NDB_MODEL(o) };
+auto f = Bad::query(Bad::o == Open{});
+#elif MISTAKE == 54  // a hook of allocate_ids with other parameters; says: _pre_allocate_ids_hook must be public and static and take (int count, const ndb::Key& parent)
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) static void _pre_allocate_ids_hook(const ndb::Key&) {} };
+#elif MISTAKE == 55  // ... that is not static; says: _post_allocate_ids_hook must be public and static
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; NDB_MODEL(x) void _post_allocate_ids_hook(int, const ndb::Key&, const absl::Status&) {} };
+#elif MISTAKE == 56  // an order by a struct; says: a structured property has no order
+auto f = Account::query().order(-Account::home);
+#elif MISTAKE == 57  // choices of another type; says: choices are texts, numbers or booleans, of the property's own type
+class Bad : public ndb::Model<Bad> { public: struct Properties { std::string x{}; }; NDB_MODEL((x, .choices = ndb::choices<1, 2>)) };
+#elif MISTAKE == 59  // a struct that is asked to be not null; says: a struct is compared by == alone
+auto f = Account::query(Account::home != nullptr);
+#elif MISTAKE == 60  // ... in a list; says: a struct is compared by == alone
+auto f = Account::query(Account::home.IN({nullptr}));
+#elif MISTAKE == 58  // no list of properties; says: a model class lists its properties: NDB_MODEL(name, age)
+class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; };
+auto f = Bad::make({});
 #endif
