@@ -76,7 +76,7 @@ class FrontDoor::Arrival final : public Connection {
       case Guest::kHttps:
         return serve_http(*door_.http_, make_tls_transport(transport_->release(), bytes_, door_.tls_->https), "");
       case Guest::kPlain:
-        transport_->release().write_some(asio::buffer(kUseTls), error);
+        (void)transport_->release().write_some(asio::buffer(kUseTls), error);
         break;
       default:
         transport_->close();
@@ -139,7 +139,7 @@ void FrontDoor::stop() {
   asio::post(*io_, [this] {
     stopping_ = true;
     error_code ignored;
-    for (tcp::acceptor& acceptor : listeners_.acceptors) acceptor.close(ignored);
+    for (tcp::acceptor& acceptor : listeners_.acceptors) ignored = acceptor.close(ignored);
     connections_.stop_all();
   });
   workers_->join();
@@ -167,7 +167,7 @@ void FrontDoor::accept(tcp::acceptor& acceptor) {
 
 void FrontDoor::hand_to_grpc(tcp::socket socket, const std::string& first_bytes) {
   error_code error;
-  socket.native_non_blocking(true, error);
+  error = socket.native_non_blocking(true, error);
   const grpc::Slice slice(first_bytes);
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
   connection.read_buffer = grpc::ByteBuffer(&slice, 1);

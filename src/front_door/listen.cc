@@ -48,17 +48,15 @@ bool is_loopback(const asio::ip::address& address) {
 }
 
 void open(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, error_code& error) {
-  acceptor.open(endpoint.protocol(), error);
-  if (error) return;
+  if (acceptor.open(endpoint.protocol(), error)) return;
   close_on_exec(acceptor.native_handle());
-  acceptor.set_option(tcp::acceptor::reuse_address(true), error);
-  acceptor.set_option(tcp::no_delay(true), error);  // which accepted sockets inherit
+  if (acceptor.set_option(tcp::acceptor::reuse_address(true), error)) return;
+  if (acceptor.set_option(tcp::no_delay(true), error)) return;  // which accepted sockets inherit
   // [::] means all addresses; ::1 and 127.0.0.1 are two.
-  if (endpoint.address().is_v6()) {
-    acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()), error);
-  }
-  acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  const asio::ip::v6_only v6_only(!endpoint.address().is_unspecified());
+  if (endpoint.address().is_v6() && acceptor.set_option(v6_only, error)) return;
+  if (acceptor.bind(endpoint, error)) return;
+  error = acceptor.listen(tcp::acceptor::max_listen_connections, error);
 }
 
 // A machine may lack IPv6 and know a name for it nevertheless.

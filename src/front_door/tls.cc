@@ -48,16 +48,16 @@ absl::StatusOr<std::unique_ptr<Tls>> load_tls(const std::string& cert_file, cons
   NDB_ASSIGN_OR_RETURN(const std::string key, read_file(key_file));
   auto tls = std::make_unique<Tls>();
   error_code error;
-  tls->https.set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1, error);
-  tls->https.use_certificate_chain(boost::asio::buffer(cert), error);
-  if (error) {
+  error = tls->https.set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1,
+                                 error);
+  if (tls->https.use_certificate_chain(boost::asio::buffer(cert), error)) {
     return absl::InvalidArgumentError(
         cat("the TLS certificate in ", quoted(cert_file), " cannot be used: ", error.message()));
   }
   // OpenSSL would ask the terminal for a passphrase.
-  tls->https.set_password_callback([](std::size_t, ssl::context::password_purpose) { return std::string(); }, error);
-  tls->https.use_private_key(boost::asio::buffer(key), ssl::context::pem, error);
-  if (error) {
+  error = tls->https.set_password_callback([](std::size_t, ssl::context::password_purpose) { return std::string(); },
+                                           error);
+  if (tls->https.use_private_key(boost::asio::buffer(key), ssl::context::pem, error)) {
     return absl::InvalidArgumentError(cat("the TLS key in ", quoted(key_file), " cannot be used, or is not that of ",
                                           quoted(cert_file), ": ", error.message()));
   }

@@ -1,10 +1,10 @@
 #include "front_door/token.h"
 
 #include <openssl/crypto.h>
-#include <strings.h>
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "base/strings.h"
 
 namespace ndb::local {
@@ -15,7 +15,7 @@ Token::Token(std::string_view token) : digest_(token.empty() ? "" : sha256(token
 absl::Status Token::check(std::string_view authorization) const {
   if (!required()) return absl::OkStatus();
   constexpr std::string_view kScheme = "Bearer ";
-  if (authorization.size() < kScheme.size() || strncasecmp(authorization.data(), kScheme.data(), kScheme.size()) != 0) {
+  if (!absl::StartsWithIgnoreCase(to_absl(authorization), to_absl(kScheme))) {
     return absl::UnauthenticatedError(
         "This Datastore asks for a token: send it as `authorization: Bearer TOKEN`, in gRPC's metadata or as an HTTP "
         "header.");

@@ -55,7 +55,7 @@ void Transport::close_after(std::chrono::seconds time) {
 void Transport::close() {
   timer_.cancel();
   error_code ignored;
-  socket_.close(ignored);
+  ignored = socket_.close(ignored);
 }
 
 void Transport::start(Done done) {
@@ -72,7 +72,7 @@ void Transport::write(std::string_view bytes, Done done) {
 
 void Transport::end_writing(Done done) {
   error_code error;
-  socket_.shutdown(tcp::socket::shutdown_send, error);
+  error = socket_.shutdown(tcp::socket::shutdown_send, error);
   asio::post(socket_.get_executor(), [done = std::move(done), error] { done(error, 0); });
 }
 
