@@ -39,6 +39,9 @@ local::Engine::Options engine_options(const LocalDatastore::Options& options) {
                            : local::Concurrency::kPessimistic;
   engine.lock_timeout = options.lock_timeout;
   engine.history = options.history;
+  const bool default_file = options.index_file.empty() && !options.data_dir.empty();
+  engine.indexes = {.file = default_file ? options.data_dir + "/index.yaml" : options.index_file,
+                    .required = options.require_indexes};
   return engine;
 }
 
@@ -76,6 +79,7 @@ struct LocalDatastore::Impl {
   const std::chrono::milliseconds lock_timeout;
   std::unique_ptr<local::Tls> tls;
   std::unique_ptr<local::Engine> engine;
+  std::unique_ptr<local::IndexAdmin> admin;
   std::vector<local::Method> methods;
   std::unique_ptr<local::Service> service;
   std::unique_ptr<local::Reflection> reflection;
@@ -97,7 +101,9 @@ absl::Status LocalDatastore::Impl::start(const Options& options) {
     NDB_ASSIGN_OR_RETURN(door, local::FrontDoor::open(options.host_port, exposed, tls.get()));
   }
   NDB_ASSIGN_OR_RETURN(engine, local::Engine::open(engine_options(options), Clock::system()));
-  methods = local::datastore_methods(*engine);  // further services: add their tables
+  admin = std::make_unique<local::IndexAdmin>(engine->indexes());
+  methods = local::datastore_methods(*engine);
+  for (local::Method& method : local::admin_methods(*admin)) methods.push_back(std::move(method));
   service = std::make_unique<local::Service>(methods, token);
   std::set<std::string> services = services_of(methods);
   reflection = std::make_unique<local::Reflection>(services, token);

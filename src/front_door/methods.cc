@@ -6,16 +6,16 @@
 namespace ndb::local {
 namespace {
 
-template <class Request, class Response>
-Method method(const char* grpc, std::string_view http_path, Engine& engine,
-              absl::Status (Engine::*call)(Request&, Response&)) {
+template <class Server, class Request, class Response>
+Method method(const char* grpc, std::string_view http_path, Server& server,
+              absl::Status (Server::*call)(Request&, Response&), std::string_view http_verb = "POST") {
   return {.grpc = grpc,
-          .http_verb = "POST",
+          .http_verb = http_verb,
           .http_path = http_path,
           .request = Request::default_instance(),
           .response = Response::default_instance(),
-          .call = [&engine, call](Method::Message& request, Method::Message& response) {
-            return (engine.*call)(static_cast<Request&>(request), static_cast<Response&>(response));
+          .call = [&server, call](Method::Message& request, Method::Message& response) {
+            return (server.*call)(static_cast<Request&>(request), static_cast<Response&>(response));
           }};
 }
 
@@ -37,6 +37,15 @@ std::vector<Method> datastore_methods(Engine& engine) {
              &Engine::allocate_ids),
       method("/google.datastore.v1.Datastore/ReserveIds", "/v1/projects/{project_id}:reserveIds", engine,
              &Engine::reserve_ids),
+  };
+}
+
+std::vector<Method> admin_methods(IndexAdmin& admin) {
+  return {
+      method("/google.datastore.admin.v1.DatastoreAdmin/ListIndexes", "/v1/projects/{project_id}/indexes", admin,
+             &IndexAdmin::list_indexes, "GET"),
+      method("/google.datastore.admin.v1.DatastoreAdmin/GetIndex", "/v1/projects/{project_id}/indexes/{index_id}",
+             admin, &IndexAdmin::get_index, "GET"),
   };
 }
 

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "local_datastore/engine.h"
+#include "local_datastore/index_admin.h"
 
 namespace ndb::local {
 
@@ -27,6 +28,8 @@ struct Method {
 
 // google.datastore.v1.Datastore. The engine outlives the table.
 std::vector<Method> datastore_methods(Engine& engine);
+// google.datastore.admin.v1.DatastoreAdmin, likewise.
+std::vector<Method> admin_methods(IndexAdmin& admin);
 
 // INVALID_ARGUMENT if a request of so many bytes is more than the cloud takes.
 absl::Status check_request_size(std::size_t bytes);

@@ -87,21 +87,24 @@ absl::Status check_format(KvStore& store) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::open(const Options& options, const Clock& clock) {
+  NDB_ASSIGN_OR_RETURN(std::unique_ptr<IndexCatalog> indexes, IndexCatalog::open(options.indexes));
   NDB_ASSIGN_OR_RETURN(std::unique_ptr<KvStore> store, KvStore::open(options.store));
   NDB_RETURN_IF_ERROR(check_format(*store));
   NDB_ASSIGN_OR_RETURN(std::unique_ptr<IdAllocator> ids, IdAllocator::open(*store));
   NDB_ASSIGN_OR_RETURN(const Version last_commit, load_last_commit(*store));
-  auto engine = std::make_unique<Engine>(options, clock, std::move(store), std::move(ids), last_commit);
+  auto engine =
+      std::make_unique<Engine>(options, clock, std::move(store), std::move(ids), std::move(indexes), last_commit);
   engine->upkeep_.wake();
   return engine;
 }
 
 Engine::Engine(const Options& options, const Clock& clock, std::unique_ptr<KvStore> store,
-               std::unique_ptr<IdAllocator> ids, Version last_commit)
+               std::unique_ptr<IdAllocator> ids, std::unique_ptr<IndexCatalog> indexes, Version last_commit)
     : options_(options),
       clock_(clock),
       store_(std::move(store)),
       ids_(std::move(ids)),
+      indexes_(std::move(indexes)),
       commits_(clock, last_commit),
       log_(commits_),
       locks_(options.lock_timeout),

@@ -16,6 +16,7 @@
 #include "local_datastore/commit_log.h"
 #include "local_datastore/gate.h"
 #include "local_datastore/id_allocator.h"
+#include "local_datastore/index_catalog.h"
 #include "local_datastore/kv_store.h"
 #include "local_datastore/lock_table.h"
 #include "local_datastore/query_run.h"
@@ -35,6 +36,7 @@ class Engine {
     Concurrency concurrency = Concurrency::kPessimistic;
     std::chrono::nanoseconds lock_timeout = std::chrono::seconds(5);
     std::chrono::microseconds history = std::chrono::hours(1);
+    IndexCatalog::Options indexes{};
   };
   // The clock outlives the engine.
   static absl::StatusOr<std::unique_ptr<Engine>> open(const Options& options, const Clock& clock);
@@ -53,12 +55,14 @@ class Engine {
   // meanwhile waits. Ids that were allocated are not allocated again.
   absl::Status reset();
 
+  IndexCatalog& indexes() { return *indexes_; }
+
   // Erases what is older than the history and gives how many versions there were. A thread of the engine does so every
   // minute.
   absl::StatusOr<std::size_t> collect_garbage();
 
   Engine(const Options& options, const Clock& clock, std::unique_ptr<KvStore> store, std::unique_ptr<IdAllocator> ids,
-         Version last_commit);  // use open()
+         std::unique_ptr<IndexCatalog> indexes, Version last_commit);  // use open()
 
  private:
   // Reads the store as it is at a time, notes what it reads, and may be called again.
@@ -91,6 +95,7 @@ class Engine {
   const Clock& clock_;
   const std::unique_ptr<KvStore> store_;
   const std::unique_ptr<IdAllocator> ids_;
+  const std::unique_ptr<IndexCatalog> indexes_;
   CommitClock commits_;
   CommitLog log_;
   LockTable locks_;

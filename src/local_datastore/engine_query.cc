@@ -220,6 +220,7 @@ absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryRespons
   }
   NDB_ASSIGN_OR_RETURN(const QueryPlan plan,
                        plan_query(*request.mutable_query(), *request.mutable_partition_id(), scope));
+  NDB_RETURN_IF_ERROR(indexes_->check(plan));
   QueryProfile profile(plan);
   if (request.has_explain_options()) {
     profile.explain(*response.mutable_explain_metrics());
@@ -260,6 +261,7 @@ absl::Status Engine::run_aggregation_query(v1::RunAggregationQueryRequest& reque
   }
   NDB_ASSIGN_OR_RETURN(QueryPlan plan,
                        plan_query(*query.mutable_nested_query(), *request.mutable_partition_id(), scope, sums));
+  NDB_RETURN_IF_ERROR(indexes_->check(plan));
   plan.aggregates = true;
   QueryProfile profile(plan);
   if (request.has_explain_options()) {

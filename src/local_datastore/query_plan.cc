@@ -249,8 +249,12 @@ absl::Status plan_orders(const v1::Query& query, const std::set<std::string>& in
     add_order(plan, property, order.direction() == v1::PropertyOrder::DESCENDING);
     if (property == kKeyProperty) break;  // nothing after it matters
   }
-  if (!has_order(plan, kKeyProperty)) {
+  const bool by_key = has_order(plan, kKeyProperty);
+  if (!by_key) {
     for (const std::string& property : inequalities) add_order(plan, property);
+  }
+  plan.sorted = plan.orders.size();
+  if (!by_key) {
     for (const std::string& property : sums) add_order(plan, property);
   }
   std::set<std::string> distinct;

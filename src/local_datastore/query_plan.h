@@ -49,6 +49,7 @@ struct QueryPlan {
   std::vector<Conjunction> any_of;
   // What rows are ordered by, the last of which makes them unique.
   std::vector<Order> orders;
+  std::size_t sorted = 0;  // so many of them are the query's own orders and those of its inequalities
   std::vector<std::string> projection;
   std::size_t distinct = 0;  // rows are told apart by that many of the first orders; 0: by all
   bool keys_only = false;

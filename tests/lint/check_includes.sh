@@ -23,6 +23,7 @@ tools: base model tasklet memcache datastore shared_cache context query local_da
 libraries='
 libmemcached: memcache
 rocksdb/: local_datastore
+yaml-cpp/: local_datastore
 boost/: tasklet front_door
 google/datastore/: local_datastore front_door tools
 google/type/: local_datastore

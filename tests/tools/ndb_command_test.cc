@@ -130,6 +130,30 @@ TEST(Serve, SaysWhyItCannotStart) {
   EXPECT_EQ(open.exit_code(), 1);
 }
 
+TEST(Serve, RequiresTheIndexesOfAFile) {
+  std::string folder = std::filesystem::temp_directory_path() / "ndb_command_test.XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string file = folder + "/index.yaml";
+  Command without({"serve", "--host-port=127.0.0.1:0", "--require-indexes", "--index-file", file});
+  EXPECT_THAT(without.rest(), AllOf(HasSubstr(file), HasSubstr("No such file")));
+  EXPECT_EQ(without.exit_code(), 1);
+  for (const bool required : {false, true}) {
+    Server server(required ? std::vector<std::string>{"--index-file", file, "--require-indexes"}
+                           : std::vector<std::string>{"--index-file", file});
+    const ndb::Client client = server.client();
+    {
+      const auto scope = client.context();
+      const auto query = ndb::query("Note").order(ndb::Order("b", true), ndb::Order("c", false));
+      EXPECT_TRUE(query.keys(1).empty());
+      if (required) {
+        EXPECT_THROW(ndb::query("Note").order(ndb::Order("c", true), ndb::Order("b", false)).keys(1), ndb::Error);
+      }
+    }
+    EXPECT_EQ(server.stop(SIGTERM), 0);
+  }
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Arguments, InformationIsNoError) {
   const struct {
     std::vector<std::string> arguments;
@@ -182,6 +206,9 @@ TEST(Arguments, MistakesAreNamed) {
       {{"serve", "--data-dir=d", "--fsync=never"}, "--fsync must be always or interval"},
       {{"serve", "--concurrency=none"}, "--concurrency must be pessimistic or optimistic"},
       {{"serve", "--fsync=always"}, "means nothing without --data-dir"},
+      {{"serve", "--require-indexes"}, "needs --index-file=FILE, or --data-dir"},
+      {{"serve", "--require-indexes=yes", "--data-dir=d"}, "--require-indexes takes no value"},
+      {{"serve", "--index-file"}, "--index-file needs a value"},
       {{"cache"}, "show, flush or stats"},
       {{"cache", "empty"}, "unknown command \"empty\""},
       {{"cache", "show"}, "name at least one KEY"},
