@@ -279,11 +279,16 @@ class Run {
     for (const Conjunction& conjunction : plan_.any_of) {
       const Condition* condition = condition_on(conjunction, property);
       if (condition == nullptr || (condition->equals.empty() && !condition->within.has_value())) return {everything()};
+      Intervals some;
       for (const std::string& equal : condition->equals) {
-        all.push_back({above(equal, true).begin, below(equal, true).end});
+        some.push_back({above(equal, true).begin, below(equal, true).end});
       }
-      if (!condition->equals.empty()) continue;
-      all.insert(all.end(), condition->within->begin(), condition->within->end());
+      // As RowMaker chooses: what satisfies all, else what the inequalities let through.
+      if (condition->within.has_value()) {
+        const Intervals both = intersect(some, *condition->within);
+        some = both.empty() ? *condition->within : both;
+      }
+      all.insert(all.end(), some.begin(), some.end());
     }
     std::sort(all.begin(), all.end(), [](const Interval& a, const Interval& b) { return a.begin < b.begin; });
     Intervals out;

@@ -80,8 +80,8 @@ bool RowMaker::matches(const std::string& property, const Condition& condition) 
                      [&condition](const IndexEntry& entry) { return contains(*condition.within, entry.encoded); });
 }
 
-// The entries of a property that the conjunction's condition on it lets through. Where there are several, filters on
-// the same property may each hold for another one of them: then all stay.
+// The entries of a property that the conjunction's condition on it lets through. Equalities and inequalities may each
+// hold for another one of them: then the inequalities decide, in whose range of the index rows are found.
 std::vector<const IndexEntry*> RowMaker::candidates(const Conjunction& conjunction, const std::string& property) const {
   std::vector<const IndexEntry*> out;
   const std::vector<IndexEntry>& entries = entries_.find(property)->second;
@@ -89,8 +89,9 @@ std::vector<const IndexEntry*> RowMaker::candidates(const Conjunction& conjuncti
   for (const IndexEntry& entry : entries) {
     if (condition == conjunction.conditions.end() || satisfies(condition->second, entry.encoded)) out.push_back(&entry);
   }
-  if (out.empty()) {
-    for (const IndexEntry& entry : entries) out.push_back(&entry);
+  if (!out.empty()) return out;
+  for (const IndexEntry& entry : entries) {
+    if (contains(*condition->second.within, entry.encoded)) out.push_back(&entry);
   }
   return out;
 }
