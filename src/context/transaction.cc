@@ -140,7 +140,7 @@ absl::Status Attempt::lock(const std::vector<Write>& writes) {
     if (locks[i].ok()) {
       locks_[of[i]] = *std::move(locks[i]);
     } else if (status.ok() && !(writes[of[i]].policy.best_effort && absl::IsUnavailable(locks[i].status()))) {
-      status = annotate(locks[i].status(), cat("transaction not committed: put of ", requests[i].key.to_string()));
+      status = annotate(locks[i].status(), cat("transaction not committed: write of ", requests[i].key.to_string()));
     }
   }
   for (std::size_t i = 0; i < locks_.size() && status.ok(); ++i) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <numeric>
 #include <random>
@@ -604,6 +605,48 @@ TEST_F(Transactions, WithoutItsLocksNothingIsWritten) {
 }
 
 // An id that is there before the commit makes the put one that can be sent again.
+// A machine that may be suspended whenever somebody looks at its clock.
+class SuspendedClock final : public ndb::Clock {
+ public:
+  ndb::WallTime now() const override { return system().now(); }
+  ndb::Monotonic monotonic() const override { return system().monotonic() + ndb::Monotonic(passed_ += each_look); }
+  std::atomic<ndb::Monotonic::rep> each_look{0};
+
+ private:
+  mutable std::atomic<ndb::Monotonic::rep> passed_{0};
+};
+
+TEST_F(Transactions, UnderLocksThatMayHaveEndedNothingIsWritten) {
+  SuspendedClock clock;
+  const auto core = ndb::testing::take_core(client());
+  auto config = ndb::memcache_config(options());
+  config.clock = &clock;
+  core->gateway = *ndb::memcache::Gateway::make(std::move(config));
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(ndb::Client(core), stub);
+  int commits = 0;
+  stub->on_commit = [&](const auto&) {
+    ++commits;
+    return ScriptedStub::Verdict{};
+  };
+  set("a", 1);
+  in_new_context(client, [&] {
+    clock.each_look = ndb::Monotonic(std::chrono::minutes(2)).count();
+    try {
+      ndb::transaction([] { increment("a"); });
+      ADD_FAILURE() << "it was committed";
+    } catch (const ndb::Error& error) {
+      EXPECT_EQ(error.status().code(), absl::StatusCode::kUnavailable);
+      EXPECT_THAT(error.what(), HasSubstr("not committed: its locks in memcache took too long"));
+    }
+    EXPECT_EQ(commits, 0);
+    clock.each_look = 0;
+    ndb::transaction([] { increment("a"); });
+    EXPECT_EQ(commits, 1);
+  });
+  EXPECT_EQ(get("a"), 2);
+}
+
 TEST_F(Transactions, AllocateFirstMakesAPutResendable) {
   ScriptedStub* stub = nullptr;
   const ndb::Client client = scripted(stub);
