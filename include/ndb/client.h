@@ -24,10 +24,13 @@ struct ClientOptions {
   std::string database{};    // "" = the default one
   std::string namespace_{};  // of keys that name none
 
-  // Where the Datastore is: a channel (LocalDatastore::channel()), else `emulator_host` (plaintext; default
-  // DATASTORE_EMULATOR_HOST), else Cloud Datastore with TLS and application-default credentials.
+  // Where the Datastore is: a channel (LocalDatastore::channel()), else `emulator_host` (host:port, or
+  // https://host:port for one with TLS; default DATASTORE_EMULATOR_HOST), else Cloud Datastore with TLS and
+  // application-default credentials.
   std::shared_ptr<Channel> channel{};
   std::optional<std::string> emulator_host{};
+  std::string emulator_ca_file{};         // of an https emulator: whose certificates count (PEM); default: the system's
+  std::string emulator_token{};           // what `ndb serve --auth-token` asks for; default: NDB_AUTH_TOKEN
   std::optional<std::string> endpoint{};  // another address of the cloud's API, with TLS
   std::optional<int> channels{};          // connections to the Datastore; default: 4 to the cloud, 1 elsewhere
 

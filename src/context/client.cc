@@ -52,6 +52,8 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
   datastore::ChannelConfig channels;
   channels.in_process = options.channel;
   channels.emulator_host = options.emulator_host.value_or("");
+  channels.emulator_ca_file = options.emulator_ca_file;
+  channels.emulator_token = options.emulator_token;
   channels.endpoint = options.endpoint.value_or("");
   channels.channels = options.channels;
   datastore::StubConfig stub;

@@ -95,6 +95,8 @@ void Session::add_headers(grpc::ClientContext& context) const {
   context.AddMetadata("x-goog-request-params", routing_);
   context.AddMetadata("google-cloud-resource-prefix", resource_prefix_);
   context.AddMetadata("x-goog-api-client", api_client_);
+  const std::string& authorization = config_.channels.authorization;
+  if (!authorization.empty()) context.AddMetadata("authorization", authorization);
 }
 
 bool Session::add(std::shared_ptr<Call> call) {

@@ -4,8 +4,11 @@
 #include <grpcpp/security/credentials.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <string_view>
 
 #include "base/channel.h"
@@ -17,6 +20,7 @@ namespace ndb::datastore {
 namespace {
 
 constexpr const char* kEmulatorVariable = "DATASTORE_EMULATOR_HOST";
+constexpr const char* kTokenVariable = "NDB_AUTH_TOKEN";
 constexpr const char* kCredentialsVariable = "GOOGLE_APPLICATION_CREDENTIALS";
 constexpr std::string_view kCloudEndpoint = "datastore.googleapis.com";
 constexpr int kMaxChannels = 256;
@@ -67,7 +71,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> default_credentials() 
   return credentials;
 }
 
-grpc::ChannelArguments arguments(int index, bool plaintext) {
+grpc::ChannelArguments arguments(int index, bool near) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);  // gRPC's default of 4 MiB is less than a batch may hold
   // A connection that went dead without a word is noticed by a ping while calls wait on it; idle ones stay quiet, as
@@ -77,14 +81,13 @@ grpc::ChannelArguments arguments(int index, bool plaintext) {
   // A server that comes back is found again within seconds, not after gRPC's two minutes.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
-  if (plaintext)
-    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // an emulator is near; http_proxy is not meant for it
-  arguments.SetInt("ndb.channel", index);             // channels with equal arguments would share one connection
+  if (near) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // an emulator is near; http_proxy is not meant for it
+  arguments.SetInt("ndb.channel", index);  // channels with equal arguments would share one connection
   return arguments;
 }
 
 absl::StatusOr<Channels> connect(const ChannelConfig& config, std::string address, std::string hint, int default_count,
-                                 const std::shared_ptr<grpc::ChannelCredentials>& credentials, bool plaintext) {
+                                 const std::shared_ptr<grpc::ChannelCredentials>& credentials, bool near) {
   const int count = config.channels.value_or(default_count);
   if (count < 1 || count > kMaxChannels) {
     return bad_argument(cat("the number of channels is ", count, "; it must be 1 to ", kMaxChannels));
@@ -92,20 +95,50 @@ absl::StatusOr<Channels> connect(const ChannelConfig& config, std::string addres
   Channels channels{.list = {}, .address = std::move(address), .hint = std::move(hint)};
   for (int i = 0; i < count; ++i) {
     channels.list.push_back(
-        grpc::CreateCustomChannel(cat("dns:///", channels.address), credentials, arguments(i, plaintext)));
+        grpc::CreateCustomChannel(cat("dns:///", channels.address), credentials, arguments(i, near)));
   }
   return channels;
 }
 
+absl::StatusOr<std::string> read_file(const std::string& name) {
+  std::ifstream file(name, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (!file || bytes.empty())
+    return bad_argument(cat("emulator_ca_file names ", ndb::quoted(name), ", which can't be read"));
+  return bytes;
+}
+
+// What an emulator that is reached over a network asks for.
+absl::StatusOr<std::string> emulator_authorization(const ChannelConfig& config) {
+  const std::string token = config.emulator_token.empty() ? environment(kTokenVariable) : config.emulator_token;
+  if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
+    return bad_argument(cat("the emulator's token (emulator_token, ", kTokenVariable, ") must be visible ASCII"));
+  }
+  return token.empty() ? token : cat("Bearer ", token);
+}
+
 absl::StatusOr<Channels> connect_to_emulator(const ChannelConfig& config, std::string_view setting,
                                              std::string_view text) {
+  constexpr std::string_view kHttp = "http://", kHttps = "https://";
   std::string_view host = text;
-  if (host.starts_with("http://")) host.remove_prefix(std::string_view("http://").size());
+  const bool tls = host.starts_with(kHttps);
+  if (tls || host.starts_with(kHttp)) host.remove_prefix((tls ? kHttps : kHttp).size());
   if (host.ends_with('/')) host.remove_suffix(1);
   const std::optional<std::string> address = host_and_port(host, "");
   if (!address) return bad_address(setting, text);
-  return connect(config, *address, cat("is the emulator running? ", setting, "=", text), 1,
-                 grpc::InsecureChannelCredentials(), true);
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (tls) {
+    grpc::SslCredentialsOptions trust;
+    if (!config.emulator_ca_file.empty()) {
+      NDB_ASSIGN_OR_RETURN(trust.pem_root_certs, read_file(config.emulator_ca_file));
+    }
+    credentials = grpc::SslCredentials(trust);
+  }
+  NDB_ASSIGN_OR_RETURN(
+      Channels channels,
+      connect(config, *address, cat("is the emulator running? ", setting, "=", text), 1, credentials, true));
+  NDB_ASSIGN_OR_RETURN(channels.authorization, emulator_authorization(config));
+  return channels;
 }
 
 absl::StatusOr<Channels> connect_to_cloud(const ChannelConfig& config) {

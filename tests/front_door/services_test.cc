@@ -17,6 +17,7 @@
 #include "local_datastore/datastore_client.h"
 #include "ndb/error.h"
 #include "ndb/local_datastore.h"
+#include "ndb/ndb.h"
 
 namespace ndb::testing {
 namespace {
@@ -265,6 +266,39 @@ TEST(Tls, GrpcAndHttpsShareThePort) {
     socket.rest();  // it hangs up
   }
   EXPECT_TRUE(allocate(*channel, {{"authorization", "Bearer s3cret"}}).ok());
+}
+
+// The framework's own client, with TLS and without.
+TEST(Tls, OurClientGetsThrough) {
+  const Certificate certificate;
+  const auto open = LocalDatastore::start({.host_port = "localhost:0", .auth_token = "s3cret"});
+  const auto tls = LocalDatastore::start({.host_port = "localhost:0",
+                                          .tls_cert = certificate.cert_file(),
+                                          .tls_key = certificate.key_file(),
+                                          .auth_token = "s3cret"});
+  const auto code_of = [](ClientOptions options) {
+    options.project = kProject;
+    options.memcached_hosts.emplace();
+    const Client client(std::move(options));
+    const ContextScope scope = client.context();
+    try {
+      EXPECT_FALSE(Key("K", id(1)).get<Entity>({.retries = 0}));
+      return absl::StatusCode::kOk;
+    } catch (const Error& error) {
+      return error.status().code();
+    }
+  };
+  const std::string https = "https://" + tls->address(), ca = certificate.cert_file();
+  EXPECT_EQ(code_of({.emulator_host = open->address(), .emulator_token = "s3cret"}), absl::StatusCode::kOk);
+  EXPECT_EQ(code_of({.emulator_host = open->address()}), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(code_of({.emulator_host = https, .emulator_ca_file = ca, .emulator_token = "s3cret"}),
+            absl::StatusCode::kOk);
+  EXPECT_EQ(code_of({.emulator_host = https, .emulator_ca_file = ca, .emulator_token = "guess"}),
+            absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(code_of({.emulator_host = https, .emulator_token = "s3cret"}), absl::StatusCode::kUnavailable)
+      << "nobody vouches for the certificate";
+  EXPECT_THROW(Client({.project = "p", .emulator_host = https, .emulator_ca_file = "no-ca.pem"}), BadArgumentError);
+  EXPECT_THROW(Client({.project = "p", .emulator_host = https, .emulator_token = "two words"}), BadArgumentError);
 }
 
 TEST(Tls, AHelloMayComeInPieces) {
