@@ -148,18 +148,46 @@ bool matches(std::string_view form, std::string_view path, std::vector<std::pair
   }
 }
 
-absl::Status parse(const HttpRequest& request, Message& message) {
-  if (is_protobuf(request)) {
-    if (message.ParseFromString(request.body())) return absl::OkStatus();
-    return absl::InvalidArgumentError(cat("The request is not a valid ", message.GetTypeName(), "."));
-  }
-  if (request.body().empty()) return absl::OkStatus();
-  const json::Status status = json::JsonStringToMessage(request.body(), &message);
+absl::Status parse_json(const std::string& text, Message& message) {
+  const json::Status status = json::JsonStringToMessage(text, &message);
   if (status.ok()) return absl::OkStatus();
   // It quotes the payload, which need not be text.
   std::string why(status.message().data(), status.message().size());
   std::replace_if(why.begin(), why.end(), [](char c) { return (c & 0x80) != 0; }, '?');
   return absl::InvalidArgumentError(cat("Invalid JSON payload received. ", why));
+}
+
+// The fields of a message as parameters of the target, `?pageSize=10&filter=...`; JSON's names, each once. Those that
+// all of Google's APIs have mean nothing here.
+absl::Status parse_parameters(std::string_view target, Message& message) {
+  constexpr std::string_view kOfAllApis[] = {"alt", "fields", "key", "prettyPrint", "quotaUser"};
+  google::protobuf::Struct fields;
+  const std::size_t mark = target.find('?');
+  std::string_view rest = mark == std::string_view::npos ? "" : target.substr(mark + 1);
+  while (!rest.empty()) {
+    const std::string_view parameter = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(rest.size(), parameter.size() + 1));
+    const std::size_t equals = std::min(parameter.find('='), parameter.size());
+    const std::optional<std::string> name = percent_decoded(parameter.substr(0, equals));
+    std::optional<std::string> value = percent_decoded(parameter.substr(std::min(equals + 1, parameter.size())));
+    if (!name || !value) {
+      return absl::InvalidArgumentError("The parameters of a request must be visible ASCII, or encoded so.");
+    }
+    const bool is_common = std::find(std::begin(kOfAllApis), std::end(kOfAllApis), *name) != std::end(kOfAllApis);
+    if (!name->empty() && !is_common) (*fields.mutable_fields())[*name].set_string_value(*std::move(value));
+  }
+  std::string text;
+  (void)json::MessageToJsonString(fields, &text);
+  return parse_json(text, message);
+}
+
+absl::Status parse(const HttpRequest& request, Message& message) {
+  if (request.method() == http::verb::get) return parse_parameters(view(request.target()), message);
+  if (is_protobuf(request)) {
+    if (message.ParseFromString(request.body())) return absl::OkStatus();
+    return absl::InvalidArgumentError(cat("The request is not a valid ", message.GetTypeName(), "."));
+  }
+  return request.body().empty() ? absl::OkStatus() : parse_json(request.body(), message);
 }
 
 absl::Status print(const Message& message, bool protobuf, std::string& out) {
