@@ -132,7 +132,7 @@ TEST(Services, HealthAndReflection) {
                       Contains(StartsWith("\n google/datastore/v1/entity.proto")),
                       Contains(HasSubstr("google/protobuf/timestamp.proto"))));
     EXPECT_THAT(answers[2].file_descriptor_response().file_descriptor_proto(0), HasSubstr("PartitionId"));
-    for (const int missing : {3, 4}) {
+    for (const std::size_t missing : {3U, 4U}) {
       EXPECT_EQ(answers[missing].error_response().error_code(), grpc::StatusCode::NOT_FOUND);
     }
     EXPECT_EQ(answers[5].all_extension_numbers_response().base_type_name(), "google.datastore.v1.Key");
