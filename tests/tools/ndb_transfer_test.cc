@@ -340,7 +340,9 @@ TEST_F(Transfer, ImportsWithinTheLimitsAndReservesIds) {
   for (int i = 21; i <= 620; ++i) lines += number_line(i, i);
   const Outcome outcome = import_text(lines);
   EXPECT_EQ(outcome.code, 0) << outcome.says;
+  server->Shutdown();
 
+  const std::lock_guard lock(recorder.mutex_);  // for what its threads have noted
   int mutations = 0;
   for (const v1::CommitRequest& commit : recorder.commits_) {
     EXPECT_LE(commit.mutations_size(), 500);
@@ -356,7 +358,6 @@ TEST_F(Transfer, ImportsWithinTheLimitsAndReservesIds) {
   expected.insert(key("A", 5, "B", "b", "C", 6).SerializeAsString());
   for (int i = 1; i <= 620; ++i) expected.insert(key("K", i).SerializeAsString());
   EXPECT_EQ(reserved, expected);
-  server->Shutdown();
 }
 
 }  // namespace
