@@ -201,6 +201,7 @@ std::string in_yaml(const CompositeIndex& index) {
 absl::StatusOr<std::vector<CompositeIndex>> parse_index_yaml(std::string_view text) {
   NDB_ASSIGN_OR_RETURN(List list, parse(text));
   std::vector<CompositeIndex> indexes;
+  indexes.reserve(list.entries.size());
   for (Entry& entry : list.entries) indexes.push_back(std::move(entry.index));
   return indexes;
 }
