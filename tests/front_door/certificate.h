@@ -16,7 +16,7 @@
 
 namespace ndb::testing {
 
-// Of `localhost`, for a day. The files go with it.
+// Of `localhost` and 127.0.0.1, for a day. The files go with it.
 class Certificate {
  public:
   Certificate() {
@@ -34,7 +34,7 @@ class Certificate {
                                0);
     X509_set_issuer_name(x509.get(), name);
     X509_set_pubkey(x509.get(), key.get());
-    X509_EXTENSION* names = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost");
+    X509_EXTENSION* names = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
     X509_add_ext(x509.get(), names, -1);
     X509_EXTENSION_free(names);
     EXPECT_GT(X509_sign(x509.get(), key.get(), EVP_sha256()), 0);

@@ -271,8 +271,8 @@ TEST(Tls, GrpcAndHttpsShareThePort) {
 // The framework's own client, with TLS and without.
 TEST(Tls, OurClientGetsThrough) {
   const Certificate certificate;
-  const auto open = LocalDatastore::start({.host_port = "localhost:0", .auth_token = "s3cret"});
-  const auto tls = LocalDatastore::start({.host_port = "localhost:0",
+  const auto open = LocalDatastore::start({.host_port = "127.0.0.1:0", .auth_token = "s3cret"});
+  const auto tls = LocalDatastore::start({.host_port = "127.0.0.1:0",
                                           .tls_cert = certificate.cert_file(),
                                           .tls_key = certificate.key_file(),
                                           .auth_token = "s3cret"});
