@@ -7,12 +7,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "base/channel.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -100,14 +99,6 @@ absl::StatusOr<Channels> connect(const ChannelConfig& config, std::string addres
   return channels;
 }
 
-absl::StatusOr<std::string> read_file(const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (!file || bytes.empty())
-    return bad_argument(cat("emulator_ca_file names ", ndb::quoted(name), ", which can't be read"));
-  return bytes;
-}
-
 // What an emulator that is reached over a network asks for.
 absl::StatusOr<std::string> emulator_authorization(const ChannelConfig& config) {
   const std::string token = config.emulator_token.empty() ? environment(kTokenVariable) : config.emulator_token;
@@ -130,7 +121,13 @@ absl::StatusOr<Channels> connect_to_emulator(const ChannelConfig& config, std::s
   if (tls) {
     grpc::SslCredentialsOptions trust;
     if (!config.emulator_ca_file.empty()) {
-      NDB_ASSIGN_OR_RETURN(trust.pem_root_certs, read_file(config.emulator_ca_file));
+      absl::StatusOr<std::string> certificates = read_file(config.emulator_ca_file);
+      if (!certificates.ok() || certificates->empty()) {  // gRPC would take none for the system's
+        const std::string why =
+            certificates.ok() ? "is empty" : std::string(from_absl(certificates.status().message()));
+        return bad_argument(cat("emulator_ca_file, ", ndb::quoted(config.emulator_ca_file), ", ", why));
+      }
+      trust.pem_root_certs = *std::move(certificates);
     }
     credentials = grpc::SslCredentials(trust);
   }

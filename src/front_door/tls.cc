@@ -4,9 +4,8 @@
 #include <openssl/err.h>
 
 #include <boost/asio/buffer.hpp>
-#include <fstream>
-#include <iterator>
 
+#include "base/file.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -16,10 +15,9 @@ namespace {
 namespace ssl = boost::asio::ssl;
 using boost::system::error_code;
 
-absl::StatusOr<std::string> read_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (in && !text.empty()) return text;
+absl::StatusOr<std::string> read_pem(const std::string& path) {
+  absl::StatusOr<std::string> text = read_file(path);
+  if (text.ok() && !text->empty()) return text;
   return absl::InvalidArgumentError(cat("cannot read ", quoted(path), ", which should be a PEM file for TLS"));
 }
 
@@ -44,8 +42,8 @@ int select_http(SSL*, const unsigned char** out, unsigned char* out_size, const 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tls>> load_tls(const std::string& cert_file, const std::string& key_file) {
-  NDB_ASSIGN_OR_RETURN(const std::string cert, read_file(cert_file));
-  NDB_ASSIGN_OR_RETURN(const std::string key, read_file(key_file));
+  NDB_ASSIGN_OR_RETURN(const std::string cert, read_pem(cert_file));
+  NDB_ASSIGN_OR_RETURN(const std::string key, read_pem(key_file));
   auto tls = std::make_unique<Tls>();
   error_code error;
   error = tls->https.set_options(ssl::context::default_workarounds | ssl::context::no_tlsv1 | ssl::context::no_tlsv1_1,

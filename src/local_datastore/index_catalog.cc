@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -17,21 +17,6 @@
 
 namespace ndb::local {
 namespace {
-
-// NOT_FOUND if there is no such file.
-absl::StatusOr<std::string> read_file(const std::string& name) {
-  std::ifstream file(name, std::ios::binary);
-  if (!file) {
-    const std::string why = cat("cannot be read: ", std::strerror(errno));
-    return errno == ENOENT ? absl::NotFoundError(why) : absl::InvalidArgumentError(why);
-  }
-  std::string text;
-  for (char buffer[4096]; file.read(buffer, sizeof buffer).gcount() > 0;) {
-    text.append(buffer, static_cast<std::size_t>(file.gcount()));
-  }
-  if (file.bad()) return absl::InvalidArgumentError(cat("cannot be read: ", std::strerror(errno)));
-  return text;
-}
 
 // Whoever reads the file meanwhile sees the old text or the new one.
 absl::Status replace_file(const std::string& name, const std::string& text) {

@@ -298,6 +298,7 @@ TEST(Tls, OurClientGetsThrough) {
   EXPECT_EQ(code_of({.emulator_host = https, .emulator_token = "s3cret"}), absl::StatusCode::kUnavailable)
       << "nobody vouches for the certificate";
   EXPECT_THROW(Client({.project = "p", .emulator_host = https, .emulator_ca_file = "no-ca.pem"}), BadArgumentError);
+  EXPECT_THROW(Client({.project = "p", .emulator_host = https, .emulator_ca_file = "/dev/null"}), BadArgumentError);
   EXPECT_THROW(Client({.project = "p", .emulator_host = https, .emulator_token = "two words"}), BadArgumentError);
 }
 
