@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -39,6 +40,7 @@ class PendingCommit {
   // All rows whose readers see a difference, in their order: those of the entities, and those of indexes that lead to
   // them before or after, so that a range that somebody has read covers the contents of what it leads to.
   const std::vector<std::string>& touched() const { return touched_; }
+  std::vector<std::string> take_touched() { return std::move(touched_); }
 
   void write(Version commit_time, KvStore::Batch& batch);
 

@@ -352,7 +352,7 @@ absl::Status Engine::write(const Transaction* transaction, PendingCommit& pendin
     KvStore::Batch batch;
     pending.write(commit_time, batch);
     if (writes) {
-      log_.append(commit_time, pending.touched());
+      log_.append(commit_time, pending.take_touched());
       status = store_->apply(batch);
     }
   }

@@ -3,6 +3,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "local_datastore/storage_key.h"
 
 namespace ndb::local {
 namespace {
@@ -24,6 +26,15 @@ absl::Status to_status(const rocksdb::Status& status, std::string_view what) {
   return absl::InternalError(cat("cannot ", what, ": ", status.ToString()));
 }
 
+// Where in its table in memory RocksDB looks first for the place of a key: beside the last one of its space. A commit
+// writes into many spaces in turn, and into each where the commit before did, or not far from it.
+class Spaces final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "ndb.space"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override { return slice(space_of(view(key))); }
+  bool InDomain(const rocksdb::Slice&) const override { return true; }
+};
+
 rocksdb::Options rocksdb_options() {
   rocksdb::Options options;
   options.create_if_missing = true;
@@ -31,6 +42,7 @@ rocksdb::Options rocksdb_options() {
   options.keep_log_file_num = 2;
   options.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
   options.max_manifest_file_size = 16 << 20;
+  options.memtable_insert_with_hint_prefix_extractor = std::make_shared<Spaces>();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(64 << 20);
   table.format_version = 5;

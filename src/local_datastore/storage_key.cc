@@ -3,6 +3,11 @@
 #include "base/strings.h"
 
 namespace ndb::local {
+namespace {
+
+constexpr std::string_view kEndOfText("\x00\x01", 2);
+
+}  // namespace
 
 void append_escaped(std::string& out, std::string_view text) {
   for (;;) {
@@ -12,7 +17,7 @@ void append_escaped(std::string& out, std::string_view text) {
     out.append("\x00\xff", 2);
     text.remove_prefix(zero + 1);
   }
-  out.append("\x00\x01", 2);
+  out.append(kEndOfText);
 }
 
 void append_big_endian(std::string& out, std::uint64_t number) {
@@ -79,6 +84,18 @@ std::string index_of(std::string_view partition, std::string_view kind, std::str
   append_escaped(out, kind);
   append_escaped(out, property);
   return out;
+}
+
+std::string_view space_of(std::string_view key) {
+  if (key.empty()) return key;
+  int texts = key.front() == 'D' ? 3 : key.front() == 'K' ? 4 : key.front() == 'I' ? 5 : 0;
+  std::size_t size = 1;
+  for (; texts > 0; --texts) {
+    const std::size_t end = key.find(kEndOfText, size);
+    if (end == std::string_view::npos) return key;
+    size = end + kEndOfText.size();
+  }
+  return key.substr(0, size);
 }
 
 bool take_escaped(std::string_view& in, std::string& out) {

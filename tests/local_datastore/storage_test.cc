@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "local_datastore/datastore_client.h"
 #include "local_datastore/engine.h"
+#include "local_datastore/index_value.h"
 #include "support/fake_clock.h"
 
 namespace ndb::testing {
@@ -129,6 +132,22 @@ TEST(GroupCommitTest, VersionsAreUniqueAndInOrder) {
   }
   for (std::thread& thread : threads) thread.join();
   std::filesystem::remove_all(folder);
+}
+
+// A space is where RocksDB looks for the neighbours of a row: the whole of what they begin with, and no more.
+TEST(StorageKeyTest, RowsKnowTheirSpace) {
+  for (const std::string& name : {std::string("K"), std::string("a\0\1b\xff", 5), std::string("\0", 1)}) {
+    const v1::Entity e = entity(key(name, 1), {{name, integer(1)}});
+    const local::StorageKey where(e.key());
+    EXPECT_EQ(local::space_of(where.entity()), local::entities_of(where.partition));
+    std::set<std::string_view> spaces;
+    const local::IndexRows rows = local::index_rows(e, where);
+    for (const auto& [row, value] : rows) spaces.insert(local::space_of(row));
+    EXPECT_THAT(spaces, ::testing::ElementsAre(local::index_of(where.partition, name, name),
+                                               local::members_of(where.partition, name)));
+  }
+  EXPECT_EQ(local::space_of("Mformat"), "M");
+  EXPECT_EQ(local::space_of(""), "");
 }
 
 }  // namespace
