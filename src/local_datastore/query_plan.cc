@@ -20,7 +20,7 @@ using Disjunction = std::vector<Conjunction>;
 void merge(Conjunction& into, const Conjunction& other) {
   into.ancestors.insert(into.ancestors.end(), other.ancestors.begin(), other.ancestors.end());
   for (const auto& [property, condition] : other.conditions) {
-    Condition& own = into.conditions[property];
+    PropertyCondition& own = into.conditions[property];
     own.equals.insert(condition.equals.begin(), condition.equals.end());
     if (condition.within.has_value()) {
       own.within = own.within.has_value() ? intersect(*own.within, *condition.within) : *condition.within;
@@ -95,7 +95,7 @@ class FilterNormalizer {
     }
     NDB_ASSIGN_OR_RETURN(const std::string encoded, operand(property, value));
     Conjunction out;
-    Condition& condition = out.conditions[property];
+    PropertyCondition& condition = out.conditions[property];
     if (filter.op() == v1::PropertyFilter::EQUAL) {
       condition.equals.insert(encoded);
     } else {

@@ -17,7 +17,7 @@ namespace ndb::local {
 inline constexpr std::string_view kKeyProperty = "__key__";
 
 // What the values of one property must be: each of `equals` is one of them, and one of them is within the intervals.
-struct Condition {
+struct PropertyCondition {
   std::set<std::string> equals{};
   std::optional<Intervals> within{};
 };
@@ -25,7 +25,7 @@ struct Condition {
 // Filters that all hold.
 struct Conjunction {
   std::vector<std::string> ancestors{};  // encode_path_prefix() of each
-  std::map<std::string, Condition> conditions{};
+  std::map<std::string, PropertyCondition> conditions{};
 };
 
 struct Order {

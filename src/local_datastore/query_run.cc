@@ -83,7 +83,7 @@ class FirstRows {
   std::vector<Kept> rows_;  // a heap, the last row in front
 };
 
-const Condition* condition_on(const Conjunction& conjunction, std::string_view property) {
+const PropertyCondition* condition_on(const Conjunction& conjunction, std::string_view property) {
   const auto found = conjunction.conditions.find(std::string(property));
   return found == conjunction.conditions.end() ? nullptr : &found->second;
 }
@@ -91,7 +91,7 @@ const Condition* condition_on(const Conjunction& conjunction, std::string_view p
 // Whether the property has the same value in all rows, so that an order by it decides nothing.
 bool is_constant(const QueryPlan& plan, const std::string& property) {
   if (plan.any_of.size() != 1 || property == kKeyProperty) return false;
-  const Condition* condition = condition_on(plan.any_of.front(), property);
+  const PropertyCondition* condition = condition_on(plan.any_of.front(), property);
   return condition != nullptr && condition->equals.size() == 1 && !condition->within.has_value();
 }
 
@@ -194,7 +194,7 @@ class Run {
       return key_bound.starts_with(keys) ? path_bound(space, key_bound) : after_prefix(space);
     };
     for (const std::string& ancestor : conjunction.ancestors) narrow(space + ancestor, after_prefix(space + ancestor));
-    if (const Condition* condition = condition_on(conjunction, kKeyProperty)) {
+    if (const PropertyCondition* condition = condition_on(conjunction, kKeyProperty)) {
       for (const std::string& key : condition->equals) narrow(bound(key), after_row(bound(key)));
       if (condition->within.has_value() && condition->within->empty()) narrow(range.end, range.end);
       if (condition->within.has_value() && !condition->within->empty()) {
@@ -277,7 +277,7 @@ class Run {
   Intervals intervals_of(const std::string& property) const {
     Intervals all;
     for (const Conjunction& conjunction : plan_.any_of) {
-      const Condition* condition = condition_on(conjunction, property);
+      const PropertyCondition* condition = condition_on(conjunction, property);
       if (condition == nullptr || (condition->equals.empty() && !condition->within.has_value())) return {everything()};
       Intervals some;
       for (const std::string& equal : condition->equals) {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxRowsPerEntity = 20'000;
 
-bool satisfies(const Condition& condition, const std::string& encoded) {
+bool satisfies(const PropertyCondition& condition, const std::string& encoded) {
   if (!condition.equals.empty() && !condition.equals.contains(encoded)) return false;
   return !condition.within.has_value() || contains(*condition.within, encoded);
 }
@@ -65,7 +65,7 @@ bool RowMaker::matches(const Conjunction& conjunction) const {
          });
 }
 
-bool RowMaker::matches(const std::string& property, const Condition& condition) const {
+bool RowMaker::matches(const std::string& property, const PropertyCondition& condition) const {
   const auto found = entries_.find(property);
   if (found == entries_.end()) return false;
   const std::vector<IndexEntry>& entries = found->second;

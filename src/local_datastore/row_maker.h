@@ -29,7 +29,7 @@ class RowMaker {
 
  private:
   bool matches(const Conjunction& conjunction) const;
-  bool matches(const std::string& property, const Condition& condition) const;
+  bool matches(const std::string& property, const PropertyCondition& condition) const;
   std::vector<const IndexEntry*> candidates(const Conjunction& conjunction, const std::string& property) const;
   absl::Status add_rows(const Conjunction& conjunction, std::vector<QueryRow>& rows) const;
   QueryRow make_row(std::vector<std::string> components, const std::vector<std::vector<const IndexEntry*>>& choices,
