@@ -22,7 +22,6 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr std::size_t kWorkers = 16;  // HTTP requests that are answered at a time
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::seconds kFarewell{2};
 constexpr std::chrono::milliseconds kPause{100};
@@ -124,9 +123,8 @@ FrontDoor::FrontDoor(std::unique_ptr<asio::io_context> io, Listeners listeners, 
 
 void FrontDoor::start(GrpcDoor grpc, const HttpHandler& handler) {
   grpc_ = std::move(grpc);
-  workers_ = std::make_unique<asio::thread_pool>(kWorkers);
   http_ = std::make_unique<HttpServer>(
-      HttpServer{.io = *io_, .workers = *workers_, .connections = connections_, .handler = handler});
+      HttpServer{.io = *io_, .workers = workers_, .connections = connections_, .handler = handler});
   for (tcp::acceptor& acceptor : listeners_.acceptors) accept(acceptor);
   thread_ = std::thread([this] {
     io_->run();
@@ -142,7 +140,7 @@ void FrontDoor::stop() {
     for (tcp::acceptor& acceptor : listeners_.acceptors) ignored = acceptor.close(ignored);
     connections_.stop_all();
   });
-  workers_->join();
+  workers_.join();
   // The thread ends when the last answer is sent, which somebody who reads slowly must not delay.
   if (ended_.get_future().wait_for(kFarewell) != std::future_status::ready) io_->stop();
   thread_.join();

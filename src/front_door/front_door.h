@@ -4,7 +4,6 @@
 #include <grpcpp/server_builder.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <future>
 #include <memory>
 #include <string>
@@ -16,6 +15,7 @@
 #include "front_door/listen.h"
 #include "front_door/tls.h"
 #include "front_door/transport.h"
+#include "front_door/workers.h"
 
 namespace ndb::local {
 
@@ -52,7 +52,7 @@ class FrontDoor {
   Tls* const tls_;
   GrpcDoor grpc_;
   Connections connections_;
-  std::unique_ptr<boost::asio::thread_pool> workers_;
+  Workers workers_;
   std::unique_ptr<HttpServer> http_;
   bool stopping_ = false;
   std::promise<void> ended_;

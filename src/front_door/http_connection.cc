@@ -129,7 +129,7 @@ class HttpConnection final : public Connection {
 
   void on_request() {
     answering_ = true;
-    asio::post(server_.workers, [self = self(), work = asio::make_work_guard(server_.io)] {
+    server_.workers.post([self = self(), work = asio::make_work_guard(server_.io)] {
       HttpHandler::Answer answer = self->server_.handler.answer(self->parser_->get());
       asio::post(self->server_.io,
                  [self, answer = std::move(answer)]() mutable { self->send(std::move(answer), true); });

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <cstddef>
 #include <memory>
 #include <string_view>
@@ -10,13 +9,14 @@
 #include "front_door/connection.h"
 #include "front_door/http.h"
 #include "front_door/transport.h"
+#include "front_door/workers.h"
 
 namespace ndb::local {
 
 // What all connections share. Only handlers of requests run on the workers; a client that is slow occupies none.
 struct HttpServer {
   boost::asio::io_context& io;
-  boost::asio::thread_pool& workers;
+  Workers& workers;
   Connections& connections;
   const HttpHandler& handler;
   std::size_t free_body_bytes = 256 << 20;  // for large bodies that are on their way, all together

@@ -199,6 +199,22 @@ TEST_F(Http, AllMethodsAreThere) {
   EXPECT_EQ(call("rollback", begun.body).code, 200) << begun.body;
 }
 
+// However many wait for the locks of a transaction: its commit, which comes last, is answered before them.
+TEST_F(Http, WhoWaitsForLocksKeepsNobodyFromCommitting) {
+  const std::string key = R"({"path": [{"kind": "K", "id": "1"}]})";
+  const std::string mutations = R"("mutations": [{"upsert": {"key": )" + key + "}}]";
+  const HttpReply begun = call("beginTransaction", "{}");
+  const std::string transaction = begun.body.substr(0, begun.body.rfind('}'));  // {"transaction":"..."
+  ASSERT_EQ(call("lookup", R"({"readOptions": )" + begun.body + R"(, "keys": [)" + key + "]}").code, 200);
+  std::vector<Socket> waiting;
+  for (int i = 0; i < 40; ++i) {
+    waiting.emplace_back(address_).send(http_request("POST", "/v1/projects/test-project:commit",
+                                                     R"({"mode": "NON_TRANSACTIONAL", )" + mutations + "}"));
+  }
+  EXPECT_EQ(call("commit", transaction + ", " + mutations + "}").code, 200);
+  for (Socket& socket : waiting) EXPECT_EQ(read_reply(socket).code, 200);
+}
+
 TEST_F(Http, PagesOfOtherSitesMayAsk) {
   const HttpReply reply = ask(address_, "OPTIONS", "/v1/projects/p:lookup", "",
                               "Origin: http://ui.test\r\nAccess-Control-Request-Method: POST\r\n"
