@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "base/strings.h"
@@ -28,7 +29,7 @@ void rename(Cell& cell, const Names& names) {
   cell.holders = renamed(renamed(cell.holders, names, 0), names, kProlonged);
 }
 
-State renamed(const State& state, const Names& names, bool swap_readers) {
+State renamed(const State& state, const Names& names) {
   State to = state;
   rename(to.record, names);
   rename(to.late.cell, names);
@@ -41,13 +42,41 @@ State renamed(const State& state, const Names& names, bool swap_readers) {
   to.guards = renamed(renamed(state.guards, names, 0), names, kMaxWriters);
   to.fresh = renamed(state.fresh, names, 0);
   to.late_commits = renamed(state.late_commits, names, 0);
-  if (swap_readers) {
-    std::swap(to.readers[0], to.readers[1]);
-    clear(to.fresh, bit(kFirstReader) | bit(kFirstReader + 1));
-    if ((state.fresh & bit(kFirstReader)) != 0) set(to.fresh, bit(kFirstReader + 1));
-    if ((state.fresh & bit(kFirstReader + 1)) != 0) set(to.fresh, bit(kFirstReader));
-  }
   return to;
+}
+
+// Readers have no names in the others' states.
+void sort_readers(State& state) {
+  const auto fresh = [&](int r) { return (state.fresh & bit(kFirstReader + r)) != 0; };
+  const auto order = std::pair(state.readers[1], fresh(1)) <=> std::pair(state.readers[0], fresh(0));
+  if (order >= 0) return;
+  std::swap(state.readers[0], state.readers[1]);
+  if (fresh(0) == fresh(1)) return;
+  state.fresh = static_cast<Bits>(state.fresh ^ (bit(kFirstReader) | bit(kFirstReader + 1)));
+}
+
+// What a writer is whatever its name, and whatever the others' are.
+struct Signature {
+  Writer self;
+  std::array<bool, 12> named;  // where its name stands
+  auto operator<=>(const Signature&) const = default;
+};
+
+Signature signature(const State& state, int w) {
+  Signature out{.self = state.writers[static_cast<std::size_t>(w)], .named = {}};
+  std::size_t place = 0;
+  const auto note = [&](Bits bits, int at) { out.named[place++] = (bits & bit(at)) != 0; };
+  for (const Bits holders : {state.record.holders, state.late.cell.holders, state.invalidator.command.cell.holders,
+                             out.self.command.cell.holders}) {
+    note(holders, w);
+    note(holders, kProlonged + w);
+  }
+  note(state.guards, w);
+  note(state.guards, kMaxWriters + w);
+  note(state.fresh, w);
+  note(state.late_commits, w);
+  out.self.command.cell.holders = 0;
+  return out;
 }
 
 void orphan(Cell& cell, int writer) {
@@ -109,19 +138,28 @@ bool is_quiet(const Setup& setup, const State& state) {
   return !setup.invalidator || state.invalidator.round == 0 || state.invalidator.phase == Invalidator::kDone;
 }
 
+// The writers' names follow from the order of what they are; only among those of whom that says nothing does it take
+// trying.
 State canonical(const Setup& setup, const State& state) {
   const bool last_differs = setup.deletes || setup.variant == Variant::kLegacyDelete;
-  const int alike = setup.writers - (last_differs ? 1 : 0);
+  const auto alike = static_cast<std::size_t>(setup.writers - (last_differs ? 1 : 0));
+  std::array<Signature, kMaxWriters> signatures;
+  for (std::size_t w = 0; w < alike; ++w) signatures[w] = signature(state, static_cast<int>(w));
+
+  State sorted = state;
+  sort_readers(sorted);
   Names names;
   std::iota(names.begin(), names.end(), 0);
-  State least = state;
+  std::optional<State> least;
   do {
-    for (const bool swap_readers : {false, true}) {
-      const State other = renamed(state, names, swap_readers);
-      if (std::memcmp(&other, &least, sizeof other) < 0) least = other;
-    }
-  } while (std::next_permutation(names.begin(), names.begin() + alike));
-  return least;
+    std::array<const Signature*, kMaxWriters> in_order{};
+    for (std::size_t w = 0; w < alike; ++w) in_order[static_cast<std::size_t>(names[w])] = &signatures[w];
+    const auto end = in_order.begin() + static_cast<std::ptrdiff_t>(alike);
+    if (!std::is_sorted(in_order.begin(), end, [](auto* a, auto* b) { return *a < *b; })) continue;
+    const State other = renamed(sorted, names);
+    if (!least || std::memcmp(&other, &*least, sizeof other) < 0) least = other;
+  } while (std::next_permutation(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(alike)));
+  return *least;
 }
 
 std::uint64_t fingerprint(const State& state) {
