@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "memcache/transitions.h"
 
 namespace ndb {
 namespace {
@@ -73,18 +74,24 @@ void WriteBatch::add(Write write) {
 }
 
 void WriteBatch::send() {
-  std::vector<Write> to_commit;
+  std::vector<Item> items;
   for (Write& write : std::exchange(open_, {})) {
     if (write.policy.datastore) {
-      to_commit.push_back(std::move(write));
+      items.push_back({std::move(write), nullptr});
     } else {
       write_without_datastore(std::move(write));
     }
   }
+  const std::vector<absl::Status> locked = lock(items, std::chrono::seconds(0));
   // Commits differ by their RPC options and their limits.
   std::vector<CommitPtr> commits;
   std::vector<std::size_t> bytes;
-  for (Item& item : lock(std::move(to_commit))) {
+  for (std::size_t n = 0; n < items.size(); ++n) {
+    Item& item = items[n];
+    if (!locked[n].ok()) {
+      finish(item, describe(annotate(locked[n], "not written"), item.write));
+      continue;
+    }
     const std::size_t size = item.write.size();
     std::size_t i = 0;
     while (i < commits.size() && !(commits[i]->rpc == item.write.rpc && commits[i]->items.size() < kCommitMutations &&
@@ -115,43 +122,38 @@ void WriteBatch::write_without_datastore(Write write) {
   }
 }
 
-// Locks what needs a lock, in one batch; what could not be locked fails, and was not written.
-std::vector<WriteBatch::Item> WriteBatch::lock(std::vector<Write> writes) {
-  std::vector<Item> items;
+// Locks what needs a lock, in one batch, for as long as the Commit needs and `at_least`. Not OK: the item has no lock,
+// and must not be written without one.
+std::vector<absl::Status> WriteBatch::lock(std::vector<Item>& items, std::chrono::seconds at_least) {
   std::vector<memcache::LockRequest> requests;
-  auto hold = lock_hold(kCommitDeadline);
-  for (Write& write : writes) {
-    if (write.policy.lock && write.key.is_complete()) {
-      requests.push_back({write.key, context_.cache.sighting(write.key)});
-      hold = std::max(hold, lock_hold(deadline_of(write.rpc)));
-    }
+  auto hold = std::max(at_least, lock_hold(kCommitDeadline));
+  for (const Item& item : items) {
+    if (!item.needs_lock()) continue;
+    requests.push_back({item.write.key, context_.cache.sighting(item.write.key)});
+    hold = std::max(hold, lock_hold(deadline_of(item.write.rpc)));
   }
   std::vector<absl::StatusOr<memcache::LockPtr>> locks;
   if (!requests.empty()) {
     ++context_.counts->memcache_locks;
     locks = context_.gateway()->lock(requests, hold);
   }
+  std::vector<absl::Status> statuses;
   std::size_t next = 0;
-  for (Write& write : writes) {
-    const bool wanted = write.policy.lock && write.key.is_complete();
-    Item item{std::move(write), nullptr};
-    if (wanted) {
-      absl::StatusOr<memcache::LockPtr>& one = locks[next++];
-      if (one.ok()) {
-        item.lock = *std::move(one);
-      } else if (!item.write.policy.best_effort || !absl::IsUnavailable(one.status())) {
-        const absl::Status status = annotate(one.status(), "not written");
-        finish(item, describe(status, item.write));
-        continue;
-      }
+  for (Item& item : items) {
+    absl::Status& status = statuses.emplace_back();
+    if (!item.needs_lock()) continue;
+    absl::StatusOr<memcache::LockPtr>& one = locks[next++];
+    if (one.ok()) {
+      item.lock = *std::move(one);
+    } else if (!item.write.policy.best_effort || !absl::IsUnavailable(one.status())) {
+      status = one.status();
     }
-    items.push_back(std::move(item));
   }
-  return items;
+  return statuses;
 }
 
 void WriteBatch::commit(const CommitPtr& commit) {
-  if (!renew_locks(*commit)) return;
+  if (!renew_locks(*commit, deadline_of(commit->rpc) + kLockMargin)) return;
   wire::CommitRequest request;
   request.set_mode(wire::CommitRequest::NON_TRANSACTIONAL);
   for (const Item& item : commit->items) item.write.fill_mutation(*request.add_mutations());
@@ -168,21 +170,37 @@ void WriteBatch::commit(const CommitPtr& commit) {
                               std::move(done));
 }
 
-// A lock must outlive the Commit; one that might not is given back and taken anew. False: nothing is left to commit.
-bool WriteBatch::renew_locks(Commit& commit) {
-  std::vector<Item> kept;
-  std::vector<Write> expiring;
-  for (Item& item : commit.items) {
-    if (item.lock == nullptr || context_.gateway()->still_held(*item.lock, deadline_of(commit.rpc) + kLockMargin)) {
-      kept.push_back(std::move(item));
+// A lock must outlive the Commit; one that does not last for `margin` is taken anew, and only then given back. False:
+// nothing is left to commit.
+bool WriteBatch::renew_locks(Commit& commit, std::chrono::milliseconds margin) {
+  std::vector<Item> expiring;
+  std::vector<memcache::Unlock> old;
+  std::erase_if(commit.items, [&](Item& item) {
+    if (item.lock == nullptr || context_.gateway()->still_held(*item.lock, margin)) return false;
+    memcache::Unlock& unlock = old.emplace_back();
+    unlock.lock = std::move(item.lock);
+    unlock.key = item.write.key;
+    expiring.push_back(std::move(item));
+    return true;
+  });
+  if (expiring.empty()) return true;
+  const auto locked = lock(expiring, commit.tainted ? memcache::kUnknownHold : std::chrono::seconds(0));
+  for (std::size_t i = 0; i < expiring.size(); ++i) {
+    // Where there is a new lock, it protects what an earlier attempt may still do.
+    const bool in_doubt = commit.tainted && expiring[i].lock == nullptr;
+    old[i].outcome = in_doubt ? memcache::Commit::kUnknown : memcache::Commit::kFailed;
+    if (in_doubt) context_.cache.distrust(expiring[i].write.key);
+  }
+  context_.gateway()->unlock(old);
+  for (std::size_t i = 0; i < expiring.size(); ++i) {
+    Item& item = expiring[i];
+    if (locked[i].ok()) {
+      commit.items.push_back(std::move(item));
     } else {
-      expiring.push_back(std::move(item.write));
+      const std::string_view what = commit.tainted ? "it is unknown whether it was written" : "not written";
+      finish(item, describe(annotate(locked[i], what), item.write));
     }
   }
-  if (!expiring.empty()) {
-    for (Item& item : lock(std::move(expiring))) kept.push_back(std::move(item));
-  }
-  commit.items = std::move(kept);
   return !commit.items.empty();
 }
 
@@ -290,7 +308,9 @@ void WriteBatch::split(Commit& commit) {
   }
 }
 
+// The attempt that was not answered may land for as long from now, in the pause too.
 void WriteBatch::retry_later(const CommitPtr& commit) {
+  if (!renew_locks(*commit, memcache::kUnknownHold)) return;
   ++context_.under_way;
   EventLoop::current().call_at(EventLoop::current().now() + backoff(commit->attempts),
                                [self = shared_from_this(), context = context_.shared_from_this(), commit] {

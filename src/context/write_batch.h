@@ -1,6 +1,7 @@
 // Batches of writes: lock in memcache, Commit, release, context cache.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -46,6 +47,7 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
   struct Item {
     Write write;
     memcache::LockPtr lock;  // null: not locked (incomplete key, best effort, or not a matter of memcache)
+    bool needs_lock() const { return write.policy.lock && write.key.is_complete(); }
   };
   // The writes of one Commit. Tainted: an attempt of it ended with an unknown outcome, after which no success is
   // trusted to be the last word and the locks stay.
@@ -58,10 +60,10 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
   using CommitPtr = std::shared_ptr<Commit>;
 
   void send();
-  std::vector<Item> lock(std::vector<Write> writes);
+  std::vector<absl::Status> lock(std::vector<Item>& items, std::chrono::seconds at_least);
   void write_without_datastore(Write write);
   void commit(const CommitPtr& commit);
-  bool renew_locks(Commit& commit);
+  bool renew_locks(Commit& commit, std::chrono::milliseconds margin);
   void answered(const CommitPtr& commit, absl::StatusOr<wire::CommitResponse> response);
   void succeeded(Commit& commit, const wire::CommitResponse& response);
   absl::StatusOr<Key> settle(const Item& item, const wire::MutationResult& result, bool tainted,
