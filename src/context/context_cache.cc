@@ -22,7 +22,8 @@ const ContextCache::Slot* ContextCache::find(const Key& key) {
   return &found->second;
 }
 
-const ContextCache::Slot* ContextCache::store_read(const Key& key, Slot read) {
+const ContextCache::Slot* ContextCache::store_read(const Key& key, Slot read, std::uint64_t generation) {
+  if (generation != generation_) return nullptr;
   if (const auto found = slots_.find(key); found != slots_.end() && found->second.version >= read.version) {
     Node& slot = found->second;
     if (slot.version == read.version) {
@@ -68,7 +69,13 @@ void ContextCache::erase(const Key& key) {
   slots_.erase(found);
 }
 
+void ContextCache::invalidate(const Key& key) {
+  erase(key);
+  ++generation_;
+}
+
 void ContextCache::clear() {
+  ++generation_;
   order_.clear();
   slots_.clear();
 }

@@ -42,15 +42,18 @@ class ContextCache {
   // The slot of `key`, or null. Counts as a use for the limit. The pointer lives until the next call that is not const.
   const Slot* find(const Key& key);
 
-  // What a read brought: kept unless the slot, or a write of this context, is newer.
-  // Gives the slot that stands afterwards, or null if what was read is older than what this context wrote.
-  const Slot* store_read(const Key& key, Slot read);
+  // What a read brought that began in `generation`: kept unless the slot, or a write of this context, is newer, or that
+  // generation has ended. Gives the slot that stands afterwards, or null if what was read must not be in one.
+  const Slot* store_read(const Key& key, Slot read, std::uint64_t generation);
   void store_written(const Key& key, Slot written);
   void assign_uncommitted(const Key& key, detail::PayloadPtr payload) {
     assign(key, {std::move(payload), kUncommitted, WallTime::max()});
   }
   void erase(const Key& key);
+  // Both end the generation: what was read before is not served, and what is on its way leaves nothing here.
+  void invalidate(const Key& key);
   void clear();
+  std::uint64_t generation() const { return generation_; }
 
   memcache::Sighting sighting(const Key& key) const;
 
@@ -75,6 +78,7 @@ class ContextCache {
   absl::node_hash_map<Key, Node, KeyHash> slots_;  // nodes stay where they are, as the order needs
   SegmentedLru<Node> order_;
   std::size_t max_entries_ = SIZE_MAX, max_bytes_ = SIZE_MAX;
+  std::uint64_t generation_ = 0;
 
   // By hash of the key and in two generations, so that a context that writes a million entities keeps a bounded table;
   // a collision only costs a needless Lookup.

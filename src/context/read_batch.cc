@@ -67,6 +67,7 @@ bool ReadBatch::add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy&
 
 void ReadBatch::ask(std::vector<memcache::ReadRequest>& requests) {
   by_key_.clear();
+  generation_ = context_->cache.generation();
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     Entry& entry = entries_[i];
     const bool serves = entry.policy.memcache && context_->gateway() != nullptr &&
@@ -230,7 +231,8 @@ void ReadBatch::resolve(const Entry& entry, const Result& result) {
       continue;
     }
     if (waiter.cache &&
-        context_->cache.store_read(op.key, {*payload, result.version, result.read_time, result.sighting}) != nullptr) {
+        context_->cache.store_read(op.key, {*payload, result.version, result.read_time, result.sighting},
+                                   generation_) != nullptr) {
       // What stands in the slot may be newer than what was read, or the same in the payload of an earlier read.
       const auto cached = context_->cached(op.key, *op.info);
       if (cached->ok()) {

@@ -58,6 +58,7 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
   const std::shared_ptr<Context::Impl> context_;
   const RpcOptions rpc_;
   std::vector<Entry> entries_;
+  std::uint64_t generation_ = 0;           // of the context cache at ask()
   std::vector<std::size_t> asked_, rest_;  // indexes into entries_: for memcache, and past it
   absl::flat_hash_map<Key, std::size_t, KeyHash> by_key_;
 };

@@ -18,7 +18,7 @@ constexpr int kFromIndex = 18;
 
 absl::StatusOr<detail::QueryResult> through_cache(Context::Impl& context, const wire::EntityResult& result,
                                                   WallTime read_time, const detail::ModelInfo& info,
-                                                  const Options& options) {
+                                                  const Options& options, std::uint64_t generation) {
   detail::QueryResult found;
   NDB_ASSIGN_OR_RETURN(found.key, detail::entity_key(result.entity()));
   NDB_RETURN_IF_ERROR(detail::check_kind(found.key, info));  // GQL may select another one
@@ -33,7 +33,7 @@ absl::StatusOr<detail::QueryResult> through_cache(Context::Impl& context, const 
   NDB_ASSIGN_OR_RETURN(found.payload, detail::decode_entity(info, found.key, result.entity()));
   const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
   found.payload->set_version(version);
-  if (cache) context.cache.store_read(found.key, {found.payload, version, read_time});
+  if (cache) context.cache.store_read(found.key, {found.payload, version, read_time}, generation);
   return found;
 }
 

@@ -1,6 +1,8 @@
 // What becomes of one result.
 #pragma once
 
+#include <cstdint>
+
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "context/impl.h"
@@ -10,9 +12,9 @@
 namespace ndb {
 
 // An entity as the context cache lets it be seen: the fresh one, which is then kept there; the one that is cached; or,
-// with an empty payload, nothing, because it is known to be deleted.
+// with an empty payload, nothing, because it is known to be deleted. `generation`: of the cache when the query began.
 absl::StatusOr<detail::QueryResult> through_cache(Context::Impl& context, const wire::EntityResult& result,
                                                   WallTime read_time, const detail::ModelInfo& info,
-                                                  const Options& options);
+                                                  const Options& options, std::uint64_t generation);
 
 }  // namespace ndb

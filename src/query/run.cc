@@ -28,6 +28,7 @@ class Run final : public detail::QueryRun {
         spec_(std::move(spec)),
         wanted_(std::move(wanted)),
         options_(options),
+        generation_(context_->cache.generation()),
         remaining_(limit != kNoLimit ? limit : spec_.limit),
         before_(spec_.start),
         after_(spec_.start) {}
@@ -56,6 +57,7 @@ class Run final : public detail::QueryRun {
   const detail::QuerySpec spec_;
   const detail::Wanted wanted_;
   const Options options_;
+  const std::uint64_t generation_;  // of the context cache when the query began
 
   wire::RunQueryRequest request_;  // the next one to send
   std::size_t remaining_;          // results that are still to be given
@@ -172,7 +174,7 @@ absl::Status Run::find_next() {
 absl::StatusOr<bool> Run::take(wire::EntityResult& result, detail::QueryResult& out) {
   if (wanted_.kind == Kind::kEntities) {
     const WallTime read_time = to_wall_time(response_.batch().read_time());
-    NDB_ASSIGN_OR_RETURN(out, through_cache(*context_, result, read_time, *wanted_.info, options_));
+    NDB_ASSIGN_OR_RETURN(out, through_cache(*context_, result, read_time, *wanted_.info, options_, generation_));
     return static_cast<bool>(out.payload);
   }
   NDB_ASSIGN_OR_RETURN(out.key, detail::entity_key(result.entity()));
