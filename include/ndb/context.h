@@ -84,7 +84,8 @@ class Context {
   void invalidate(const Key& key) { invalidate(std::span(&key, 1)); }
 
   bool in_transaction() const;
-  // In a transaction: runs `callback` after a successful commit, in order. Outside: now.
+  // In a transaction: runs `callback` after a successful commit, in order, whatever those before it have thrown: the
+  // first error then goes to the caller. Outside: now.
   void call_on_commit(std::function<void()> callback);
   // In a transaction: runs `callback` when this attempt at it has ended, committed or not, in order, after what
   // call_on_commit() was given. Outside: now.

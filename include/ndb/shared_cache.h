@@ -161,9 +161,9 @@ class SharedCache {
   }
 
   // When it returns, no get() that begins is served what was computed before, in any process. In a transaction it takes
-  // place after the commit, and not at all when the transaction throws: if that leaves it unknown whether it was
-  // applied, invalidate once more. Error with UNAVAILABLE if memcached does not confirm: then other processes may go on
-  // to serve what they have, until its time-out.
+  // place after the commit, and not at all without one: if it is unknown whether the transaction was applied,
+  // invalidate once more. Error with UNAVAILABLE if memcached does not confirm: then other processes may go on to serve
+  // what they have, until its time-out.
   void invalidate(std::string_view key) { base_.invalidate({std::string(key)}); }
   void invalidate_multi(std::vector<std::string> keys) { base_.invalidate(std::move(keys)); }
 

@@ -33,11 +33,24 @@ absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptio
   return std::move(*response.mutable_transaction());
 }
 
+// Each runs, whatever those before it have thrown: one of them may be what keeps another cache true. `error` is the
+// first one that has happened.
+void run_all(const std::vector<std::function<void()>>& callbacks, std::exception_ptr& error) {
+  for (const std::function<void()>& callback : callbacks) {
+    try {
+      callback();
+    } catch (...) {
+      if (error == nullptr) error = std::current_exception();
+    }
+  }
+}
+
 // One attempt: a context of its own, and at its end a commit or a rollback.
 class Attempt {
  public:
   Attempt(std::shared_ptr<void> outside, std::string id, const TransactionOptions& options)
       : parent_(static_cast<Context*>(outside.get())->impl()),
+        generation_(parent_.cache.generation()),
         deadline_(options.deadline.value_or(kCommitDeadline)),
         state_(std::move(id), options.read_only) {
     auto impl = std::make_shared<Context::Impl>(parent_.core);
@@ -69,13 +82,15 @@ class Attempt {
   absl::Status lock(const std::vector<Write>& writes);
   void unlock(const std::vector<Write>& writes, memcache::Commit outcome, const wire::CommitResponse* response);
   void merge(const std::vector<Write>& writes, const wire::CommitResponse& response);
-  absl::Status write_without_datastore(const std::vector<Write>& writes);
+  absl::Status write_without_datastore();
 
   Context::Impl& parent_;
+  const std::uint64_t generation_;  // of the parent's cache when the transaction began
   const std::chrono::milliseconds deadline_;
   TransactionState state_;
   std::shared_ptr<Context> context_;
   std::vector<memcache::LockPtr> locks_;  // one per write of the Commit; null where none is wanted
+  std::vector<Write> outside_;            // of the Commit: what never reaches the Datastore
 };
 
 absl::StatusOr<bool> Attempt::run(const std::function<void()>& body) {
@@ -95,19 +110,15 @@ absl::StatusOr<bool> Attempt::run(const std::function<void()>& body) {
   absl::Status status = commit();
   if (absl::IsAborted(status)) return status;
   throw_if_error(status);
-  for (const std::function<void()>& callback : std::exchange(impl().on_commit, {})) callback();
+  status = write_without_datastore();
+  std::exception_ptr error;
+  run_all(std::exchange(impl().on_commit, {}), error);
+  throw_if_error(status);
+  if (error != nullptr) std::rethrow_exception(error);
   return true;
 }
 
-void Attempt::complete(std::exception_ptr& error) {
-  for (const std::function<void()>& callback : std::exchange(impl().on_complete, {})) {
-    try {
-      callback();
-    } catch (...) {
-      if (error == nullptr) error = std::current_exception();
-    }
-  }
-}
+void Attempt::complete(std::exception_ptr& error) { run_all(std::exchange(impl().on_complete, {}), error); }
 
 absl::Status Attempt::check_limits(const std::vector<Write>& writes) const {
   if (state_.read_only && !writes.empty()) {
@@ -168,8 +179,8 @@ void Attempt::unlock(const std::vector<Write>& writes, memcache::Commit outcome,
 }
 
 absl::Status Attempt::commit() {
-  std::vector<Write> writes, outside;
-  for (Write& write : state_.writes) (write.policy.datastore ? writes : outside).push_back(std::move(write));
+  std::vector<Write> writes;
+  for (Write& write : state_.writes) (write.policy.datastore ? writes : outside_).push_back(std::move(write));
   absl::Status status = check_limits(writes);
   if (!status.ok()) {
     roll_back();
@@ -194,7 +205,7 @@ absl::Status Attempt::commit() {
   if (response.ok()) {
     unlock(writes, memcache::Commit::kApplied, &*response);
     merge(writes, *response);
-    return write_without_datastore(outside);
+    return absl::OkStatus();
   }
   if (!datastore::outcome_unknown(response.status())) {
     unlock(writes, memcache::Commit::kFailed, nullptr);
@@ -208,7 +219,7 @@ absl::Status Attempt::commit() {
 // What the transaction read and wrote becomes the parent's, where the parent knows nothing newer.
 void Attempt::merge(const std::vector<Write>& writes, const wire::CommitResponse& response) {
   impl().cache.for_each([&](const Key& key, const ContextCache::Slot& slot) {
-    if (slot.version != kUncommitted) parent_.cache.store_read(key, slot);
+    if (slot.version != kUncommitted) parent_.cache.store_read(key, slot, generation_);
   });
   for (std::size_t i = 0; i < writes.size(); ++i) {
     const auto version = static_cast<std::uint64_t>(response.mutation_results(static_cast<int>(i)).version());
@@ -219,9 +230,9 @@ void Attempt::merge(const std::vector<Write>& writes, const wire::CommitResponse
 }
 
 // Entities that live in memcache or the context cache alone are no part of the commit: they are written after it.
-absl::Status Attempt::write_without_datastore(const std::vector<Write>& writes) {
+absl::Status Attempt::write_without_datastore() {
   absl::Status status;
-  for (const Write& write : writes) {
+  for (const Write& write : outside_) {
     const absl::Status one = write_cached(impl(), write);
     if (one.ok()) {
       remember_write(parent_, write, write.key, 0);

@@ -30,6 +30,14 @@ class Counter : public ndb::Model<Counter> {
   NDB_MODEL(n)
 };
 
+class Large : public ndb::Model<Large> {
+ public:
+  struct Properties {
+    ndb::Blob noise{};
+  };
+  NDB_MODEL(noise)
+};
+
 class Memo : public ndb::Model<Memo> {  // lives in memcache
  public:
   struct Properties {
@@ -383,7 +391,7 @@ TEST_F(Transactions, BackOffGrowsAndIsBounded) {
   }
 }
 
-TEST_F(Transactions, AFailingCallbackStopsTheLaterOnesAndTheCommitStands) {
+TEST_F(Transactions, AFailingCallbackStopsNobodyAndTheCommitStands) {
   std::vector<int> ran;
   in_new_context(client_, [&] {
     EXPECT_THROW(ndb::transaction([&] {
@@ -395,7 +403,29 @@ TEST_F(Transactions, AFailingCallbackStopsTheLaterOnesAndTheCommitStands) {
                  std::runtime_error);
     EXPECT_EQ(Counter::get_by_id("a")->n, 5);
   });
-  EXPECT_THAT(ran, ElementsAre(1));
+  EXPECT_THAT(ran, ElementsAre(1, 3));
+  EXPECT_EQ(get("a"), 5);
+}
+
+// What never reaches the Datastore is stored after the commit. If memcache refuses it, the commit stands all the same,
+// and what must follow it is done.
+TEST_F(Transactions, CallbacksRunAlthoughMemcacheRefusesAnEntity) {
+  std::string noise;
+  for (std::mt19937 random; noise.size() < 1'048'450;) noise.push_back(static_cast<char>(random()));
+  bool ran = false;
+  in_new_context(client_, [&] {
+    try {
+      ndb::transaction([&] {
+        Counter::make({.n = 5}, ndb::id("a")).put();
+        Large::make({.noise = ndb::Blob(noise)}, ndb::id("b")).put({.use_datastore = false});
+        ndb::get_context().call_on_commit([&] { ran = true; });
+      });
+      ADD_FAILURE() << "nobody says that the entity is too large";
+    } catch (const ndb::Error& error) {
+      EXPECT_THAT(error.what(), ::testing::HasSubstr("the transaction was committed, but Key('Large', 'b'"));
+    }
+  });
+  EXPECT_TRUE(ran);
   EXPECT_EQ(get("a"), 5);
 }
 
