@@ -29,6 +29,7 @@ struct Lease {
   Place place;
   Unique unique;
   std::uint64_t min = 0;
+  Monotonic since{};
 };
 
 struct Lock {

@@ -70,18 +70,21 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
       return;
   }
   if (const std::optional<std::uint64_t> min = lease_min(seen, reading)) {
-    result.lease =
-        std::make_shared<const Lease>(Lease{.place = std::move(entry.place), .unique = seen.unique, .min = *min});
+    result.lease = std::make_shared<const Lease>(Lease{
+        .place = std::move(entry.place), .unique = seen.unique, .min = *min, .since = cluster_->clock().monotonic()});
   }
 }
 
+// A time-out bounds how old what is served may be, so it counts from before the Datastore was asked.
 void MemcacheGateway::fill(std::span<const Fill> fills) {
   Handle& handle = handles_.mine();
+  const Monotonic clock = cluster_->clock().monotonic();
   for (const Fill& fill : fills) {
     if (fill.lease == nullptr) continue;
-    const auto& [place, unique, min] = *fill.lease;
-    std::optional<Step> step = fill_step(min, fill.version, fill.read_time, fill.payload, fill.timeout, now());
-    if (!step) continue;
+    const auto& [place, unique, min, since] = *fill.lease;
+    const WallTime leased = now() - std::chrono::floor<std::chrono::microseconds>(clock - since);
+    std::optional<Step> step = fill_step(min, fill.version, fill.read_time, fill.payload, fill.timeout, leased);
+    if (!step || is_expired(step->record, now())) continue;
     const Store store = to_store(*std::move(step), place, unique);
     if (!cluster_->fits(place.name, store.body.size()))
       continue;  // stays EMPTY: a refused store could remove the record

@@ -89,7 +89,8 @@ struct Reading {
 };
 Step read_step(const Seen& seen, const Reading& reading, WallTime now);
 
-// What a fill stores over an EMPTY of at least `min`; nothing if `version` is too old for it.
+// What a fill stores over an EMPTY of at least `min`; nothing if `version` is too old for it. The time-out counts from
+// `now`, which is when the lease was taken.
 std::optional<Step> fill_step(std::uint64_t min, std::uint64_t version, WallTime read_time,
                               std::optional<std::string_view> payload, seconds timeout, WallTime now);
 
