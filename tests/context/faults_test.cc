@@ -47,6 +47,16 @@ class Faults : public Tiers {
   void write(std::int64_t n) {
     in_new_context(client_, [&] { Note::make({.n = n}, ndb::id("x")).put(); });
   }
+  // A client with a clock and a memcached of the test's own.
+  ndb::Client on_clock(const ndb::Clock& clock, const std::string& server, ScriptedStub*& stub) const {
+    ndb::ClientOptions with = options();
+    with.memcached_hosts = {server};
+    const auto core = ndb::testing::take_core(ndb::Client(with));
+    auto config = ndb::memcache_config(with);
+    config.clock = core->clock = &clock;
+    core->gateway = *ndb::memcache::Gateway::make(std::move(config));
+    return scripted(ndb::Client(core), stub);
+  }
   const ndb::Client client_ = client();
 };
 
@@ -142,6 +152,50 @@ TEST_F(Faults, AResendThatSucceedsDoesNotMakeTheOutcomeKnown) {
   });
 }
 
+// While nobody knows whether a Commit will still land, its key stays locked for as long as it may, over the pauses
+// between the attempts too; and the lock that was taken at first is given back.
+TEST_F(Faults, ALockOutlastsWhatMayStillLand) {
+  ndb::testing::FakeClock clock;
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = on_clock(clock, memcached().address(), stub);
+  const ndb::Key key("Note", ndb::id("x"), {client.project(), "", ""});
+  const auto expect_lock = [&](std::chrono::seconds least) {
+    const auto record = client.core()->gateway->inspect(std::span(&key, 1)).front();
+    ASSERT_EQ(record.holders.size(), 1u);
+    EXPECT_GE(record.holders.front(), clock.now() + least);
+  };
+  int commits = 0;
+  stub->on_commit = [&](const auto&) {
+    expect_lock(std::chrono::seconds(++commits == 1 ? 64 : 330));
+    if (commits == 2) clock.advance(std::chrono::seconds(310));
+    return commits < 3 ? ScriptedStub::Verdict{absl::UnavailableError("cut"), false} : ScriptedStub::Verdict{};
+  };
+  in_new_context(client, [] { Note::make({.n = 5}, ndb::id("x")).put({.retries = 2}); });
+  EXPECT_EQ(commits, 3);
+  expect_lock(std::chrono::seconds(330));
+}
+
+TEST_F(Faults, AResendWithoutItsLockIsOfUnknownOutcome) {
+  write(1);
+  MemcachedServer server;
+  ndb::testing::FakeClock clock;
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = on_clock(clock, server.address(), stub);
+  stub->on_commit = [&](const auto&) {
+    server.kill();
+    return ScriptedStub::Verdict{absl::DeadlineExceededError("no answer"), true};
+  };
+  in_new_context(client, [&] {
+    EXPECT_EQ(Note::get_by_id("x")->n, 1);
+    const absl::Status status = Note::make({.n = 2}, ndb::id("x")).put_async({.retries = 2}).try_get().status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("unknown whether it was written"));
+    EXPECT_EQ(ndb::get_context().counts().commits, 1);
+    EXPECT_EQ(Note::get_by_id("x")->n, 2);  // no longer of the context's cache
+  });
+  EXPECT_EQ(client.core()->gateway->stats().repairs_waiting, 1u);  // the lock is still to be prolonged
+}
+
 TEST_F(Faults, ARefusedItemStandsAlone) {
   ScriptedStub* stub = nullptr;
   const ndb::Client client = scripted(stub);
@@ -205,6 +259,32 @@ TEST_F(Faults, ALateReadDoesNotOverwriteAWrite) {
   });
   EXPECT_EQ(read(), 3);
   EXPECT_EQ(read(), 3);
+}
+
+// Somebody else writes past memcache, and says so, while this context has already read the entity and not been
+// answered.
+TEST_F(Faults, InvalidateMeetsAReadThatIsUnderWay) {
+  write(1);
+  ndb::ClientOptions without = options();
+  without.memcached_hosts = std::vector<std::string>();
+  const ndb::Client console(without);
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(stub);
+  for (const bool by_query : {false, true}) {
+    SCOPED_TRACE(by_query);
+    write(1);
+    in_new_context(client, [&] {
+      ndb::Context& context = ndb::get_context();
+      const ndb::Key key = ndb::key<Note>("x");
+      stub->after_answer = [&] {
+        std::thread([&] { in_new_context(console, [] { Note::make({.n = 2}, ndb::id("x")).put(); }); }).join();
+        context.invalidate(key);
+      };
+      const auto early = by_query ? Note::query().fetch(1).front()->n : Note::get_by_id("x")->n;
+      EXPECT_EQ(early, 1) << "this is what was asked for";
+      EXPECT_EQ(Note::get_by_id("x")->n, 2);
+    });
+  }
 }
 
 TEST_F(Faults, WritesOfOneKeyKeepTheirOrder) {
@@ -286,6 +366,28 @@ TEST_F(Faults, ABestEffortKindIsKeptForAMinuteAtMost) {
   const long left = -std::stol(answer.substr(answer.find("exp=") + 4));
   EXPECT_GT(left, 600);
   EXPECT_LE(left, 662);
+}
+
+// However long the Datastore takes to answer: what it said is served for as long as its time-out from the question on.
+TEST_F(Faults, ATimeoutCountsFromBeforeTheRead) {
+  write(1);
+  ndb::testing::FakeClock clock;
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = on_clock(clock, memcached().address(), stub);
+  const ndb::Key key("Note", ndb::id("x"), {client.project(), "", ""});
+  for (const int slow : {30, 70}) {
+    const auto asked = clock.now();
+    stub->on_lookup = [&](const auto&) { clock.advance(std::chrono::seconds(slow)); };
+    in_new_context(client, [] { EXPECT_EQ(Note::get_by_id("x", {.memcache_timeout = 60})->n, 1); });
+    const auto record = client.core()->gateway->inspect(std::span(&key, 1)).front();
+    if (slow < 60) {
+      EXPECT_EQ(record.state, ndb::memcache::Inspection::State::kValue);
+      EXPECT_LE(record.expiry, asked + std::chrono::seconds(61));
+      clock.advance(std::chrono::seconds(60));
+    } else {
+      EXPECT_EQ(record.state, ndb::memcache::Inspection::State::kEmpty);
+    }
+  }
 }
 
 // Something that knows nothing of memcache writes an entity which is cached.

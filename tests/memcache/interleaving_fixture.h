@@ -37,8 +37,12 @@ class InterleavingTest : public GatewaySteps {
   // A gateway and what its user remembers. Steps return what came of them, as text.
   class Actor {
    public:
-    Actor(InterleavingTest& test, const std::string& name)
-        : test_(&test), gateway_(make_gateway(test.config({test.server_.address(name)}))) {}
+    Actor(InterleavingTest& test, const std::string& name) : Actor(test, name, test.clock_) {}
+    Actor(InterleavingTest& test, const std::string& name, const Clock& clock) : test_(&test) {
+      Config config = test.config({test.server_.address(name)});
+      config.clock = &clock;
+      gateway_ = make_gateway(std::move(config));
+    }
     Gateway& gateway() { return *gateway_; }
 
     // Reading. "hit v1", "known absent", "leased" (a miss that may be filled), "missed", "bypassed".

@@ -166,6 +166,45 @@ TEST_F(LostLocks, KnownLimitEvictedAndDead) {
   EXPECT_EQ(r1_.gets(), "hit v2");
 }
 
+// A machine whose wall clock is wrong.
+class WrongClock final : public Clock {
+ public:
+  WrongClock(const Clock& right, seconds ahead) : right_(right), ahead_(ahead) {}
+  WallTime now() const override { return right_.now() + ahead_; }
+  Monotonic monotonic() const override { return right_.monotonic(); }
+
+ private:
+  const Clock& right_;
+  const seconds ahead_;
+};
+
+// Row 30: five minutes are allowed for. W3 takes W1's lock for one that ended long ago, or W1 takes W3's for one, and
+// neither drops the other's.
+TEST_F(LostLocks, ClocksThatDiffer) {
+  for (const seconds ahead : {seconds(295), seconds(-295)}) {
+    SCOPED_TRACE(ahead.count());
+    const WrongClock clock(clock_, ahead);
+    Actor w3(*this, "W3", clock);
+    for (const bool wrong_first : {true, false}) {
+      SCOPED_TRACE(wrong_first);
+      evict();
+      Actor& first = wrong_first ? w3 : w1_;
+      Actor& second = wrong_first ? w1_ : w3;
+      EXPECT_EQ(first.locks(), "LOCK 0 held by 1");
+      clock_.advance(seconds(55));
+      EXPECT_EQ(second.locks(), "LOCK 0 held by 2");
+      first.commits();
+      EXPECT_EQ(r1_.gets(), "bypassed");
+      second.commits();
+      EXPECT_THAT(second.releases(), ::testing::EndsWith("held by 1"));
+      EXPECT_EQ(r1_.gets(), "bypassed");
+      EXPECT_THAT(first.releases(), ::testing::StartsWith("EMPTY"));
+      EXPECT_EQ(r1_.reads(), cat('v', datastore_.version.load()));
+      EXPECT_EQ(r2_.gets(), cat("hit v", datastore_.version.load()));
+    }
+  }
+}
+
 // Row 13: the commit takes longer than the lock. The writer can tell beforehand; if it stops after it looked, it is as
 // if the lock had been evicted.
 TEST_F(LostLocks, CommitSlowerThanTheLock) {

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,6 +26,8 @@ class ScriptedStub final : public ForwardingStub {
   using ForwardingStub::ForwardingStub;
 
   std::function<void(const wire::LookupRequest&)> on_lookup;
+  // Once: the next Lookup or RunQuery has been answered, and its caller does not know yet. On the caller's thread.
+  std::function<void()> after_answer;
   // The status that the caller is to get instead of the answer; the request is applied nevertheless if `apply` is set.
   struct Verdict {
     absl::Status status;
@@ -37,7 +40,15 @@ class ScriptedStub final : public ForwardingStub {
   void lookup(wire::LookupRequest request, const datastore::CallOptions& options,
               datastore::Done<wire::LookupResponse> done) override {
     if (on_lookup) on_lookup(request);
-    ForwardingStub::lookup(std::move(request), options, std::move(done));
+    hold<wire::LookupResponse>(std::move(done), [&](datastore::Done<wire::LookupResponse> then) {
+      ForwardingStub::lookup(std::move(request), options, std::move(then));
+    });
+  }
+  void run_query(wire::RunQueryRequest request, const datastore::CallOptions& options,
+                 datastore::Done<wire::RunQueryResponse> done) override {
+    hold<wire::RunQueryResponse>(std::move(done), [&](datastore::Done<wire::RunQueryResponse> then) {
+      ForwardingStub::run_query(std::move(request), options, std::move(then));
+    });
   }
   void commit(wire::CommitRequest request, const datastore::CallOptions& options,
               datastore::Done<wire::CommitResponse> done) override {
@@ -59,6 +70,17 @@ class ScriptedStub final : public ForwardingStub {
                 datastore::Done<wire::RollbackResponse> done) override {
     if (on_rollback) on_rollback(request);
     ForwardingStub::rollback(std::move(request), options, std::move(done));
+  }
+
+ private:
+  template <class Response, class Send>
+  void hold(datastore::Done<Response> done, const Send& send) {
+    if (!after_answer) return send(std::move(done));
+    std::promise<absl::StatusOr<Response>> answer;
+    send([&](absl::StatusOr<Response> response) { answer.set_value(std::move(response)); });
+    absl::StatusOr<Response> response = answer.get_future().get();
+    std::exchange(after_answer, nullptr)();
+    done(std::move(response));
   }
 };
 
