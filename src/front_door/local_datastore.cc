@@ -28,6 +28,9 @@ namespace {
 // Above what a request may have, so that a request that is too big is answered rather than cut off.
 constexpr int kMaxReceiveBytes = 64 << 20;
 
+// For what is being received, all together.
+constexpr std::size_t kReceivedBytes = 256 << 20;
+
 constexpr std::chrono::seconds kFarewell{1};
 
 local::Engine::Options engine_options(const LocalDatastore::Options& options) {
@@ -110,6 +113,7 @@ absl::Status LocalDatastore::Impl::start(const Options& options) {
 
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder.SetResourceQuota(grpc::ResourceQuota().Resize(kReceivedBytes));
   builder.RegisterService(service.get());
   builder.RegisterService(reflection.get());
   local::FrontDoor::GrpcDoor grpc_door;

@@ -21,9 +21,20 @@ using google::protobuf::Message;
 // What gRPC calls the other end of LocalDatastore::channel(). Sockets have an address.
 constexpr std::string_view kInProcess = "unknown";
 
+// A message travels as a header, with up to three bytes for one of its own, and clients take no more than 8 KiB of
+// headers: a longer one would reach them as an error of another code.
+constexpr std::size_t kMaxMessage = 2000;
+
 grpc::Status to_grpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+  std::string message(status.message());
+  if (message.size() > kMaxMessage) {
+    const auto continues = [&](std::size_t at) { return (static_cast<unsigned char>(message[at]) & 0xC0U) == 0x80; };
+    std::size_t end = kMaxMessage;
+    while (end > 0 && continues(end)) --end;
+    message.replace(end, message.npos, "...");
+  }
+  return {static_cast<grpc::StatusCode>(status.code()), message};
 }
 
 absl::Status parse(const grpc::ByteBuffer& bytes, Message& message) {

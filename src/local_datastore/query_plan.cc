@@ -31,7 +31,8 @@ void merge(Conjunction& into, const Conjunction& other) {
 // Turns a filter into alternatives of plain conditions.
 class FilterNormalizer {
  public:
-  FilterNormalizer(const v1::PartitionId& partition, const Scope& scope) : partition_(partition), scope_(scope) {}
+  FilterNormalizer(const v1::PartitionId& partition, const Scope& scope, int orders)
+      : partition_(partition), scope_(scope), orders_(orders) {}
 
   absl::StatusOr<Disjunction> normalize(v1::Filter& filter, int depth = 0) {
     if (depth > kMaxFilterDepth) return invalid("The filter is nested too deeply.");
@@ -61,7 +62,9 @@ class FilterNormalizer {
   }
 
   absl::Status check_combinations() const {
-    if (filters_ > kMaxFilters) return invalid(cat("The query has more than ", kMaxFilters, " filters."));
+    if (filters_ + orders_ > kMaxFilters) {
+      return invalid(cat("The query has more than ", kMaxFilters, " filters and orders."));
+    }
     if (not_equals_ > 1) return invalid("A query may have at most one != filter.");
     if (not_ins_ > 1 || (not_ins_ == 1 && (uses_or_ || not_equals_ > 0))) {
       return invalid("A NOT_IN filter cannot be combined with OR, IN, != or another NOT_IN.");
@@ -186,6 +189,7 @@ class FilterNormalizer {
 
   const v1::PartitionId& partition_;
   const Scope& scope_;
+  const int orders_;
   std::set<std::string> inequalities_;
   int filters_ = 0;
   int not_equals_ = 0;
@@ -219,9 +223,12 @@ absl::Status check_kindless(const v1::Query& query, const QueryPlan& plan) {
 }
 
 absl::Status plan_projection(const v1::Query& query, QueryPlan& plan) {
+  bool has_key = false;
   for (const v1::Projection& projection : query.projection()) {
     const std::string& property = projection.property().name();
     if (property == kKeyProperty) {
+      if (has_key) return invalid("cannot project a property multiple times");
+      has_key = true;
       plan.keys_only = query.projection_size() == 1;
       continue;
     }
@@ -322,12 +329,12 @@ absl::StatusOr<QueryPlan> plan_query(v1::Query& query, v1::PartitionId& partitio
   plan.partition = encode_partition(partition);
   if (query.kind_size() == 1) plan.kind = query.kind(0).name();
   if (query.kind_size() == 1 && plan.kind.empty()) return invalid("The kind is the empty string.");
-  FilterNormalizer normalizer(partition, scope);
+  FilterNormalizer normalizer(partition, scope, query.order_size());
   plan.any_of.emplace_back();
   if (query.has_filter()) {
     NDB_ASSIGN_OR_RETURN(plan.any_of, normalizer.normalize(*query.mutable_filter()));
-    NDB_RETURN_IF_ERROR(normalizer.check_combinations());
   }
+  NDB_RETURN_IF_ERROR(normalizer.check_combinations());
   NDB_RETURN_IF_ERROR(plan_projection(query, plan));
   NDB_RETURN_IF_ERROR(plan_orders(query, normalizer.inequalities(), sums, plan));
   NDB_RETURN_IF_ERROR(check_kindless(query, plan));

@@ -21,10 +21,13 @@ void serve(LocalDatastore::Options options) {
   options.on_shutdown = [] { kill(getpid(), SIGTERM); };
   const std::unique_ptr<LocalDatastore> server = LocalDatastore::start(options);
   const std::string where = options.data_dir.empty() ? "in memory" : cat("in ", options.data_dir);
-  // The third line is what the test helpers of Google's client libraries wait for.
+  // What the test helpers of Google's client libraries wait for, where they wait for it, and for everybody else.
+  constexpr const char* kRunning = "Dev App Server is now running";
   std::cout << "ndb: the local Datastore listens on " << server->address() << ", with its data " << where << '\n'
-            << "export DATASTORE_EMULATOR_HOST=" << server->address() << '\n'
-            << "Dev App Server is now running" << std::endl;
+            << "export DATASTORE_EMULATOR_HOST=" << (options.tls_cert.empty() ? "" : "https://") << server->address()
+            << '\n'
+            << kRunning << std::endl;
+  std::cerr << kRunning << std::endl;
 
   int signal = 0;
   sigwait(&ending, &signal);

@@ -140,6 +140,24 @@ TEST(Services, HealthAndReflection) {
   }
 }
 
+// A message is a header on the wire: one that is longer than clients take would come as an error of another code.
+TEST(Services, LongMessagesAreShortened) {
+  const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0"});
+  DatastoreClient client(connect_to(server->address(), grpc::InsecureChannelCredentials()));
+  for (const char* letter : {"x", "\u00e9"}) {
+    v1::Entity reserved = entity(key("K", "n"));
+    std::string name = "__";
+    while (name.size() < 1400) name += letter;
+    for (int i = 0; i < 20; ++i) *reserved.mutable_key()->add_path() = key(name, name).path(0);
+    reserved.mutable_key()->add_path()->set_kind("incomplete");
+    *reserved.mutable_key()->add_path() = key("K", "n").path(0);
+    const auto reply = client.commit({upsert(reserved)});
+    EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT);
+    EXPECT_LE(reply.status.error_message().size(), 2003);
+    EXPECT_THAT(reply.status.error_message(), ::testing::EndsWith("..."));
+  }
+}
+
 TEST(Services, ATokenIsAskedForEverywhere) {
   const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0", .auth_token = "s3cret"});
   const auto channel = connect_to(server->address(), grpc::InsecureChannelCredentials());

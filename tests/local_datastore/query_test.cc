@@ -201,6 +201,7 @@ TEST_F(QueryTest, RefusesWhatMakesNoSense) {
       {of("K", where("n", F::IN, array({}))), "'IN' property filter for 'n' requires a non-empty ArrayValue"},
       {of("K", all({})), "A composite filter must have at least one sub-filter."},
       {project(of("K"), {"n", "n"}), "cannot project a property multiple times"},
+      {project(of("K"), {"__key__", "__key__"}), "cannot project a property multiple times"},
       {project(of("K", where("n", F::EQUAL, integer(1))), {"n"}),
        "cannot use projection on a property with an equality filter"},
   };
