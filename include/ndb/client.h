@@ -49,8 +49,10 @@ struct ClientOptions {
 
   // What is decided here where neither the call nor a policy has an opinion.
   std::optional<bool> use_cache{}, use_memcache{}, use_datastore{};
-  std::optional<bool> use_shared_cache{};     // default: no
-  std::optional<Timeout> memcache_timeout{};  // a safety net of a day or so is good practice
+  std::optional<bool> use_shared_cache{};  // default: no
+  // A safety net of a day or so is good practice. Each key gets up to a tenth less, so that what was cached together
+  // does not expire together.
+  std::optional<Timeout> memcache_timeout{};
 };
 
 // What memcache has done for a client, all threads together, since the client was made.

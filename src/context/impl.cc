@@ -156,9 +156,12 @@ absl::StatusOr<std::chrono::seconds> Context::Impl::decide_timeout(const Key& ke
   } else if (!timeout) {
     timeout = timeout_policy(key);
   }
-  if (!timeout) timeout = core->options.memcache_timeout;
-  if (!timeout) return std::chrono::seconds(0);
-  return whole_seconds(*timeout, key);
+  if (timeout) return whole_seconds(*timeout, key);
+  if (!core->options.memcache_timeout) return std::chrono::seconds(0);
+  NDB_ASSIGN_OR_RETURN(const std::chrono::seconds net, whole_seconds(*core->options.memcache_timeout, key));
+  // What was cached together must not expire together. A key has one time-out, so that reads of it share a batch.
+  const auto tenth = static_cast<std::size_t>(net.count()) / 10;
+  return net - std::chrono::seconds(key.hash() % (tenth + 1));
 }
 
 std::optional<absl::StatusOr<detail::PayloadPtr>> Context::Impl::cached(const Key& key, const detail::ModelInfo& info,

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -200,8 +201,25 @@ TEST_F(Policies, TimeoutsResolveInTheSameOrder) {
     const auto policy = impl.decide(impl.qualify(rows[i].key).value(),
                                     {.use_memcache = true, .use_datastore = false, .memcache_timeout = rows[i].option});
     ASSERT_TRUE(policy.ok()) << policy.status();
-    EXPECT_EQ(policy->timeout, rows[i].expected);
+    // The client's default is spread over its last tenth.
+    EXPECT_LE(policy->timeout, rows[i].expected);
+    EXPECT_GE(policy->timeout, rows[i].expected == 24h ? rows[i].expected * 9 / 10 : rows[i].expected);
   }
+}
+
+TEST_F(Policies, TheClientsTimeoutIsSpread) {
+  ndb::ClientOptions with = options();
+  with.memcache_timeout = 24h;
+  const ndb::Client client(with);
+  const auto scope = client.context();
+  const ndb::Context::Impl& impl = ndb::get_context().impl();
+  std::set<std::chrono::seconds> timeouts;
+  for (int i = 1; i <= 100; ++i) {
+    const ndb::Key key = impl.qualify(ndb::Key("Plain", ndb::id(i))).value();
+    EXPECT_EQ(impl.decide(key, {})->timeout, impl.decide(key, {})->timeout) << "reads of one key share a batch";
+    timeouts.insert(impl.decide(key, {})->timeout);
+  }
+  EXPECT_GT(timeouts.size(), 90u);
 }
 
 TEST_F(Policies, BadOptionsAreNamed) {
