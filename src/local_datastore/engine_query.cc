@@ -18,18 +18,20 @@ constexpr int kMaxBatchRows = 300;
 constexpr int kMaxBatchSkips = 1000;
 constexpr std::size_t kMaxBatchBytes = 3 << 20;
 constexpr int kMaxAggregations = 5;
+constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 
 using Batch = v1::QueryResultBatch;
 
 // Fills one batch, row after row, until it is full or the query has what it wants.
 class BatchBuilder {
  public:
-  BatchBuilder(const QueryPlan& plan, const v1::PropertyMask* mask, Batch& batch)
+  // `start` is the query's start cursor, which the batch ends with if it has nothing.
+  BatchBuilder(const QueryPlan& plan, const std::string& start, const v1::PropertyMask* mask, Batch& batch)
       : plan_(plan), mask_(mask), batch_(batch) {
     batch_.set_entity_result_type(!plan.projection.empty() ? v1::EntityResult::PROJECTION
                                   : plan.keys_only         ? v1::EntityResult::KEY_ONLY
                                                            : v1::EntityResult::FULL);
-    batch_.set_end_cursor(encode_cursor(plan, plan.start.components));
+    batch_.set_end_cursor(start.empty() ? encode_cursor(plan, {}) : start);
     batch_.set_more_results(Batch::NO_MORE_RESULTS);
   }
 
@@ -94,9 +96,16 @@ class BatchBuilder {
     return absl::OkStatus();
   }
 
-  // As an index has it: no meaning of its own, and a timestamp is a number of microseconds, marked with meaning 18.
+  // As an index has it: no meaning of its own, no negative zero, and a timestamp is a number of microseconds, marked
+  // with meaning 18.
   static v1::Value projected(v1::Value value) {
     value.clear_meaning();
+    if (value.has_double_value()) value.set_double_value(value.double_value() + 0.0);
+    if (value.has_geo_point_value()) {
+      google::type::LatLng& point = *value.mutable_geo_point_value();
+      point.set_latitude(point.latitude() + 0.0);
+      point.set_longitude(point.longitude() + 0.0);
+    }
     if (value.has_timestamp_value()) {
       value.set_integer_value(to_version(value.timestamp_value()));
       value.set_meaning(18);
@@ -197,6 +206,16 @@ absl::Status check_aggregations(v1::AggregationQuery& query) {
   return absl::OkStatus();
 }
 
+// How many rows decide all that is asked for: where all are counts up to a number, the largest of these.
+std::optional<std::int64_t> rows_enough(const v1::AggregationQuery& query) {
+  std::int64_t enough = 0;
+  for (const Aggregation& aggregation : query.aggregations()) {
+    if (!aggregation.count().has_up_to()) return std::nullopt;
+    enough = std::max(enough, aggregation.count().up_to().value());
+  }
+  return enough;
+}
+
 }  // namespace
 
 absl::Status Engine::rows_of(const QueryPlan& plan, Version at, std::size_t needed, ReadSet& reads, ReadStats& stats,
@@ -229,7 +248,8 @@ absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryRespons
   const Read run = [&](Version at, ReadSet& reads) {
     Batch& batch = *response.mutable_batch();
     batch.Clear();
-    BatchBuilder builder(plan, request.has_property_mask() ? &request.property_mask() : nullptr, batch);
+    BatchBuilder builder(plan, request.query().start_cursor(),
+                         request.has_property_mask() ? &request.property_mask() : nullptr, batch);
     NDB_RETURN_IF_ERROR(rows_of(plan, at, builder.needed(), reads, profile.stats(),
                                 [&builder](const QueryRow& row) { return builder.add(row); }));
     NDB_RETURN_IF_ERROR(builder.finish());
@@ -283,21 +303,22 @@ absl::Status Engine::aggregate(const v1::AggregationQuery& query, const QueryPla
   std::vector<Sum> totals(plan.sums.size());
   std::int64_t skipped = 0;
   std::int64_t count = 0;
+  std::int64_t wanted = rows_enough(query).value_or(kUnlimited);
+  if (plan.limit.has_value()) wanted = std::min<std::int64_t>(wanted, *plan.limit);
+  const auto needed = static_cast<std::size_t>(plan.offset + std::min(wanted, kUnlimited - plan.offset));
   const auto add = [&](const QueryRow& row) {
     if (is_past_end(plan, row)) return false;
     if (skipped < plan.offset) return ++skipped > 0;
-    if (plan.limit.has_value() && count == *plan.limit) return false;
+    if (count == wanted) return false;
     ++count;
     for (std::size_t i = 0; i < totals.size(); ++i) {
       for (const v1::Value& value : row.summed[i]) totals[i].add(value);
     }
-    return !plan.limit.has_value() || count < *plan.limit;
+    return count < wanted;
   };
-  const std::size_t needed = plan.is_whole() ? kAnyOrder
-                             : plan.limit.has_value()
-                                 ? static_cast<std::size_t>(plan.offset) + static_cast<std::size_t>(*plan.limit)
-                                 : kAllRows;
-  NDB_RETURN_IF_ERROR(rows_of(plan, at, needed, reads, stats, add));
+  if (wanted > 0) {
+    NDB_RETURN_IF_ERROR(rows_of(plan, at, plan.is_unordered() ? kAnyOrder : needed, reads, stats, add));
+  }
 
   auto& properties = *batch.add_aggregation_results()->mutable_aggregate_properties();
   std::size_t sum = 0;

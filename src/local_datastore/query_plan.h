@@ -64,9 +64,10 @@ struct QueryPlan {
   std::optional<QueryPosition> end{};
   std::uint64_t signature = 0;  // of all that a cursor must agree with
 
-  // Whether the order of the rows makes no difference to their number.
-  bool is_whole() const {
-    return offset == 0 && !limit.has_value() && start.components.empty() && !end.has_value() && distinct == 0;
+  // Whether the order of the rows makes no difference to their number, nor to what is added up.
+  bool is_unordered() const {
+    const bool whole = offset == 0 && !limit.has_value();
+    return (whole || sums.empty()) && start.components.empty() && !end.has_value() && distinct == 0;
   }
 };
 

@@ -141,6 +141,15 @@ TEST_F(IndexTest, AggregationsStayInTheIndex) {
       {"AGGREGATE SUM(n) OVER (SELECT * FROM K LIMIT 5)", 10, {0, 5, 1}},
       {"AGGREGATE COUNT(*) OVER (SELECT * FROM K ORDER BY n DESC LIMIT 5)", 5, {0, 5, 1}},
       {"SELECT COUNT(*) FROM K WHERE both > 395", 400, {404, 404, 1}},
+      {"SELECT COUNT_UP_TO(10) FROM K", 10, {0, 10, 1}},
+      {"SELECT COUNT_UP_TO(0) FROM K", 0, {0, 0, 1}},
+      {"SELECT COUNT_UP_TO(7) FROM K WHERE n >= 100", 7, {0, 7, 1}},
+      {"SELECT COUNT_UP_TO(3), COUNT_UP_TO(9) FROM K", 3, {0, 9, 1}},
+      {"SELECT COUNT_UP_TO(3), COUNT(*) FROM K", 3, {0, 400, 1}},
+      {"SELECT COUNT_UP_TO(3), SUM(n) FROM K", 3, {0, 400, 1}},
+      {"AGGREGATE COUNT_UP_TO(6) OVER (SELECT * FROM K LIMIT 4 OFFSET 5)", 4, {0, 9, 1}},
+      {"AGGREGATE COUNT_UP_TO(4) OVER (SELECT * FROM K LIMIT 6 OFFSET 5)", 4, {0, 9, 1}},
+      {"AGGREGATE COUNT(*) OVER (SELECT * FROM K ORDER BY ten, n LIMIT 5)", 5, {5, 5, 1}},
   };
   for (const auto& [gql, value, cost] : cases) {
     const v1::RunAggregationQueryResponse reply = aggregate(gql);

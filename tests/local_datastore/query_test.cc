@@ -226,6 +226,16 @@ TEST_F(QueryTest, ProjectionsComeFromIndexes) {
     EXPECT_EQ(properties.at("t").integer_value(), 1'000'000);
     EXPECT_EQ(properties.at("t").meaning(), 18);
   }
+  v1::Value origin;
+  origin.mutable_geo_point_value()->set_latitude(-0.0);
+  put({entity(key("Zero", "z"), {{"d", real(-0.0)}, {"g", origin}, {"n", integer(1)}})});
+  const std::vector<std::vector<std::string>> columns = {{"d"}, {"d", "n"}, {"g"}, {"g", "n"}};
+  for (const std::vector<std::string>& properties : columns) {
+    const auto zero = client_.run(project(of("Zero"), properties));
+    const v1::Value& value = zero->batch().entity_results(0).entity().properties().at(properties[0]);
+    EXPECT_FALSE(std::signbit(value.double_value()) || std::signbit(value.geo_point_value().latitude()))
+        << properties.size() << " properties: indexes have one zero";
+  }
   v1::Query distinct = project(of("K"), {"n"});
   distinct.add_distinct_on()->set_name("n");
   EXPECT_EQ(client_.run(distinct)->batch().entity_results_size(), 2);
@@ -312,6 +322,22 @@ TEST_F(QueryTest, CursorsStayValidAfterWrites) {
     EXPECT_EQ(client_.run(query)->batch().end_cursor(), cursor) << "nothing read: where it began";
     ASSERT_TRUE(client_.commit({erase(key("K", "a2")), erase(key("K", "c2"))}).ok());
     put({entity(key("K", "b"), {{"p", text("b")}})});
+  }
+}
+
+TEST_F(QueryTest, ReversedQueriesGoOnAtTheSameCursor) {
+  for (const char* name : {"a", "b", "c", "d"}) put({entity(key("K", name), {{"p", text(name)}})});
+  for (const char* order : {"__key__", "p"}) {
+    v1::Query query = ordered(of("K"), order);
+    query.mutable_limit()->set_value(3);
+    const std::string cursor = client_.run(query)->batch().end_cursor();
+    v1::Query reversed = ordered(of("K"), std::string("-") + order);
+    if (std::string(order) == "p") reversed = ordered(reversed, "-__key__");
+    reversed.set_start_cursor(cursor);
+    EXPECT_THAT(names(reversed), ElementsAre("c", "b", "a"));
+    v1::Query none = reversed;
+    none.mutable_limit()->set_value(0);
+    EXPECT_EQ(client_.run(none)->batch().end_cursor(), cursor) << "nothing read: where it began";
   }
 }
 
