@@ -49,8 +49,15 @@ void PathScan::note(ReadSet& reads) const {
   reads.ranges.push_back(std::move(range));
 }
 
-// Each scan goes to where the others are, until all agree.
 absl::StatusOr<bool> PathJoin::next() {
+  for (;;) {
+    NDB_ASSIGN_OR_RETURN(const bool found, next_common());
+    if (!found || allows_(path())) return found;
+  }
+}
+
+// Each scan goes to where the others are, until all agree.
+absl::StatusOr<bool> PathJoin::next_common() {
   NDB_ASSIGN_OR_RETURN(const bool found, scans_.front().next());
   if (!found) return false;
   std::string target(scans_.front().path());

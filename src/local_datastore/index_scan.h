@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,10 +50,11 @@ class PathScan {
   bool finished_ = false;
 };
 
-// The paths that all of several scans in one direction have: a zigzag join. One thread.
+// The paths that all of several scans in one direction have, and that are allowed: a zigzag join. One thread.
 class PathJoin {
  public:
-  explicit PathJoin(std::vector<PathScan> scans) : scans_(std::move(scans)) {}
+  using Allows = std::function<bool(std::string_view path)>;
+  PathJoin(std::vector<PathScan> scans, Allows allows) : scans_(std::move(scans)), allows_(std::move(allows)) {}
 
   absl::StatusOr<bool> next();
   std::string_view path() const { return scans_.front().path(); }
@@ -60,7 +62,10 @@ class PathJoin {
   void note(ReadSet& reads) const;
 
  private:
+  absl::StatusOr<bool> next_common();
+
   std::vector<PathScan> scans_;
+  Allows allows_;
 };
 
 // The paths that any of several joins has, each once. One thread.

@@ -142,7 +142,6 @@ class Run {
       NDB_ASSIGN_OR_RETURN(const bool more, paths.next());
       if (!more) break;
       const std::string path(paths.path());
-      if (!is_allowed(path)) continue;
       if (covered) {
         wanted = take(path_row(path), streams);
         continue;
@@ -176,12 +175,14 @@ class Run {
         KeyRange range = path_range(conjunction, space, streams && !any_order_, backwards);
         scans.emplace_back(store_, at_, std::move(space), std::move(range), backwards, counter);
       }
-      joins.emplace_back(std::move(scans));
+      joins.emplace_back(std::move(scans), [this, &conjunction](std::string_view path) {
+        return allows_path(conjunction, maker_.keys_of_partition(), path);
+      });
     }
     return {std::move(joins), backwards};
   }
 
-  // The part of a space that the conditions on keys, and the cursor, leave to look at.
+  // A part of a space that has all which the conditions on keys, and the cursor, leave to look at.
   KeyRange path_range(const Conjunction& conjunction, const std::string& space, bool from_start, bool backwards) const {
     KeyRange range{space, after_prefix(space)};
     const auto narrow = [&range](const std::string& begin, const std::string& end) {

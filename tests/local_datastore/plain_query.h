@@ -115,7 +115,7 @@ class PlainQuery {
 
   static bool holds(const F& filter, const Row& row, const Choice& choice) {
     const std::string& name = filter.property().name();
-    if (name == "__key__") return holds_for_key(filter.op(), row.path, path(filter.value().key_value()));
+    if (name == "__key__") return holds_for_key(filter, row.path);
     if (!row.values.contains(name)) return false;
     const std::vector<Value>& all = row.values.at(name);
     const auto is_given = [given = values(filter.value())](const Value& v) {
@@ -126,8 +126,15 @@ class PlainQuery {
     return compares(filter.op(), choice.at(name), value(filter.value()));
   }
 
-  static bool holds_for_key(F::Operator op, const Path& mine, const Path& given) {
-    if (op != F::HAS_ANCESTOR) return compares(op, mine, given);
+  static bool holds_for_key(const F& filter, const Path& mine) {
+    const auto& list = filter.value().array_value().values();
+    const bool listed = std::any_of(list.begin(), list.end(), [&mine](const google::datastore::v1::Value& each) {
+      return path(each.key_value()) == mine;
+    });
+    if (filter.op() == F::IN) return listed;
+    if (filter.op() == F::NOT_IN) return !listed;
+    const Path given = path(filter.value().key_value());
+    if (filter.op() != F::HAS_ANCESTOR) return compares(filter.op(), mine, given);
     return given.size() <= mine.size() && std::equal(given.begin(), given.end(), mine.begin());
   }
 

@@ -89,23 +89,27 @@ class QueryModelTest : public ::testing::Test {
 
   std::string random_name() { return std::string(1, static_cast<char>('a' + random(3))); }
 
+  static bool is_list(F::Operator op) { return op == F::IN || op == F::NOT_IN; }
+
   v1::Filter random_filter() {
     v1::Filter out;
     F& filter = *out.mutable_property_filter();
     if (random(6) == 0) {
       filter.mutable_property()->set_name("__key__");
-      constexpr F::Operator kOps[] = {F::HAS_ANCESTOR, F::HAS_ANCESTOR,          F::LESS_THAN,
-                                      F::GREATER_THAN, F::GREATER_THAN_OR_EQUAL, F::EQUAL};
+      constexpr F::Operator kOps[] = {F::HAS_ANCESTOR, F::HAS_ANCESTOR, F::LESS_THAN, F::GREATER_THAN,
+                                      F::NOT_EQUAL,    F::NOT_EQUAL,    F::IN,        F::GREATER_THAN_OR_EQUAL,
+                                      F::NOT_IN,       F::EQUAL};
       filter.set_op(kOps[random(std::size(kOps))]);
-      *filter.mutable_value() = key_value(filter.op() == F::HAS_ANCESTOR ? key("Root", 1) : random_key());
+      *filter.mutable_value() = is_list(filter.op())
+                                    ? array({key_value(random_key()), key_value(random_key())})
+                                    : key_value(filter.op() == F::HAS_ANCESTOR ? key("Root", 1) : random_key());
       return out;
     }
     filter.mutable_property()->set_name(random_name());
     constexpr F::Operator kOps[] = {F::EQUAL,        F::EQUAL,     F::EQUAL, F::LESS_THAN, F::LESS_THAN_OR_EQUAL,
                                     F::GREATER_THAN, F::NOT_EQUAL, F::IN,    F::NOT_IN,    F::GREATER_THAN_OR_EQUAL};
     filter.set_op(kOps[random(std::size(kOps))]);
-    const bool list = filter.op() == F::IN || filter.op() == F::NOT_IN;
-    *filter.mutable_value() = list ? array({random_value(), random_value()}) : random_value();
+    *filter.mutable_value() = is_list(filter.op()) ? array({random_value(), random_value()}) : random_value();
     return out;
   }
 
@@ -227,6 +231,11 @@ class QueryModelTest : public ::testing::Test {
     const std::vector<std::string> got = answered(query, options);
     ASSERT_EQ(got, *rows);
     ASSERT_EQ(counted(query, options), static_cast<std::int64_t>(rows->size()));
+    if (query.projection().empty()) {
+      v1::Query keys_only = query;
+      keys_only.add_projection()->mutable_property()->set_name("__key__");
+      ASSERT_EQ(answered(keys_only, options), *rows);
+    }
     if (query.offset() == 0 && query.distinct_on().empty()) check_selection(query, *model, got);
   }
 

@@ -341,6 +341,40 @@ TEST_F(QueryTest, ReversedQueriesGoOnAtTheSameCursor) {
   }
 }
 
+// An index that proves a row of one alternative of OR says nothing of the others' conditions.
+TEST_F(QueryTest, AlternativesHaveConditionsOnKeysOfTheirOwn) {
+  using F = v1::PropertyFilter;
+  for (const char* name : {"a", "b", "c"}) put({entity(key("K", name), {{"m", integer(1)}, {"n", integer(2)}})});
+  const auto n_is = [](std::int64_t n) { return where("n", F::EQUAL, integer(n)); };
+  const v1::Value a = key_value(key("K", "a"));
+  struct Case {
+    v1::Filter filter;
+    std::vector<std::string> expected;
+  };
+  const std::vector<Case> cases = {
+      {any({n_is(1), where("__key__", F::NOT_EQUAL, a)}), {"b", "c"}},
+      {any({n_is(1), all({n_is(2), where("__key__", F::NOT_EQUAL, a)})}), {"b", "c"}},
+      {any({n_is(1), all({n_is(2), where("__key__", F::IN, array({a, key_value(key("K", "c"))}))})}), {"a", "c"}},
+      {any({all({n_is(2), where("__key__", F::LESS_THAN, key_value(key("K", "b")))}),
+            all({where("m", F::EQUAL, integer(1)), where("__key__", F::NOT_EQUAL, a),
+                 where("__key__", F::LESS_THAN_OR_EQUAL, key_value(key("K", "b")))})}),
+       {"a", "b"}},
+      {all({n_is(2), where("__key__", F::NOT_IN, array({a, key_value(key("K", "c"))}))}), {"b"}},
+  };
+  for (const Case& c : cases) {
+    const v1::Query query = of("K", c.filter);
+    EXPECT_EQ(names(query), c.expected) << c.filter.ShortDebugString();
+    EXPECT_EQ(names(project(query, {"__key__"})), c.expected) << c.filter.ShortDebugString();
+    v1::RunAggregationQueryRequest request;
+    *request.mutable_aggregation_query()->mutable_nested_query() = query;
+    request.mutable_aggregation_query()->add_aggregations()->mutable_count();
+    const auto counted = client_.call(&v1::Datastore::Stub::RunAggregationQuery, request);
+    EXPECT_EQ(counted->batch().aggregation_results(0).aggregate_properties().at("property_1").integer_value(),
+              static_cast<std::int64_t>(c.expected.size()))
+        << c.filter.ShortDebugString();
+  }
+}
+
 TEST_F(QueryTest, AggregatesWhatIsIndexed) {
   put({entity(key("K", "a"), {{"n", integer(5)}}), entity(key("K", "b"), {{"n", integer(1)}}),
        entity(key("K", "c"), {{"n", integer(3)}}), entity(key("K", "d"), {{"m", integer(100)}})});
