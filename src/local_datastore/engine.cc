@@ -171,7 +171,7 @@ absl::StatusOr<std::shared_ptr<Transaction>> Engine::begin(const v1::Transaction
 
 absl::Status Engine::read(const v1::ReadOptions& options, const Scope& scope, const ReadSet& known,
                           std::string& new_transaction, const Read& run) {
-  ReadSet ignored;
+  ReadSet ignored{.ignored = true};
   switch (options.consistency_type_case()) {
     case v1::ReadOptions::kTransaction: {
       NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction,
@@ -201,6 +201,7 @@ absl::Status Engine::read(const v1::ReadOptions& options, const Scope& scope, co
 absl::Status Engine::read_in(Transaction& transaction, const ReadSet& known, const Read& run) {
   if (transaction.snapshot == 0) return read_locked(transaction, known, run);
   ReadSet reads = known;
+  reads.ignored = transaction.read_only;
   NDB_RETURN_IF_ERROR(run(transaction.snapshot, reads));
   if (!transaction.read_only) transaction.note(std::move(reads));
   return absl::OkStatus();

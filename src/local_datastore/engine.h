@@ -77,7 +77,7 @@ class Engine {
 
   // for_each_row(), of metadata kinds too.
   absl::Status rows_of(const QueryPlan& plan, Version at, std::size_t needed, ReadSet& reads, ReadStats& stats,
-                       const std::function<bool(const QueryRow&)>& consume) const;
+                       const ConsumeRow& consume) const;
   absl::Status aggregate(const v1::AggregationQuery& query, const QueryPlan& plan, Version at, ReadSet& reads,
                          ReadStats& stats, v1::AggregationResultBatch& batch) const;
 

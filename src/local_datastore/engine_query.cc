@@ -26,8 +26,9 @@ using Batch = v1::QueryResultBatch;
 class BatchBuilder {
  public:
   // `start` is the query's start cursor, which the batch ends with if it has nothing.
-  BatchBuilder(const QueryPlan& plan, const std::string& start, const v1::PropertyMask* mask, Batch& batch)
-      : plan_(plan), mask_(mask), batch_(batch) {
+  BatchBuilder(const QueryPlan& plan, const std::string& start, const v1::PropertyMask* mask, EntityReader entities,
+               Batch& batch)
+      : plan_(plan), mask_(mask), entities_(std::move(entities)), batch_(batch) {
     batch_.set_entity_result_type(!plan.projection.empty() ? v1::EntityResult::PROJECTION
                                   : plan.keys_only         ? v1::EntityResult::KEY_ONLY
                                                            : v1::EntityResult::FULL);
@@ -74,19 +75,29 @@ class BatchBuilder {
   }
 
   bool take(const QueryRow& row) {
-    if (bytes_ != 0 && bytes_ + row.stored.entity.size() > kMaxBatchBytes) return stop(Batch::NOT_FINISHED);
+    StoredEntity stored;
+    status_ = read(row, stored);
+    if (!status_.ok()) return false;
+    if (bytes_ != 0 && bytes_ + stored.entity.size() > kMaxBatchBytes) return stop(Batch::NOT_FINISHED);
     v1::EntityResult& result = *batch_.add_entity_results();
-    status_ = fill(row, result);
+    status_ = plan_.wants_entities() ? fill_result(stored, mask_, result) : fill_row(row, result);
     if (!status_.ok()) return false;
     result.set_cursor(encode_cursor(plan_, row.components));
     batch_.set_end_cursor(result.cursor());
-    bytes_ += plan_.keys_only || !plan_.projection.empty() ? result.ByteSizeLong() : row.stored.entity.size();
+    bytes_ += plan_.wants_entities() ? stored.entity.size() : result.ByteSizeLong();
     bytes_ += result.cursor().size() + 100;
     return !at_limit();
   }
 
-  absl::Status fill(const QueryRow& row, v1::EntityResult& result) const {
-    if (!plan_.keys_only && plan_.projection.empty()) return fill_result(row.stored, mask_, result);
+  absl::Status read(const QueryRow& row, StoredEntity& stored) {
+    if (!plan_.wants_entities()) return absl::OkStatus();
+    stored = row.stored;
+    if (!stored.entity.empty()) return absl::OkStatus();
+    NDB_ASSIGN_OR_RETURN(stored, entities_.read(row.path));
+    return absl::OkStatus();
+  }
+
+  absl::Status fill_row(const QueryRow& row, v1::EntityResult& result) const {
     v1::Key& key = *result.mutable_entity()->mutable_key();
     *key.mutable_partition_id() = plan_.partition_id;
     if (!decode_path(row.path, key)) return absl::DataLossError("the path of a row is damaged");
@@ -115,6 +126,7 @@ class BatchBuilder {
 
   const QueryPlan& plan_;
   const v1::PropertyMask* mask_;
+  EntityReader entities_;
   Batch& batch_;
   std::size_t bytes_ = 0;
   absl::Status status_;
@@ -219,7 +231,7 @@ std::optional<std::int64_t> rows_enough(const v1::AggregationQuery& query) {
 }  // namespace
 
 absl::Status Engine::rows_of(const QueryPlan& plan, Version at, std::size_t needed, ReadSet& reads, ReadStats& stats,
-                             const std::function<bool(const QueryRow&)>& consume) const {
+                             const ConsumeRow& consume) const {
   if (!is_metadata(plan.kind)) return for_each_row(*store_, at, plan, needed, reads, stats, consume);
   NDB_ASSIGN_OR_RETURN(const std::vector<v1::Entity> entities, metadata_of(*store_, at, plan, reads, stats));
   return for_each_row_of(entities, plan, needed, consume);
@@ -249,7 +261,8 @@ absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryRespons
     Batch& batch = *response.mutable_batch();
     batch.Clear();
     BatchBuilder builder(plan, request.query().start_cursor(),
-                         request.has_property_mask() ? &request.property_mask() : nullptr, batch);
+                         request.has_property_mask() ? &request.property_mask() : nullptr,
+                         EntityReader(*store_, at, plan, profile.stats()), batch);
     NDB_RETURN_IF_ERROR(rows_of(plan, at, builder.needed(), reads, profile.stats(),
                                 [&builder](const QueryRow& row) { return builder.add(row); }));
     NDB_RETURN_IF_ERROR(builder.finish());

@@ -64,6 +64,8 @@ struct QueryPlan {
   std::optional<QueryPosition> end{};
   std::uint64_t signature = 0;  // of all that a cursor must agree with
 
+  // Whether rows are whole entities.
+  bool wants_entities() const { return !keys_only && !aggregates && projection.empty(); }
   // Whether the order of the rows makes no difference to their number, nor to what is added up.
   bool is_unordered() const {
     const bool whole = offset == 0 && !limit.has_value();

@@ -11,77 +11,9 @@
 namespace ndb::local {
 namespace {
 
-using Consume = std::function<bool(const QueryRow&)>;
-
-// Whether a row comes after a place.
-bool is_past(std::string_view position, const QueryPosition& place) {
-  if (place.components.empty()) return true;
-  return place.exclusive ? position > place.bytes : position >= place.bytes;
-}
-
-// Hands on one row of each group of rows that follow each other.
-class Groups {
- public:
-  Groups(const QueryPlan& plan, const Consume& consume)
-      : plan_(plan), consume_(consume), group_(group_of(plan.start.components)) {}
-
-  bool add(const QueryRow& row) {
-    if (plan_.distinct > 0) {
-      std::vector<std::string> next = group_of(row.components);
-      if (next == group_) return true;
-      group_ = std::move(next);
-    }
-    return consume_(row);
-  }
-
- private:
-  std::vector<std::string> group_of(const std::vector<std::string>& components) const {
-    const std::size_t size = std::min(plan_.distinct, components.size());
-    return {components.begin(), components.begin() + static_cast<std::ptrdiff_t>(size)};
-  }
-
-  const QueryPlan& plan_;
-  const Consume& consume_;
-  std::vector<std::string> group_;
-};
-
-// Sorts rows, and keeps no more than are needed.
-class FirstRows {
- public:
-  explicit FirstRows(std::size_t count) : count_(count) {}
-
-  void add(QueryRow&& row) {
-    if (rows_.size() == count_) {
-      if (count_ == 0 || !(row.position < rows_.front().row.position)) return;
-      std::pop_heap(rows_.begin(), rows_.end());
-      rows_.pop_back();
-    }
-    std::string bytes(row.stored.entity);
-    rows_.push_back({std::move(row), std::move(bytes)});
-    std::push_heap(rows_.begin(), rows_.end());
-  }
-
-  // Whether all rows were taken. Empty after that.
-  bool hand_on(Groups& groups) {
-    std::sort_heap(rows_.begin(), rows_.end());
-    bool wanted = true;
-    for (Kept& kept : rows_) {
-      kept.row.stored.entity = kept.bytes;
-      wanted = wanted && groups.add(kept.row);
-    }
-    rows_.clear();
-    return wanted;
-  }
-
- private:
-  struct Kept {
-    QueryRow row;
-    std::string bytes;  // of the entity, which outlives the scan here
-    bool operator<(const Kept& other) const { return row.position < other.row.position; }
-  };
-  const std::size_t count_;
-  std::vector<Kept> rows_;  // a heap, the last row in front
-};
+// So much of the entities of rows that are being sorted stays in memory.
+constexpr std::size_t kKeptBytes = 4 << 20;
+constexpr std::size_t kAllBytes = static_cast<std::size_t>(-1);
 
 const PropertyCondition* condition_on(const Conjunction& conjunction, std::string_view property) {
   const auto found = conjunction.conditions.find(std::string(property));
@@ -101,11 +33,35 @@ bool is_restricted(const Conjunction& conjunction) {
                                                        [](const auto& item) { return !item.second.equals.empty(); });
 }
 
+// The joins of a query's equalities, walked beside an index whose entries mostly lead nowhere.
+class Rival {
+ public:
+  // `rows_read` is the counter of the joins.
+  Rival(PathUnion paths, const std::int64_t& rows_read) : paths_(std::move(paths)), rows_read_(rows_read) {}
+
+  // After each such entry: whether the joins are through and have read no more rows than there were such entries.
+  absl::StatusOr<bool> is_through() {
+    for (++entries_; spent_ < entries_;) {
+      const std::int64_t before = rows_read_;
+      NDB_ASSIGN_OR_RETURN(const bool more, paths_.next());
+      if (!more) return true;
+      spent_ += rows_read_ - before;
+    }
+    return false;
+  }
+
+ private:
+  PathUnion paths_;
+  const std::int64_t& rows_read_;
+  std::int64_t entries_ = 0;
+  std::int64_t spent_ = 0;
+};
+
 // How the rows of a query are found.
 class Run {
  public:
   Run(const KvStore& store, Version at, const QueryPlan& plan, std::size_t needed, ReadSet& reads, ReadStats& stats,
-      const Consume& consume)
+      const ConsumeRow& consume)
       : store_(store),
         at_(at),
         plan_(plan),
@@ -114,8 +70,9 @@ class Run {
         stats_(stats),
         maker_(plan),
         groups_(plan, consume),
-        sorted_(plan.distinct > 0 ? kAllRows : needed),
-        entities_(store, at) {
+        sorted_(plan.distinct > 0 ? kAllRows : needed, plan.wants_entities() ? kKeptBytes : 0),
+        entities_(store, at, plan, stats),
+        equalities_(store, at) {
     for (std::size_t i = 0; i < plan.orders.size(); ++i) {
       if (plan.orders[i].property == kKeyProperty) key_order_ = i;
       if (!is_constant(plan, plan.orders[i].property)) deciding_.push_back(i);
@@ -124,9 +81,12 @@ class Run {
 
   absl::Status run() {
     const std::string& first = plan_.orders[deciding_.front()].property;
-    const bool restricted = std::all_of(plan_.any_of.begin(), plan_.any_of.end(), is_restricted);
-    if (first == kKeyProperty || restricted || plan_.kind.empty()) return run_by_path(first == kKeyProperty);
-    return run_by_value(first);
+    if (first == kKeyProperty) return run_by_path(true);
+    if (!std::all_of(plan_.any_of.begin(), plan_.any_of.end(), is_restricted)) return run_by_value(first, nullptr);
+    // What a transaction has walked over is locked, so it walks over nothing that the equalities rule out.
+    if (!reads_.ignored) return run_by_path(false);
+    Rival rival(union_of(false, false), stats_.index_rows);
+    return run_by_value(first, &rival);
   }
 
  private:
@@ -142,11 +102,12 @@ class Run {
       NDB_ASSIGN_OR_RETURN(const bool more, paths.next());
       if (!more) break;
       const std::string path(paths.path());
+      const Row* entity = plan_.kind.empty() ? &paths.row() : nullptr;
       if (covered) {
-        wanted = take(path_row(path), streams);
+        wanted = take(path_row(path, entity), streams);
         continue;
       }
-      NDB_RETURN_IF_ERROR(make_rows(path, plan_.kind.empty() ? &paths.row() : nullptr));
+      NDB_RETURN_IF_ERROR(make_rows(path, entity));
       for (QueryRow& row : rows_) wanted = wanted && take(std::move(row), streams);
     }
     paths.note(reads_);
@@ -210,10 +171,10 @@ class Run {
     return range;
   }
 
-  // Whether the joins say all that is wanted.
+  // Whether the joins say which rows there are, and all of them but the entity.
   bool covers_paths() const {
-    if (!plan_.keys_only && !(plan_.aggregates && plan_.sums.empty())) return false;
-    if (!plan_.projection.empty() || (plan_.any_of.size() > 1 && !plan_.required.empty())) return false;
+    if (!plan_.sums.empty() || !plan_.projection.empty()) return false;
+    if (plan_.any_of.size() > 1 && !plan_.required.empty()) return false;
     for (const Conjunction& conjunction : plan_.any_of) {
       for (const auto& [property, condition] : conjunction.conditions) {
         if (property != kKeyProperty && condition.within.has_value()) return false;
@@ -223,25 +184,24 @@ class Run {
                        [this](const std::string& property) { return is_constant(plan_, property); });
   }
 
-  QueryRow path_row(const std::string& path) const {
+  // `entity` if it was read already.
+  QueryRow path_row(const std::string& path, const Row* entity) const {
     QueryRow row{.path = path};
-    for (const Order& order : plan_.orders) {
-      row.components.push_back(order.property == kKeyProperty
-                                   ? maker_.key_component(path)
-                                   : *condition_on(plan_.any_of.front(), order.property)->equals.begin());
-    }
+    for (const Order& order : plan_.orders) row.components.push_back(known_component(order.property, path));
     row.position = position_bytes(plan_, row.components);
+    if (entity != nullptr) row.stored = to_entity(*entity);
     return row;
   }
 
   // --- by value: the index of the first order ------------------------------------------------------------------------
 
-  absl::Status run_by_value(const std::string& property) {
+  absl::Status run_by_value(const std::string& property, Rival* rival) {
     const std::size_t order = deciding_.front();
     // Within one value the index has the order of keys.
     const bool streams = any_order_ || (deciding_.size() == 2 && plan_.orders[deciding_[1]].property == kKeyProperty &&
                                         !plan_.orders[deciding_[1]].descending);
     const bool one_each = streams && !any_order_ && plan_.distinct == 1;
+    const bool covered = covers_entries(property);
     ValueScan scan(store_, at_, index_of(plan_.partition, plan_.kind, property), intervals_of(property),
                    plan_.orders[order].descending, start_of(order, streams), stats_.index_rows);
     std::string value;
@@ -257,9 +217,17 @@ class Run {
       }
       const std::string path(entry.path);
       taken_ = false;
-      if (!is_allowed(path)) continue;
-      if (covers_entry(property, entry)) {
-        NDB_ASSIGN_OR_RETURN(QueryRow row, entry_row(entry, path));
+      NDB_ASSIGN_OR_RETURN(const bool candidate, may_match(property, entry));
+      if (!candidate) {
+        if (rival == nullptr) continue;
+        NDB_ASSIGN_OR_RETURN(const bool through, rival->is_through());
+        if (!through) continue;
+        seen_ = Seen{.order = order, .value = value, .path = path};
+        scan.note(reads_);
+        return run_by_path(false);
+      }
+      if (covered && (entry.only || !plan_.projection.empty())) {
+        NDB_ASSIGN_OR_RETURN(QueryRow row, entry_row(property, entry, path));
         wanted = take(std::move(row), streams);
       } else {
         NDB_RETURN_IF_ERROR(make_rows(path, nullptr));
@@ -311,18 +279,51 @@ class Run {
                             .path = has_key ? key.substr(maker_.keys_of_partition().size()) : ""};
   }
 
-  // Whether the index entry says all that is wanted: it is about the one property that the query is about.
-  bool covers_entry(const std::string& property, const IndexRow& entry) const {
-    if (plan_.any_of.size() != 1 || plan_.required.size() != 1 || plan_.properties.size() != 1) return false;
-    if (plan_.projection.size() == 1) return plan_.sums.empty() && plan_.projection.front() == property;
-    return plan_.projection.empty() && (plan_.keys_only || plan_.aggregates) && entry.only;
+  // Whether an entry that may_match() is a row, of which it says all but the entity, if the entity has no other entry
+  // that could be the row, or each one is a row.
+  bool covers_entries(const std::string& property) const {
+    const auto is_walked = [&property](const std::string& name) { return name == property; };
+    if (plan_.any_of.size() != 1 || !std::all_of(plan_.sums.begin(), plan_.sums.end(), is_walked)) return false;
+    if (!plan_.projection.empty() && (plan_.projection.size() > 1 || plan_.projection.front() != property))
+      return false;
+    for (const auto& [name, condition] : plan_.any_of.front().conditions) {
+      if (name != kKeyProperty && name != property && condition.within.has_value()) return false;
+    }
+    return std::all_of(plan_.required.begin(), plan_.required.end(),
+                       [&](const std::string& name) { return is_walked(name) || is_constant(plan_, name); });
   }
 
-  absl::StatusOr<QueryRow> entry_row(const IndexRow& entry, const std::string& path) const {
+  // Whether the conditions on keys and the equalities of some alternative hold for the entity of an entry. Rows that
+  // are looked up for that need no note in `reads_`: an entity is written with all its rows, and the entry is one.
+  absl::StatusOr<bool> may_match(const std::string& walked, const IndexRow& entry) {
+    for (const Conjunction& conjunction : plan_.any_of) {
+      if (!allows_path(conjunction, maker_.keys_of_partition(), entry.path)) continue;
+      NDB_ASSIGN_OR_RETURN(const bool found, has_equals(conjunction, walked, entry));
+      if (found) return true;
+    }
+    return false;
+  }
+
+  absl::StatusOr<bool> has_equals(const Conjunction& conjunction, const std::string& walked, const IndexRow& entry) {
+    for (const auto& [property, condition] : conjunction.conditions) {
+      if (property == kKeyProperty) continue;
+      for (const std::string& value : condition.equals) {
+        if (property == walked && value == entry.encoded) continue;
+        ++stats_.index_rows;
+        NDB_ASSIGN_OR_RETURN(const std::optional<Row> found,
+                             equalities_.find(cat(index_of(plan_.partition, plan_.kind, property), value, entry.path)));
+        if (!found.has_value()) return false;
+      }
+    }
+    return true;
+  }
+
+  absl::StatusOr<QueryRow> entry_row(const std::string& property, const IndexRow& entry,
+                                     const std::string& path) const {
     QueryRow row{.path = path};
     for (const Order& order : plan_.orders) {
-      row.components.push_back(order.property == kKeyProperty ? maker_.key_component(path)
-                                                              : std::string(entry.encoded));
+      row.components.push_back(order.property == property ? std::string(entry.encoded)
+                                                          : known_component(order.property, path));
     }
     row.position = position_bytes(plan_, row.components);
     v1::Value value;
@@ -336,29 +337,41 @@ class Run {
 
   // --- both ----------------------------------------------------------------------------------------------------------
 
-  bool is_allowed(std::string_view path) const {
-    return std::any_of(plan_.any_of.begin(), plan_.any_of.end(), [&](const Conjunction& conjunction) {
-      return allows_path(conjunction, maker_.keys_of_partition(), path);
-    });
+  // Of a row's key, or of a property that is_constant().
+  std::string known_component(const std::string& property, const std::string& path) const {
+    if (property == kKeyProperty) return maker_.key_component(path);
+    return *condition_on(plan_.any_of.front(), property)->equals.begin();
   }
 
   // `row` is that of the entity, if it was read already.
   absl::Status make_rows(const std::string& path, const Row* row) {
     if (row != nullptr) return maker_.make(to_entity(*row), path, rows_);
-    NDB_ASSIGN_OR_RETURN(const std::optional<Row> found, entities_.find(entities_of(plan_.partition) + path));
-    if (!found.has_value()) return absl::DataLossError("an index leads to an entity that does not exist");
-    ++stats_.entities;
-    return maker_.make(to_entity(*found), path, rows_);
+    NDB_ASSIGN_OR_RETURN(const StoredEntity entity, entities_.read(path));
+    return maker_.make(entity, path, rows_);
   }
 
   // Whether more rows are wanted.
   bool take(QueryRow&& row, bool streams) {
-    taken_ = is_past(row.position, plan_.start);
+    taken_ = is_past(row.position, plan_.start) && !is_seen(row);
     if (!taken_) return true;
     if (streams) return groups_.add(row);
     sorted_.add(std::move(row));
     return true;
   }
+
+  bool is_seen(const QueryRow& row) const {
+    if (!seen_.has_value()) return false;
+    const std::string& value = row.components[seen_->order];
+    if (value == seen_->value) return row.path <= seen_->path;
+    return (value < seen_->value) != plan_.orders[seen_->order].descending;
+  }
+
+  // How far the index of an order was walked, whose entries up to here are done.
+  struct Seen {
+    std::size_t order;
+    std::string value;
+    std::string path;
+  };
 
   const KvStore& store_;
   const Version at_;
@@ -369,25 +382,27 @@ class Run {
   RowMaker maker_;
   Groups groups_;
   FirstRows sorted_;
-  SnapshotReader entities_;
+  EntityReader entities_;
+  SnapshotReader equalities_;
   std::vector<std::size_t> deciding_;  // orders that are not constant; __key__ is one
   std::size_t key_order_ = 0;          // where __key__ is among the orders
   std::vector<QueryRow> rows_;
   bool taken_ = false;
+  std::optional<Seen> seen_;
 };
 
 }  // namespace
 
 absl::Status for_each_row(const KvStore& store, Version at, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
-                          ReadStats& stats, const Consume& consume) {
+                          ReadStats& stats, const ConsumeRow& consume) {
   return Run(store, at, plan, needed, reads, stats, consume).run();
 }
 
 absl::Status for_each_row_of(const std::vector<v1::Entity>& entities, const QueryPlan& plan, std::size_t needed,
-                             const Consume& consume) {
+                             const ConsumeRow& consume) {
   RowMaker maker(plan);
   Groups groups(plan, consume);
-  FirstRows sorted(plan.distinct > 0 ? kAllRows : needed);
+  FirstRows sorted(plan.distinct > 0 ? kAllRows : needed, plan.wants_entities() ? kAllBytes : 0);
   std::vector<QueryRow> rows;
   for (const v1::Entity& entity : entities) {
     const std::string bytes = entity.SerializeAsString();
@@ -399,6 +414,16 @@ absl::Status for_each_row_of(const std::vector<v1::Entity>& entities, const Quer
   }
   sorted.hand_on(groups);
   return absl::OkStatus();
+}
+
+EntityReader::EntityReader(const KvStore& store, Version at, const QueryPlan& plan, ReadStats& stats)
+    : reader_(store, at), space_(entities_of(plan.partition)), stats_(stats) {}
+
+absl::StatusOr<StoredEntity> EntityReader::read(std::string_view path) {
+  NDB_ASSIGN_OR_RETURN(const std::optional<Row> found, reader_.find(cat(space_, path)));
+  if (!found.has_value()) return absl::DataLossError("an index leads to an entity that does not exist");
+  ++stats_.entities;
+  return to_entity(*found);
 }
 
 bool is_past_end(const QueryPlan& plan, const QueryRow& row) {

@@ -23,6 +23,7 @@ struct KeyRange {
 };
 
 struct ReadSet {
+  bool ignored = false;  // nobody will ask what was read
   std::unordered_set<std::string, StringHash, std::equal_to<>> keys{};
   std::vector<KeyRange> ranges{};
 

@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "local_datastore/query_plan.h"
-#include "local_datastore/query_run.h"
+#include "local_datastore/query_row.h"
 
 namespace ndb::local {
 

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "local_datastore/datastore_client.h"
+#include "local_datastore/query_run.h"
 
 namespace ndb::testing {
 namespace {
@@ -101,8 +102,36 @@ TEST_F(IndexTest, QueriesReadNoMoreThanTheyMust) {
       {"SELECT * FROM K WHERE ten = 3 AND __key__ HAS ANCESTOR KEY(Root, 1)", {10, 10, 10}},
       {"SELECT * WHERE __key__ HAS ANCESTOR KEY(Root, 1) LIMIT 3", {3, 0, 3}},
       {"SELECT * FROM Nobody ORDER BY n", {0, 0, 0}},
+      {"SELECT * FROM K LIMIT 1 OFFSET 300", {1, 301, 1}},
+      {"SELECT * FROM K ORDER BY n DESC LIMIT 1 OFFSET 300", {1, 301, 1}},
+      {"SELECT * FROM K WHERE ten = 3 LIMIT 1 OFFSET 30", {1, 31, 1}},
+      {"SELECT * WHERE __key__ HAS ANCESTOR KEY(Root, 1) LIMIT 1 OFFSET 50", {51, 0, 1}},
   };
   for (const auto& [gql, cost] : cases) EXPECT_EQ(cost_of(run(gql)->explain_metrics()), cost) << gql;
+
+  // Where an order meets equalities: at most that much.
+  const std::vector<std::pair<std::string, Cost>> joins = {
+      {"SELECT * FROM K WHERE even = TRUE AND n > 395", {2, 10, 2}},
+      {"SELECT __key__ FROM K WHERE even = TRUE AND n > 395", {0, 10, 2}},
+      {"SELECT n FROM K WHERE even = TRUE AND n > 395", {0, 10, 2}},
+      {"SELECT * FROM K WHERE even = TRUE AND n > 395 AND ten = 6", {1, 15, 1}},
+      {"SELECT * FROM K WHERE even = TRUE AND both > 1395", {2, 10, 2}},
+      {"SELECT * FROM K WHERE (even = TRUE OR ten = 9) AND n > 395", {3, 15, 3}},
+      {"SELECT * FROM K WHERE even = TRUE ORDER BY n LIMIT 3", {3, 15, 3}},
+      {"SELECT * FROM K WHERE even = TRUE ORDER BY n DESC LIMIT 3", {3, 15, 3}},
+      {"SELECT * FROM K WHERE __key__ HAS ANCESTOR KEY(Root, 1) ORDER BY n LIMIT 3", {3, 3, 3}},
+      {"SELECT * FROM K WHERE n = 399 AND both > 0", {1, 10, 1}},
+      {"SELECT * FROM K WHERE n = 399 ORDER BY both DESC, ten", {2, 10, 1}},
+      {"SELECT * FROM K WHERE n = 1000 AND both > 0", {0, 10, 0}},
+      {"SELECT * FROM K WHERE __key__ = KEY(K, 400) AND n > 0", {1, 10, 1}},
+      {"SELECT * FROM K WHERE ten = 3 ORDER BY n", {45, 180, 40}},
+  };
+  for (const auto& [gql, cost] : joins) {
+    const Cost got = cost_of(run(gql)->explain_metrics());
+    EXPECT_EQ(got.results, cost.results) << gql;
+    EXPECT_LE(got.entities, cost.entities) << gql;
+    EXPECT_LE(got.index_rows, cost.index_rows) << gql;
+  }
 
   // A join looks about once per filter at each match, and never at what lies between.
   const Cost joined = cost_of(run("SELECT * FROM K WHERE n = 250 AND ten = 0 AND even = TRUE")->explain_metrics());
@@ -141,6 +170,10 @@ TEST_F(IndexTest, AggregationsStayInTheIndex) {
       {"AGGREGATE SUM(n) OVER (SELECT * FROM K LIMIT 5)", 10, {0, 5, 1}},
       {"AGGREGATE COUNT(*) OVER (SELECT * FROM K ORDER BY n DESC LIMIT 5)", 5, {0, 5, 1}},
       {"SELECT COUNT(*) FROM K WHERE both > 395", 400, {404, 404, 1}},
+      {"SELECT COUNT(*) FROM K WHERE even = TRUE AND n > 395", 2, {0, 10, 1}},
+      {"SELECT SUM(n) FROM K WHERE even = TRUE AND n > 395", 396 + 398, {0, 10, 1}},
+      {"SELECT SUM(n) FROM K WHERE even = TRUE", 200 * 199, {0, 1000, 1}},
+      {"AGGREGATE SUM(ten) OVER (SELECT __key__ FROM K WHERE ten = 3)", 120, {40, 440, 1}},
       {"SELECT COUNT_UP_TO(10) FROM K", 10, {0, 10, 1}},
       {"SELECT COUNT_UP_TO(0) FROM K", 0, {0, 0, 1}},
       {"SELECT COUNT_UP_TO(7) FROM K WHERE n >= 100", 7, {0, 7, 1}},
@@ -158,6 +191,40 @@ TEST_F(IndexTest, AggregationsStayInTheIndex) {
     Cost got = cost_of(reply.explain_metrics());
     EXPECT_LE(got.entities, cost.entities) << gql;
     EXPECT_LE(got.index_rows, cost.index_rows) << gql;
+  }
+}
+
+TEST_F(IndexTest, TransactionsLockWhatTheEqualitiesLeave) {
+  v1::RunQueryRequest query = request("SELECT * FROM K WHERE even = TRUE AND n > 390");
+  const std::string transaction = client_.begin();
+  query.mutable_read_options()->set_transaction(transaction);
+  EXPECT_EQ(client_.call(&v1::Datastore::Stub::RunQuery, query)->batch().entity_results_size(), 4);
+  const v1::Key odd = key("K", 396);
+  const v1::Entity before = client_.lookup({odd})->found(0).entity();
+  EXPECT_TRUE(client_.commit({upsert(before)}).ok()) << "its n is among those, but it is not even";
+  EXPECT_TRUE(client_.commit(transaction, {upsert(entity(key("L", 1)))}).ok());
+  EXPECT_TRUE(client_.commit({erase(key("L", 1))}).ok());
+}
+
+TEST_F(IndexTest, SortedRowsKeepFewEntities) {
+  const std::string entity(6, 'e');
+  for (const std::size_t count : {local::kAllRows, std::size_t{3}}) {
+    local::FirstRows sorted(count, 15);
+    for (int i = 9; i > 0; --i) {
+      sorted.add({.position = std::to_string(i), .path = std::to_string(i), .stored = {.entity = entity}});
+    }
+    local::QueryPlan plan;
+    std::size_t bytes = 0;
+    std::string paths;
+    const local::ConsumeRow consume = [&](const local::QueryRow& row) {
+      bytes += row.stored.entity.size();
+      paths += row.path;
+      return true;
+    };
+    local::Groups groups(plan, consume);
+    EXPECT_TRUE(sorted.hand_on(groups));
+    EXPECT_EQ(paths, count == 3 ? "123" : "123456789");
+    EXPECT_EQ(bytes, 12);
   }
 }
 

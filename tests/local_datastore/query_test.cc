@@ -296,6 +296,28 @@ TEST_F(QueryTest, BatchesCoverTheResult) {
   }
 }
 
+TEST_F(QueryTest, SortsMoreThanItKeeps) {
+  constexpr int kEntities = 14;
+  const auto content = [](int i) { return std::string(500'000, static_cast<char>('a' + i)); };
+  for (int i = 0; i < kEntities; ++i) {
+    put({entity(key("Large", std::to_string(100 + i)),
+                {{"a", integer(i % 2)}, {"b", integer(-i)}, {"content", unindexed(text(content(i)))}})});
+  }
+  v1::Query query = ordered(ordered(of("Large"), "a"), "b");
+  std::vector<int> got;
+  for (bool more = true; more;) {
+    const auto reply = client_.run(query);
+    for (const v1::EntityResult& result : reply->batch().entity_results()) {
+      got.push_back(std::stoi(result.entity().key().path(0).name()) - 100);
+      EXPECT_TRUE(result.entity().properties().at("content").string_value() == content(got.back()));
+      EXPECT_GT(result.version(), 0);
+    }
+    more = reply->batch().more_results() == Batch::NOT_FINISHED;
+    query.set_start_cursor(reply->batch().end_cursor());
+  }
+  EXPECT_THAT(got, ElementsAre(12, 10, 8, 6, 4, 2, 0, 13, 11, 9, 7, 5, 3, 1));
+}
+
 TEST_F(QueryTest, CursorsStayValidAfterWrites) {
   for (const char* name : {"a", "b", "c", "d", "e"}) put({entity(key("K", name), {{"p", text(name)}})});
   for (const v1::Query& base : {of("K"), ordered(of("K"), "p")}) {
