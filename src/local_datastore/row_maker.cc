@@ -1,6 +1,7 @@
 #include "local_datastore/row_maker.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -139,13 +140,19 @@ QueryRow RowMaker::make_row(std::vector<std::string> components,
 void RowMaker::keep_one_each(std::vector<QueryRow>& rows) const {
   if (rows.size() < 2) return;
   std::sort(rows.begin(), rows.end(), [](const QueryRow& a, const QueryRow& b) { return a.position < b.position; });
-  if (plan_.projection.empty()) {
-    rows.resize(1);
-    return;
-  }
-  rows.erase(std::unique(rows.begin(), rows.end(),
-                         [](const QueryRow& a, const QueryRow& b) { return a.position == b.position; }),
-             rows.end());
+  // Alternatives may place rows that say the same differently.
+  std::set<std::string> said;
+  std::erase_if(rows, [&](const QueryRow& row) {
+    std::string projected;
+    for (std::size_t i = 0; i < plan_.orders.size(); ++i) {
+      if (is_projected(plan_.orders[i].property)) projected += row.components[i];
+    }
+    return !said.insert(std::move(projected)).second;
+  });
+}
+
+bool RowMaker::is_projected(const std::string& property) const {
+  return std::find(plan_.projection.begin(), plan_.projection.end(), property) != plan_.projection.end();
 }
 
 }  // namespace ndb::local

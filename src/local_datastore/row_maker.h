@@ -19,8 +19,8 @@ class RowMaker {
  public:
   explicit RowMaker(const QueryPlan& plan) : plan_(plan), keys_(index_keys_of(plan.partition)) {}
 
-  // In their order; an entity that several conjunctions match is where its first row is, and of a projection equal rows
-  // are one.
+  // In their order; an entity that several conjunctions match is where its first row is, and of a projection each row
+  // that says the same.
   absl::Status make(const StoredEntity& stored, std::string_view path, std::vector<QueryRow>& rows);
 
   // What components say of a key.
@@ -35,6 +35,7 @@ class RowMaker {
   QueryRow make_row(std::vector<std::string> components, const std::vector<std::vector<const IndexEntry*>>& choices,
                     std::size_t number) const;
   void keep_one_each(std::vector<QueryRow>& rows) const;
+  bool is_projected(const std::string& property) const;
 
   const QueryPlan& plan_;
   const std::string keys_;

@@ -1,11 +1,13 @@
-// Which entities a query selects, by the rules as the documentation gives them and by none of the server's code. For
-// tests whose values are null, integers, strings and doubles, and whose ids are numbers.
+// The rows of a query, by looking at every entity: the rules as the documentation gives them, and none of the server's
+// code. For tests whose ids are numbers, and whose queries the server accepts.
 #pragma once
 
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <map>
-#include <set>
+#include <ostream>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -15,149 +17,306 @@
 
 namespace ndb::testing {
 
-// Does not own the query.
-class PlainQuery {
- public:
-  explicit PlainQuery(const google::datastore::v1::Query& query) : query_(query) {
-    for (const auto& projection : query.projection()) required_.insert(projection.property().name());
-    bool by_key = false;
-    for (const auto& order : query.order()) {
-      by_key = order.property().name() == "__key__";
-      if (by_key) break;  // nothing after it matters
-      required_.insert(order.property().name());
-    }
-    // An inequality orders the results too, wherever it stands in the filter, where the query does not say the whole
-    // order.
-    if (query.has_filter() && !by_key) require_inequalities(query.filter());
-    required_.erase("__key__");
+// A value as the Datastore orders it. Equal values of two types, a text and a blob for one, are the same value.
+struct PlainValue {
+  using Path = std::vector<std::pair<std::string, std::int64_t>>;
+  enum Rank : char { kNull, kFixedPoint, kBoolean, kBytes, kDouble, kNan, kGeoPoint, kKey };
+
+  Rank rank = kNull;
+  std::int64_t integer = 0;  // microseconds too, and booleans
+  std::string bytes{};
+  std::pair<double, double> numbers{};  // a double, or latitude and longitude
+  Path path{};
+  auto tied() const { return std::tie(rank, integer, bytes, numbers, path); }
+  bool operator==(const PlainValue& other) const { return tied() == other.tied(); }
+  bool operator<(const PlainValue& other) const { return tied() < other.tied(); }
+
+  static PlainValue of(const google::datastore::v1::Key& key) {
+    PlainValue out{.rank = kKey};
+    for (const auto& element : key.path()) out.path.emplace_back(element.kind(), element.id());
+    return out;
   }
 
-  bool selects(const google::datastore::v1::Entity& entity) const {
-    const Row row{path(entity.key()), entries(entity)};
-    if (query_.kind_size() > 0 && query_.kind(0).name() != row.path.back().first) return false;
-    for (const std::string& name : required_) {
-      if (!row.values.contains(name)) return false;
+  static PlainValue of(const google::datastore::v1::Value& v) {
+    if (v.has_integer_value()) return {.rank = kFixedPoint, .integer = v.integer_value()};
+    if (v.has_boolean_value()) return {.rank = kBoolean, .integer = v.boolean_value() ? 1 : 0};
+    if (v.has_string_value()) return {.rank = kBytes, .bytes = v.string_value()};
+    if (v.has_blob_value()) return {.rank = kBytes, .bytes = v.blob_value()};
+    if (v.has_key_value()) return of(v.key_value());
+    if (v.has_timestamp_value()) {
+      const auto& time = v.timestamp_value();
+      return {.rank = kFixedPoint, .integer = time.seconds() * 1'000'000 + time.nanos() / 1000};
     }
-    return !query_.has_filter() || holds_for_a_choice(row, row.values.begin(), {});
+    if (v.has_double_value()) {
+      if (std::isnan(v.double_value())) return {.rank = kNan};
+      return {.rank = kDouble, .numbers = {v.double_value(), 0}};
+    }
+    if (v.has_geo_point_value()) {
+      return {.rank = kGeoPoint, .numbers = {v.geo_point_value().latitude(), v.geo_point_value().longitude()}};
+    }
+    return {};
+  }
+};
+
+struct PlainRow {
+  PlainValue key{};
+  std::vector<PlainValue> projected{};  // in the order of the query's projection
+  std::vector<PlainValue> position{};   // per order
+  // Of what a query returns.
+  bool operator==(const PlainRow& other) const { return key == other.key && projected == other.projected; }
+};
+inline void PrintTo(const PlainValue& value, std::ostream* out) {  // NOLINT(readability-identifier-naming)
+  *out << static_cast<int>(value.rank) << ':' << value.integer << value.bytes << '(' << value.numbers.first << ')';
+  for (const auto& [kind, id] : value.path) *out << '/' << kind << id;
+}
+inline void PrintTo(const PlainRow& row, std::ostream* out) {  // NOLINT(readability-identifier-naming)
+  PrintTo(row.key, out);
+  for (const PlainValue& value : row.projected) PrintTo(value, &(*out << ' '));
+}
+
+class PlainQuery {
+ public:
+  struct Order {
+    std::string property;
+    bool descending;
+  };
+
+  explicit PlainQuery(const google::datastore::v1::Query& query)
+      : kind_(query.kind_size() > 0 ? query.kind(0).name() : ""),
+        distinct_(static_cast<std::size_t>(query.distinct_on_size())),
+        offset_(static_cast<std::size_t>(query.offset())),
+        alternatives_(query.has_filter() ? alternatives(query.filter()) : std::vector<Conditions>(1)) {
+    for (const auto& projection : query.projection()) {
+      if (projection.property().name() != "__key__") projection_.push_back(projection.property().name());
+    }
+    // Its own orders, up to the key; then inequalities, wherever they stand in the filter, unless the key ends all;
+    // then what tells rows apart.
+    for (const auto& order : query.order()) {
+      add_order(order.property().name(), order.direction() == google::datastore::v1::PropertyOrder::DESCENDING);
+      if (order.property().name() == "__key__") break;
+    }
+    if (!is_ordered_by("__key__")) {
+      std::map<std::string, bool> inequalities;
+      for (const Conditions& alternative : alternatives_) {
+        for (const Condition& condition : alternative) {
+          if (condition.is_inequality()) inequalities[condition.property] = true;
+        }
+      }
+      for (const auto& [property, is] : inequalities) add_order(property, false);
+    }
+    for (const auto& property : query.distinct_on()) add_order(property.name(), false);
+    for (const std::string& property : projection_) add_order(property, false);
+    add_order("__key__", false);
+  }
+
+  const std::vector<Order>& orders() const { return orders_; }
+
+  // All in their order, behind the offset.
+  std::vector<PlainRow> rows(const std::vector<google::datastore::v1::Entity>& entities) const {
+    std::vector<PlainRow> all;
+    for (const google::datastore::v1::Entity& entity : entities) {
+      std::vector<PlainRow> some = rows_of(entity);
+      all.insert(all.end(), some.begin(), some.end());
+    }
+    std::sort(all.begin(), all.end(), [this](const PlainRow& a, const PlainRow& b) { return comes_before(a, b); });
+    std::vector<PlainRow> out;
+    for (PlainRow& row : all) {
+      if (distinct_ > 0 && !out.empty() && group_of(out.back()) == group_of(row)) continue;
+      out.push_back(std::move(row));
+    }
+    out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(std::min(offset_, out.size())));
+    return out;
+  }
+
+  bool comes_before(const PlainRow& a, const PlainRow& b) const {
+    for (std::size_t i = 0; i < orders_.size(); ++i) {
+      if (a.position[i] == b.position[i]) continue;
+      return (a.position[i] < b.position[i]) != orders_[i].descending;
+    }
+    return false;
   }
 
  private:
   using Filter = google::datastore::v1::Filter;
   using F = google::datastore::v1::PropertyFilter;
-  using Value = std::tuple<int, double, std::string>;  // the rank of the type first
-  using Path = std::vector<std::pair<std::string, std::int64_t>>;
-  using Choice = std::map<std::string, Value>;
+  using Values = std::vector<PlainValue>;
 
-  struct Row {
-    Path path;
-    std::map<std::string, std::vector<Value>> values;  // those that are indexed; no property has none
+  struct Condition {
+    std::string property;
+    F::Operator op;
+    Values given;
+
+    bool is_inequality() const { return op != F::EQUAL && op != F::HAS_ANCESTOR; }
+    bool holds(const PlainValue& v) const {
+      const PlainValue& one = given.front();
+      switch (op) {
+        case F::LESS_THAN:
+          return v < one;
+        case F::LESS_THAN_OR_EQUAL:
+          return !(one < v);
+        case F::GREATER_THAN:
+          return one < v;
+        case F::GREATER_THAN_OR_EQUAL:
+          return !(v < one);
+        case F::HAS_ANCESTOR:
+          return one.path.size() <= v.path.size() && std::equal(one.path.begin(), one.path.end(), v.path.begin());
+        case F::EQUAL:
+          return v == one;
+        default:  // != and NOT_IN
+          return std::find(given.begin(), given.end(), v) == given.end();
+      }
+    }
   };
+  using Conditions = std::vector<Condition>;  // that all hold
+  using Entries = std::map<std::string, Values>;
 
-  static Path path(const google::datastore::v1::Key& key) {
-    Path out;
-    for (const auto& element : key.path()) out.emplace_back(element.kind(), element.id());
-    return out;
-  }
-
-  static Value value(const google::datastore::v1::Value& v) {
-    if (v.has_integer_value()) return {1, static_cast<double>(v.integer_value()), ""};
-    if (v.has_string_value()) return {2, 0, v.string_value()};
-    if (v.has_double_value()) return {3, v.double_value(), ""};
-    return {0, 0, ""};
-  }
-
-  static std::vector<Value> values(const google::datastore::v1::Value& v) {
-    std::vector<Value> out;
-    if (v.exclude_from_indexes()) return out;
-    if (!v.has_array_value()) return {value(v)};
-    for (const auto& element : v.array_value().values()) out.push_back(value(element));
-    return out;
-  }
-
-  static std::map<std::string, std::vector<Value>> entries(const google::datastore::v1::Entity& entity) {
-    std::map<std::string, std::vector<Value>> out;
-    for (const auto& [name, v] : entity.properties()) {
-      if (std::vector<Value> of = values(v); !of.empty()) out.emplace(name, std::move(of));
-    }
-    return out;
-  }
-
-  void require_inequalities(const Filter& filter) {
+  // OR of ANDs; IN is OR of equalities.
+  static std::vector<Conditions> alternatives(const Filter& filter) {
+    std::vector<Conditions> out;
     if (filter.has_property_filter()) {
-      const F& condition = filter.property_filter();
-      const bool inequality =
-          condition.op() != F::EQUAL && condition.op() != F::IN && condition.op() != F::HAS_ANCESTOR;
-      if (inequality) required_.insert(condition.property().name());
+      const F& one = filter.property_filter();
+      const Values given = values(one.value());
+      if (one.op() != F::IN) return {{{.property = one.property().name(), .op = one.op(), .given = given}}};
+      for (const PlainValue& v : given) {
+        out.push_back({{.property = one.property().name(), .op = F::EQUAL, .given = {v}}});
+      }
+      return out;
     }
-    for (const Filter& each : filter.composite_filter().filters()) require_inequalities(each);
-  }
-
-  // All conditions on one property that are not equalities hold for the same of its values: so there is a choice of one
-  // value for each property with which they hold.
-  bool holds_for_a_choice(const Row& row, std::map<std::string, std::vector<Value>>::const_iterator next,
-                          Choice choice) const {
-    if (next == row.values.end()) return holds(query_.filter(), row, choice);
-    for (const Value& v : next->second) {
-      choice[next->first] = v;
-      if (holds_for_a_choice(row, std::next(next), choice)) return true;
+    const bool any = filter.composite_filter().op() == google::datastore::v1::CompositeFilter::OR;
+    if (!any) out.emplace_back();
+    for (const Filter& part : filter.composite_filter().filters()) {
+      const std::vector<Conditions> more = alternatives(part);
+      if (any) {
+        out.insert(out.end(), more.begin(), more.end());
+        continue;
+      }
+      std::vector<Conditions> product;
+      for (const Conditions& a : out) {
+        for (const Conditions& b : more) {
+          product.push_back(a);
+          product.back().insert(product.back().end(), b.begin(), b.end());
+        }
+      }
+      out = std::move(product);
     }
-    return false;
+    return out;
   }
 
-  static bool holds(const Filter& filter, const Row& row, const Choice& choice) {
-    if (filter.has_property_filter()) return holds(filter.property_filter(), row, choice);
-    const auto& filters = filter.composite_filter().filters();
-    const auto one = [&](const Filter& each) { return holds(each, row, choice); };
-    return filter.composite_filter().op() == google::datastore::v1::CompositeFilter::OR
-               ? std::any_of(filters.begin(), filters.end(), one)
-               : std::all_of(filters.begin(), filters.end(), one);
+  static Values values(const google::datastore::v1::Value& v) {
+    Values out;
+    if (v.exclude_from_indexes()) return out;
+    if (!v.has_array_value()) return {PlainValue::of(v)};
+    for (const auto& element : v.array_value().values()) out.push_back(PlainValue::of(element));
+    std::sort(out.begin(), out.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
+    return out;
   }
 
-  static bool holds(const F& filter, const Row& row, const Choice& choice) {
-    const std::string& name = filter.property().name();
-    if (name == "__key__") return holds_for_key(filter, row.path);
-    if (!row.values.contains(name)) return false;
-    const std::vector<Value>& all = row.values.at(name);
-    const auto is_given = [given = values(filter.value())](const Value& v) {
-      return std::find(given.begin(), given.end(), v) != given.end();
-    };
-    if (filter.op() == F::EQUAL || filter.op() == F::IN) return std::any_of(all.begin(), all.end(), is_given);
-    if (filter.op() == F::NOT_IN) return !is_given(choice.at(name));
-    return compares(filter.op(), choice.at(name), value(filter.value()));
+  static Entries entries(const google::datastore::v1::Entity& entity) {
+    Entries out;
+    for (const auto& [name, v] : entity.properties()) {
+      if (Values of = values(v); !of.empty()) out.emplace(name, std::move(of));
+    }
+    out["__key__"] = {PlainValue::of(entity.key())};
+    return out;
   }
 
-  static bool holds_for_key(const F& filter, const Path& mine) {
-    const auto& list = filter.value().array_value().values();
-    const bool listed = std::any_of(list.begin(), list.end(), [&mine](const google::datastore::v1::Value& each) {
-      return path(each.key_value()) == mine;
+  bool is_ordered_by(const std::string& property) const {
+    return std::any_of(orders_.begin(), orders_.end(), [&](const Order& order) { return order.property == property; });
+  }
+  void add_order(const std::string& property, bool descending) {
+    if (!is_ordered_by(property)) orders_.push_back({property, descending});
+  }
+
+  Values group_of(const PlainRow& row) const {
+    return {row.position.begin(), row.position.begin() + static_cast<std::ptrdiff_t>(distinct_)};
+  }
+
+  // An equality holds for any of the values; all else on one property holds for the same one.
+  static Values inequal(const Conditions& conditions, const std::string& property, const Values& all) {
+    Values out;
+    for (const PlainValue& v : all) {
+      const bool holds = std::all_of(conditions.begin(), conditions.end(), [&](const Condition& condition) {
+        return condition.property != property || condition.op == F::EQUAL || condition.holds(v);
+      });
+      if (holds) out.push_back(v);
+    }
+    return out;
+  }
+
+  static bool match(const Conditions& conditions, const Entries& entries) {
+    return std::all_of(conditions.begin(), conditions.end(), [&](const Condition& condition) {
+      const auto found = entries.find(condition.property);
+      if (found == entries.end() || inequal(conditions, condition.property, found->second).empty()) return false;
+      const auto equals = [&condition](const PlainValue& v) { return condition.holds(v); };
+      return condition.op != F::EQUAL || std::any_of(found->second.begin(), found->second.end(), equals);
     });
-    if (filter.op() == F::IN) return listed;
-    if (filter.op() == F::NOT_IN) return !listed;
-    const Path given = path(filter.value().key_value());
-    if (filter.op() != F::HAS_ANCESTOR) return compares(filter.op(), mine, given);
-    return given.size() <= mine.size() && std::equal(given.begin(), given.end(), mine.begin());
   }
 
-  template <class T>
-  static bool compares(F::Operator op, const T& a, const T& b) {
-    switch (op) {
-      case F::LESS_THAN:
-        return a < b;
-      case F::LESS_THAN_OR_EQUAL:
-        return a <= b;
-      case F::GREATER_THAN:
-        return a > b;
-      case F::GREATER_THAN_OR_EQUAL:
-        return a >= b;
-      case F::NOT_EQUAL:
-        return a != b;
-      default:
-        return a == b;
+  // The values that a row may have of a property: those for which the inequalities hold, and of them, if there are any,
+  // those that the equalities name.
+  static Values choices(const Conditions& conditions, const std::string& property, const Entries& entries) {
+    const Values within = inequal(conditions, property, entries.at(property));
+    Values out;
+    for (const PlainValue& v : within) {
+      if (std::any_of(conditions.begin(), conditions.end(), [&](const Condition& condition) {
+            return condition.property == property && condition.op == F::EQUAL && condition.holds(v);
+          })) {
+        out.push_back(v);
+      }
     }
+    return out.empty() ? within : out;
   }
 
-  const google::datastore::v1::Query& query_;
-  std::set<std::string> required_;  // the properties that an entity must have indexed values of
+  std::vector<PlainRow> rows_of(const google::datastore::v1::Entity& entity) const {
+    std::vector<PlainRow> out;
+    const Entries all = entries(entity);
+    const PlainValue key = all.at("__key__").front();
+    if (!kind_.empty() && kind_ != key.path.back().first) return out;
+    for (const Order& order : orders_) {
+      if (!all.contains(order.property)) return out;
+    }
+    for (const Conditions& conditions : alternatives_) {
+      if (match(conditions, all)) add_rows(conditions, all, {.key = key}, out);
+    }
+    // Rows that say the same are one, which is where the first of them is.
+    std::sort(out.begin(), out.end(), [this](const PlainRow& a, const PlainRow& b) { return comes_before(a, b); });
+    std::vector<PlainRow> different;
+    for (const PlainRow& row : out) {
+      if (std::find(different.begin(), different.end(), row) == different.end()) different.push_back(row);
+    }
+    return different;
+  }
+
+  // One for each combination of projected values; behind `begun`, which has the first of them.
+  void add_rows(const Conditions& conditions, const Entries& all, const PlainRow& begun,
+                std::vector<PlainRow>& out) const {
+    if (begun.projected.size() < projection_.size()) {
+      for (const PlainValue& v : choices(conditions, projection_[begun.projected.size()], all)) {
+        PlainRow next = begun;
+        next.projected.push_back(v);
+        add_rows(conditions, all, next, out);
+      }
+      return;
+    }
+    PlainRow row = begun;
+    for (const Order& order : orders_) {
+      const auto projected = std::find(projection_.begin(), projection_.end(), order.property);
+      const Values some = choices(conditions, order.property, all);
+      row.position.push_back(projected != projection_.end()
+                                 ? row.projected[static_cast<std::size_t>(projected - projection_.begin())]
+                             : order.descending ? some.back()
+                                                : some.front());
+    }
+    out.push_back(std::move(row));
+  }
+
+  const std::string kind_;
+  const std::size_t distinct_;
+  const std::size_t offset_;
+  const std::vector<Conditions> alternatives_;
+  std::vector<std::string> projection_;  // without __key__
+  std::vector<Order> orders_;            // the last of which tells all rows apart
 };
 
 }  // namespace ndb::testing

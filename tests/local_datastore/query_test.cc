@@ -236,6 +236,11 @@ TEST_F(QueryTest, ProjectionsComeFromIndexes) {
     EXPECT_FALSE(std::signbit(value.double_value()) || std::signbit(value.geo_point_value().latitude()))
         << properties.size() << " properties: indexes have one zero";
   }
+  put({entity(key("Twice", "t"), {{"a", array({integer(1), integer(5)})}, {"n", integer(2)}, {"m", integer(3)}})});
+  const v1::Query twice = of("Twice", any({where("a", v1::PropertyFilter::GREATER_THAN, integer(1)),
+                                           where("n", v1::PropertyFilter::EQUAL, integer(2))}));
+  EXPECT_EQ(client_.run(project(ordered(twice, "a"), {"m"}))->batch().entity_results_size(), 1)
+      << "two alternatives place it differently, but it is one row";
   v1::Query distinct = project(of("K"), {"n"});
   distinct.add_distinct_on()->set_name("n");
   EXPECT_EQ(client_.run(distinct)->batch().entity_results_size(), 2);
