@@ -70,6 +70,7 @@ absl::Status write_entity(const v1::Mutation& mutation, Version request_time, En
     for (const v1::PropertyTransform& transform : mutation.property_transforms()) {
       NDB_RETURN_IF_ERROR(apply_transform(transform, request_time, entity, *result.add_transform_results()));
     }
+    NDB_RETURN_IF_ERROR(check_composed(entity));
     state.entity = entity.SerializeAsString();
   }
   NDB_RETURN_IF_ERROR(check_stored_size(state.entity.size()));

@@ -42,7 +42,7 @@ class EntityRules {
  public:
   explicit EntityRules(const Scope& scope) : scope_(scope) {}
 
-  absl::Status check_properties(v1::Entity& entity, bool indexed, int depth) {
+  absl::Status check_properties(v1::Entity& entity, bool indexed, std::size_t depth) {
     for (auto& [name, value] : *entity.mutable_properties()) {
       NDB_RETURN_IF_ERROR(check_property_name(name));
       if (depth == 1) property_ = name;
@@ -51,10 +51,8 @@ class EntityRules {
     return absl::OkStatus();
   }
 
-  absl::Status check_value(v1::Value& value, bool indexed, int depth, bool in_array) {
-    if (depth > kMaxDepth) {
-      return invalid(cat("The value of property \"", property_, "\" is nested deeper than ", kMaxDepth, " levels."));
-    }
+  absl::Status check_value(v1::Value& value, bool indexed, std::size_t depth, bool in_array) {
+    NDB_RETURN_IF_ERROR(check_depth(property_, depth));
     if (value.meaning() == 18) return invalid("The meaning 18 may not be written.");
     const bool leaf_indexed = indexed && !value.exclude_from_indexes();
     switch (value.value_type_case()) {
@@ -90,7 +88,7 @@ class EntityRules {
   }
 
  private:
-  absl::Status check_array(v1::Value& value, bool indexed, int depth, bool in_array) {
+  absl::Status check_array(v1::Value& value, bool indexed, std::size_t depth, bool in_array) {
     if (in_array) return invalid("list_value cannot contain a Value containing another list_value.");
     if (value.meaning() != 0) return invalid("list_value cannot have a meaning.");
     if (value.exclude_from_indexes() && value.array_value().values_size() > 0) {
@@ -200,6 +198,17 @@ absl::Status check_property_name(std::string_view name) {
 absl::Status check_entity(v1::Entity& entity, const Scope& scope, KeyUse use) {
   NDB_RETURN_IF_ERROR(check_key(*entity.mutable_key(), scope, use));
   return EntityRules(scope).check_properties(entity, true, 1);
+}
+
+absl::Status check_composed(v1::Entity& entity) {
+  const Scope scope{.project = entity.key().partition_id().project_id(),
+                    .database = entity.key().partition_id().database_id()};
+  return EntityRules(scope).check_properties(entity, true, 1);
+}
+
+absl::Status check_depth(std::string_view property, std::size_t depth) {
+  if (depth <= kMaxDepth) return absl::OkStatus();
+  return invalid(cat("The value of property \"", property, "\" is nested deeper than ", kMaxDepth, " levels."));
 }
 
 absl::Status check_stored_size(std::size_t bytes) {

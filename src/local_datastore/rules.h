@@ -20,7 +20,7 @@ inline constexpr std::size_t kMaxIndexedBytes = 1500;
 inline constexpr std::size_t kMaxNameBytes = 1500;
 inline constexpr std::size_t kMaxKeyBytes = 6144;
 inline constexpr int kMaxPathElements = 100;
-inline constexpr int kMaxDepth = 20;
+inline constexpr std::size_t kMaxDepth = 20;
 inline constexpr int kMaxIndexEntries = 20'000;
 inline constexpr int kMaxMutations = 500;
 inline constexpr int kMaxLookupKeys = 1000;
@@ -47,8 +47,12 @@ absl::Status check_partition(v1::PartitionId& partition, const Scope& scope);
 
 // The entity of an insert (whose key may be incomplete), update or upsert.
 absl::Status check_entity(v1::Entity& entity, const Scope& scope, KeyUse use);
-// An entity that transforms or a mask have changed, or that is about to be stored: the limits on its size.
+// An entity that a mask or transforms have made of others that were checked, parts of which each kept the limits.
+absl::Status check_composed(v1::Entity& entity);
+// An entity that is about to be stored.
 absl::Status check_stored_size(std::size_t bytes);
+// A property `depth` levels deep, the outermost being 1.
+absl::Status check_depth(std::string_view property, std::size_t depth);
 // A value outside of an entity: the operand of a filter or a transform.
 absl::Status check_operand(v1::Value& value, const Scope& scope);
 

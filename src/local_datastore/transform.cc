@@ -73,21 +73,33 @@ void take_extreme(v1::Value& current, const v1::Value& operand, int sign) {
   }
 }
 
-void append_missing(v1::ArrayValue& array, const v1::ArrayValue& elements) {
-  for (const v1::Value& element : elements.values()) {
-    if (!contains(array, element)) *array.add_values() = element;
-  }
+// What is no array becomes an empty one.
+v1::ArrayValue& make_array(v1::Value& value) {
+  if (!value.has_array_value()) value.clear_meaning();
+  return *value.mutable_array_value();
 }
 
-void remove_all(v1::ArrayValue& array, const v1::ArrayValue& elements) {
-  auto& values = *array.mutable_values();
+// An array with elements has no exclude_from_indexes of its own: what is appended to an excluded property gets it.
+void append_missing(v1::Value& value, const v1::ArrayValue& elements) {
+  v1::ArrayValue& array = make_array(value);
+  for (const v1::Value& element : elements.values()) {
+    if (contains(array, element)) continue;
+    v1::Value& added = *array.add_values() = element;
+    if (value.exclude_from_indexes()) added.set_exclude_from_indexes(true);
+  }
+  if (!array.values().empty()) value.clear_exclude_from_indexes();
+}
+
+void remove_all(v1::Value& value, const v1::ArrayValue& elements) {
+  auto& values = *make_array(value).mutable_values();
   values.erase(std::remove_if(values.begin(), values.end(),
-                              [&elements](const v1::Value& value) { return contains(elements, value); }),
+                              [&elements](const v1::Value& element) { return contains(elements, element); }),
                values.end());
 }
 
 // Milliseconds, so that every transform of a commit writes the same time as the cloud would.
 void set_request_time(v1::Value& value, Version request_time) {
+  if (!value.has_timestamp_value()) value.clear_meaning();
   set_timestamp(*value.mutable_timestamp_value(), request_time / 1000 * 1000);
 }
 
@@ -151,15 +163,17 @@ absl::Status apply_transform(const v1::PropertyTransform& transform, Version req
   std::vector<std::string> path{transform.property()};  // a name may have dots of its own
   if (!entity.properties().contains(transform.property())) {
     NDB_ASSIGN_OR_RETURN(path, parse_property_path(transform.property()));
+    NDB_RETURN_IF_ERROR(
+        check_depth(path.front(), path.size()));  // before it is made: a path may have millions of names
   }
   v1::Value& value = make_property(entity, path);
   result.set_null_value(google::protobuf::NULL_VALUE);
   switch (transform.transform_type_case()) {
     case v1::PropertyTransform::kAppendMissingElements:
-      append_missing(*value.mutable_array_value(), transform.append_missing_elements());
+      append_missing(value, transform.append_missing_elements());
       return absl::OkStatus();
     case v1::PropertyTransform::kRemoveAllFromArray:
-      remove_all(*value.mutable_array_value(), transform.remove_all_from_array());
+      remove_all(value, transform.remove_all_from_array());
       return absl::OkStatus();
     case v1::PropertyTransform::kSetToServerValue:
       set_request_time(value, request_time);

@@ -216,6 +216,77 @@ TEST_F(CommitTest, TransformsDependOnWhatIsStored) {
   }
 }
 
+// What a mask or transforms make of entities that each kept the limits keeps them too, so it can be written back.
+TEST_F(CommitTest, ComposedEntitiesKeepTheLimits) {
+  struct Case {
+    const char* name;
+    Properties before;
+    Properties written;
+    const char* mask;  // nullptr: none
+    std::string appended_to;
+    std::vector<v1::Value> appended;
+    const char* refusal;  // nullptr: accepted
+  };
+  const auto levels = [](int count) {
+    std::string path = "a";
+    for (int i = 1; i < count; ++i) path += ".a";
+    return path;
+  };
+  const auto numbers = [](int first, int count) {
+    std::vector<v1::Value> out;
+    for (int i = 0; i < count; ++i) out.push_back(integer(first + i));
+    return array(out);
+  };
+  const auto nested = [](const v1::Value& value) {
+    v1::Value out;
+    (*out.mutable_entity_value()->mutable_properties())["x"] = value;
+    return out;
+  };
+  const v1::Value long_text = text(std::string(1501, 'x'));
+  const char* const too_deep = "The value of property \"a\" is nested deeper than 20 levels.";
+  const char* const too_long = "The value of property \"p\" is longer than 1500 bytes.";
+  const char* const too_many = "The entity has more than 20000 indexed values.";
+  const std::vector<Case> cases = {
+      {"20 levels", {}, {}, nullptr, levels(20), {integer(1)}, nullptr},
+      {"21 levels", {}, {}, nullptr, levels(21), {integer(1)}, too_deep},
+      {"34 levels", {}, {}, nullptr, levels(34), {integer(1)}, too_deep},
+      {"a million levels", {}, {}, nullptr, levels(1'000'000), {integer(1)}, too_deep},
+      {"levels of the operand", {}, {}, nullptr, levels(20), {nested(integer(1))}, too_deep},
+      {"appended text", {}, {}, nullptr, "p", {long_text}, too_long},
+      {"appended unindexed text", {}, {}, nullptr, "p", {unindexed(long_text)}, nullptr},
+      {"append to an excluded text", {{"p", unindexed(text("x"))}}, {}, "q", "p", {long_text}, nullptr},
+      {"append to an excluded array", {{"p", unindexed(array({}))}}, {}, "q", "p", {long_text}, nullptr},
+      {"appended entries", {{"p", numbers(0, 19'999)}}, {}, "q", "p", {integer(-1), integer(-2)}, too_many},
+      {"masked entries", {{"p", numbers(0, 15'000)}}, {{"q", numbers(0, 5'001)}}, "q", "", {}, too_many},
+      {"as many as allowed", {{"p", numbers(0, 15'000)}}, {{"q", numbers(0, 5'000)}}, "q", "", {}, nullptr},
+      {"out of an excluded struct", {}, {{"p", unindexed(nested(long_text))}}, "p.x", "", {}, too_long},
+      {"with the excluded struct", {}, {{"p", unindexed(nested(long_text))}}, "p", "", {}, nullptr},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const v1::Key k = key("K", c.name);
+    ASSERT_TRUE(client_.commit({upsert(entity(k, c.before))}).ok());
+    const std::int64_t before = client_.lookup({k})->found(0).version();
+    v1::Mutation mutation = update(entity(k, c.written));
+    if (c.mask != nullptr) mutation.mutable_property_mask()->add_paths(c.mask);
+    if (!c.appended_to.empty()) {
+      v1::PropertyTransform& append = *mutation.add_property_transforms();
+      append.set_property(c.appended_to);
+      for (const v1::Value& value : c.appended) *append.mutable_append_missing_elements()->add_values() = value;
+    }
+    const auto reply = client_.commit({mutation});
+    const auto after = client_.lookup({k});
+    if (c.refusal == nullptr) {
+      EXPECT_TRUE(reply.ok()) << reply.status.error_message();
+      EXPECT_TRUE(client_.commit({upsert(after->found(0).entity())}).ok()) << "what is stored can be written";
+    } else {
+      EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT);
+      EXPECT_EQ(reply.status.error_message(), c.refusal);
+      EXPECT_EQ(after->found(0).version(), before);
+    }
+  }
+}
+
 TEST_F(CommitTest, IdsNeverCollide) {
   std::set<std::int64_t> ids;
   v1::AllocateIdsRequest allocate;
