@@ -119,11 +119,15 @@ absl::Status check_mutation(v1::Mutation& mutation, const Scope& scope) {
     case v1::Mutation::OPERATION_NOT_SET:
       return invalid("A mutation must have an operation: insert, update, upsert or delete.");
   }
-  NDB_RETURN_IF_ERROR(check_mask(mutation.property_mask()));
+  if (!mutation.has_delete_()) NDB_RETURN_IF_ERROR(check_mask(mutation.property_mask()));  // a delete ignores it
   if (mutation.has_insert() && mutation.base_version() > 0) {
     return invalid("An insert cannot have a base_version greater than 0.");
   }
   const bool detects = mutation.conflict_detection_strategy_case() != v1::Mutation::CONFLICT_DETECTION_STRATEGY_NOT_SET;
+  if (!v1::Mutation::ConflictResolutionStrategy_IsValid(mutation.conflict_resolution_strategy())) {
+    return invalid(cat("The conflict_resolution_strategy ", int{mutation.conflict_resolution_strategy()},
+                       " is unknown; use SERVER_VALUE (1) or FAIL (3)."));
+  }
   if (!detects && mutation.conflict_resolution_strategy() != v1::Mutation::STRATEGY_UNSPECIFIED) {
     return invalid("A conflict_resolution_strategy needs a base_version or an update_time.");
   }

@@ -40,7 +40,8 @@ absl::Status check_element(const v1::Key::PathElement& element, bool last, KeyUs
 // Walks the values of one entity.
 class EntityRules {
  public:
-  explicit EntityRules(const Scope& scope) : scope_(scope) {}
+  // What is not written itself may have the meaning of a projected value.
+  explicit EntityRules(const Scope& scope, bool writes = true) : scope_(scope), writes_(writes) {}
 
   absl::Status check_properties(v1::Entity& entity, bool indexed, std::size_t depth) {
     for (auto& [name, value] : *entity.mutable_properties()) {
@@ -53,7 +54,7 @@ class EntityRules {
 
   absl::Status check_value(v1::Value& value, bool indexed, std::size_t depth, bool in_array) {
     NDB_RETURN_IF_ERROR(check_depth(property_, depth));
-    if (value.meaning() == 18) return invalid("The meaning 18 may not be written.");
+    if (writes_ && value.meaning() == 18) return invalid("The meaning 18 may not be written.");
     const bool leaf_indexed = indexed && !value.exclude_from_indexes();
     switch (value.value_type_case()) {
       case v1::Value::kArrayValue:
@@ -129,6 +130,7 @@ class EntityRules {
   }
 
   const Scope& scope_;
+  const bool writes_;
   std::string_view property_;
   int index_entries_ = 0;
 };
@@ -218,7 +220,7 @@ absl::Status check_stored_size(std::size_t bytes) {
 }
 
 absl::Status check_operand(v1::Value& value, const Scope& scope) {
-  return EntityRules(scope).check_value(value, false, 1, false);
+  return EntityRules(scope, false).check_value(value, false, 1, false);
 }
 
 Version to_version(const google::protobuf::Timestamp& timestamp) {

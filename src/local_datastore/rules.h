@@ -53,7 +53,7 @@ absl::Status check_composed(v1::Entity& entity);
 absl::Status check_stored_size(std::size_t bytes);
 // A property `depth` levels deep, the outermost being 1.
 absl::Status check_depth(std::string_view property, std::size_t depth);
-// A value outside of an entity: the operand of a filter or a transform.
+// A value outside of an entity: the operand of a filter, or of a transform, whose result check_composed() sees.
 absl::Status check_operand(v1::Value& value, const Scope& scope);
 
 absl::Status check_property_name(std::string_view name);

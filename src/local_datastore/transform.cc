@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <limits>
 
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "google/protobuf/util/message_differencer.h"
+#include "local_datastore/index_value.h"
 #include "local_datastore/property_path.h"
 
 namespace ndb::local {
@@ -20,21 +21,42 @@ double as_double(const v1::Value& value) {
   return value.has_integer_value() ? static_cast<double>(value.integer_value()) : value.double_value();
 }
 
-// Compares what transforms regard as one value: 1 and 1.0, NaN and NaN; neither meaning nor indexing counts.
+bool is_nan(const v1::Value& value) { return value.has_double_value() && std::isnan(value.double_value()); }
+
+// Exact, where a conversion to double would round the integer.
+std::partial_ordering order(std::int64_t a, double b) {
+  if (std::isnan(b)) return std::partial_ordering::unordered;
+  if (b >= 0x1p63) return std::partial_ordering::less;
+  if (b < -0x1p63) return std::partial_ordering::greater;
+  const auto whole = static_cast<std::int64_t>(b);
+  return a != whole ? std::partial_ordering(a <=> whole) : static_cast<double>(whole) <=> b;
+}
+
+std::partial_ordering order(const v1::Value& a, const v1::Value& b) {
+  if (a.has_integer_value() && b.has_integer_value()) return a.integer_value() <=> b.integer_value();
+  if (a.has_integer_value()) return order(a.integer_value(), b.double_value());
+  if (b.has_integer_value()) return 0 <=> order(b.integer_value(), a.double_value());
+  return a.double_value() <=> b.double_value();
+}
+
+// Compares what transforms regard as one value: 1 and 1.0, NaN and NaN, at every depth; neither meaning nor indexing
+// counts.
 bool same_value(const v1::Value& a, const v1::Value& b) {
-  if (is_number(a) && is_number(b)) {
-    if (a.has_integer_value() && b.has_integer_value()) return a.integer_value() == b.integer_value();
-    const double x = as_double(a);
-    const double y = as_double(b);
-    return x == y || (std::isnan(x) && std::isnan(y));
+  if (is_number(a) && is_number(b)) return order(a, b) == 0 || (is_nan(a) && is_nan(b));
+  if (a.value_type_case() != b.value_type_case()) return false;
+  if (a.has_string_value()) return a.string_value() == b.string_value();
+  if (a.has_array_value()) {
+    return std::equal(a.array_value().values().begin(), a.array_value().values().end(),
+                      b.array_value().values().begin(), b.array_value().values().end(), same_value);
   }
-  v1::Value plain_a = a;
-  v1::Value plain_b = b;
-  for (v1::Value* value : {&plain_a, &plain_b}) {
-    value->clear_meaning();
-    value->clear_exclude_from_indexes();
-  }
-  return google::protobuf::util::MessageDifferencer::Equals(plain_a, plain_b);
+  if (!a.has_entity_value()) return index_value(a) == index_value(b);
+  const v1::Entity& x = a.entity_value();
+  const v1::Entity& y = b.entity_value();
+  return x.properties().size() == y.properties().size() && index_key(x.key()) == index_key(y.key()) &&
+         std::all_of(x.properties().begin(), x.properties().end(), [&y](const auto& property) {
+           const auto other = y.properties().find(property.first);
+           return other != y.properties().end() && same_value(property.second, other->second);
+         });
 }
 
 bool contains(const v1::ArrayValue& array, const v1::Value& value) {
@@ -55,21 +77,15 @@ void increment(v1::Value& current, const v1::Value& operand) {
   }
 }
 
-// sign 1: maximum, -1: minimum. The value that wins keeps its type; of equal ones what is stored stays.
+// sign 1: maximum, -1: minimum. The value that wins keeps its type; of equal ones what is stored stays; NaN wins.
 void take_extreme(v1::Value& current, const v1::Value& operand, int sign) {
-  const double a = as_double(current);
-  const double b = as_double(operand);
-  if (std::isnan(a)) return;
-  bool better = sign * b > sign * a;
-  if (current.has_integer_value() && operand.has_integer_value()) {
-    better = sign > 0 ? operand.integer_value() > current.integer_value()
-                      : operand.integer_value() < current.integer_value();
-  }
-  if (!better && !std::isnan(b)) return;
+  const auto found = order(operand, current);
+  const bool better = is_nan(operand) || (sign > 0 ? found > 0 : found < 0);
+  if (is_nan(current) || !better) return;
   if (operand.has_integer_value()) {
     current.set_integer_value(operand.integer_value());
   } else {
-    current.set_double_value(b);
+    current.set_double_value(operand.double_value());
   }
 }
 

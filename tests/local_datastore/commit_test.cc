@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -64,6 +65,10 @@ TEST_F(CommitTest, WhatIsRefusedLeavesNothingBehind) {
   stale.set_conflict_resolution_strategy(v1::Mutation::FAIL);
   v1::Mutation strategy_alone = upsert(entity(there));
   strategy_alone.set_conflict_resolution_strategy(v1::Mutation::FAIL);
+  v1::Mutation strategy_unknown = stale;
+  strategy_unknown.set_conflict_resolution_strategy(static_cast<v1::Mutation::ConflictResolutionStrategy>(2));
+  v1::Value projected = integer(1);
+  projected.set_meaning(18);
   const std::string long_text(1501, 'x');
   const auto k = [&](const v1::Value& value) { return upsert(entity(key("K", "x"), {{"p", value}})); };
 
@@ -76,6 +81,8 @@ TEST_F(CommitTest, WhatIsRefusedLeavesNothingBehind) {
        "A non-transactional commit may not contain multiple mutations affecting the same entity."},
       {"stale base version", {stale}, grpc::ABORTED, "version"},
       {"strategy without detection", {strategy_alone}, grpc::INVALID_ARGUMENT, "base_version"},
+      {"unknown strategy", {strategy_unknown}, grpc::INVALID_ARGUMENT, "conflict_resolution_strategy 2"},
+      {"meaning of a projection", {k(projected)}, grpc::INVALID_ARGUMENT, "The meaning 18 may not be written."},
       {"no operation", {v1::Mutation()}, grpc::INVALID_ARGUMENT, "operation"},
       {"empty path", {upsert(entity(v1::Key()))}, grpc::INVALID_ARGUMENT, "Key path is empty."},
       {"empty kind", {upsert(entity(key("", 1)))}, grpc::INVALID_ARGUMENT, "The kind is the empty string."},
@@ -163,6 +170,11 @@ TEST_F(CommitTest, MaskReplacesOnlyWhatItNames) {
   EXPECT_EQ(properties.at("a").integer_value(), 2);
   EXPECT_FALSE(properties.contains("b"));
   EXPECT_EQ(properties.at("c").integer_value(), 1);
+
+  v1::Mutation deletion = erase(k);
+  deletion.mutable_property_mask()->add_paths("__ignored__..");
+  EXPECT_TRUE(client_.commit({deletion}).ok());
+  EXPECT_EQ(client_.lookup({k})->missing_size(), 1);
 }
 
 TEST_F(CommitTest, TransformsDependOnWhatIsStored) {
@@ -198,8 +210,25 @@ TEST_F(CommitTest, TransformsDependOnWhatIsStored) {
       {"maximum", integer(4), maximum(integer(9)), integer(9)},
       {"maximum keeps", integer(4), maximum(real(4.0)), integer(4)},
       {"minimum of mixed types", integer(4), minimum(real(3.5)), real(3.5)},
+      {"maximum below 2^63", real(0x1p63), maximum(integer(kMax)), real(0x1p63)},
+      {"maximum at 2^63", integer(kMax), maximum(real(0x1p63)), real(0x1p63)},
+      {"minimum below 2^63", real(0x1p63), minimum(integer(kMax)), integer(kMax)},
+      {"maximum above 2^53", real(0x1p53), maximum(integer((std::int64_t{1} << 53) + 1)),
+       integer((std::int64_t{1} << 53) + 1)},
+      {"minimum at -2^63", integer(std::numeric_limits<std::int64_t>::min()), minimum(real(-0x1p63)),
+       integer(std::numeric_limits<std::int64_t>::min())},
+      {"maximum with NaN", integer(4), maximum(real(std::nan(""))), real(std::nan(""))},
+      {"minimum of NaN", real(std::nan("")), minimum(integer(4)), real(std::nan(""))},
       {"append", array({integer(1)}), append(array({real(1.0), integer(2)})), array({integer(1), integer(2)})},
       {"remove", array({integer(1), integer(2), integer(1)}), remove(array({integer(1)})), array({integer(2)})},
+      {"append big", array({real(0x1p63)}), append(array({integer(kMax)})), array({real(0x1p63), integer(kMax)})},
+      {"append structs", array({nested({{"a", integer(1)}, {"b", array({real(std::nan(""))})}})}),
+       append(array({nested({{"b", array({unindexed(real(std::nan("")))})}, {"a", unindexed(real(1))}}),
+                     nested({{"a", integer(1)}})})),
+       array({nested({{"a", integer(1)}, {"b", array({real(std::nan(""))})}}), nested({{"a", integer(1)}})})},
+      {"remove structs", array({nested({{"a", integer(1)}}), nested({{"a", integer(2)}}), nested({{"b", integer(1)}})}),
+       remove(array({nested({{"a", real(1)}}), text("x")})),
+       array({nested({{"a", integer(2)}}), nested({{"b", integer(1)}})})},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -214,6 +243,19 @@ TEST_F(CommitTest, TransformsDependOnWhatIsStored) {
     EXPECT_EQ(reply->mutation_results(0).transform_results_size(), 1);
     EXPECT_EQ(client_.lookup({k})->found(0).entity().properties().at("p").DebugString(), c.after.DebugString());
   }
+}
+
+// A filter is not written: it may have what a projection gave.
+TEST_F(CommitTest, FiltersMayHaveTheMeaningOfAProjection) {
+  ASSERT_TRUE(client_.commit({upsert(entity(key("K", 1), {{"p", text("x")}}))}).ok());
+  v1::Query query;
+  query.add_kind()->set_name("K");
+  v1::PropertyFilter& filter = *query.mutable_filter()->mutable_property_filter();
+  filter.mutable_property()->set_name("p");
+  filter.set_op(v1::PropertyFilter::EQUAL);
+  *filter.mutable_value() = text("x");
+  filter.mutable_value()->set_meaning(18);
+  EXPECT_EQ(client_.run(query)->batch().entity_results_size(), 1);
 }
 
 // What a mask or transforms make of entities that each kept the limits keeps them too, so it can be written back.
@@ -237,11 +279,6 @@ TEST_F(CommitTest, ComposedEntitiesKeepTheLimits) {
     for (int i = 0; i < count; ++i) out.push_back(integer(first + i));
     return array(out);
   };
-  const auto nested = [](const v1::Value& value) {
-    v1::Value out;
-    (*out.mutable_entity_value()->mutable_properties())["x"] = value;
-    return out;
-  };
   const v1::Value long_text = text(std::string(1501, 'x'));
   const char* const too_deep = "The value of property \"a\" is nested deeper than 20 levels.";
   const char* const too_long = "The value of property \"p\" is longer than 1500 bytes.";
@@ -251,7 +288,7 @@ TEST_F(CommitTest, ComposedEntitiesKeepTheLimits) {
       {"21 levels", {}, {}, nullptr, levels(21), {integer(1)}, too_deep},
       {"34 levels", {}, {}, nullptr, levels(34), {integer(1)}, too_deep},
       {"a million levels", {}, {}, nullptr, levels(1'000'000), {integer(1)}, too_deep},
-      {"levels of the operand", {}, {}, nullptr, levels(20), {nested(integer(1))}, too_deep},
+      {"levels of the operand", {}, {}, nullptr, levels(20), {nested({{"x", integer(1)}})}, too_deep},
       {"appended text", {}, {}, nullptr, "p", {long_text}, too_long},
       {"appended unindexed text", {}, {}, nullptr, "p", {unindexed(long_text)}, nullptr},
       {"append to an excluded text", {{"p", unindexed(text("x"))}}, {}, "q", "p", {long_text}, nullptr},
@@ -259,8 +296,8 @@ TEST_F(CommitTest, ComposedEntitiesKeepTheLimits) {
       {"appended entries", {{"p", numbers(0, 19'999)}}, {}, "q", "p", {integer(-1), integer(-2)}, too_many},
       {"masked entries", {{"p", numbers(0, 15'000)}}, {{"q", numbers(0, 5'001)}}, "q", "", {}, too_many},
       {"as many as allowed", {{"p", numbers(0, 15'000)}}, {{"q", numbers(0, 5'000)}}, "q", "", {}, nullptr},
-      {"out of an excluded struct", {}, {{"p", unindexed(nested(long_text))}}, "p.x", "", {}, too_long},
-      {"with the excluded struct", {}, {{"p", unindexed(nested(long_text))}}, "p", "", {}, nullptr},
+      {"out of an excluded struct", {}, {{"p", unindexed(nested({{"x", long_text}}))}}, "p.x", "", {}, too_long},
+      {"with the excluded struct", {}, {{"p", unindexed(nested({{"x", long_text}}))}}, "p", "", {}, nullptr},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);

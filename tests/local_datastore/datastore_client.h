@@ -89,6 +89,12 @@ inline v1::Value key_value(const v1::Key& key) {
 }
 
 using Properties = std::vector<std::pair<std::string, v1::Value>>;
+inline v1::Value nested(const Properties& properties) {
+  v1::Value value;
+  value.mutable_entity_value();
+  for (const auto& [name, part] : properties) (*value.mutable_entity_value()->mutable_properties())[name] = part;
+  return value;
+}
 inline v1::Entity entity(const v1::Key& key, const Properties& properties = {}) {
   v1::Entity entity;
   *entity.mutable_key() = key;
