@@ -29,6 +29,14 @@ void CommitClock::cancel_commit(Version commit) {
   ended_.notify_all();
 }
 
+void CommitClock::lose_commits() {
+  {
+    MutexLock lock(mutex_);
+    lost_ = true;
+  }
+  ended_.notify_all();
+}
+
 Version CommitClock::read_time() {
   MutexLock lock(mutex_);
   if (!in_flight_.empty()) return in_flight_.front() - 1;
@@ -39,7 +47,10 @@ Version CommitClock::read_time() {
 bool CommitClock::reach(Version at) {
   MutexLock lock(mutex_);
   if (at > std::max(last_, now())) return false;
-  while (!in_flight_.empty() && at >= in_flight_.front()) ended_.wait(mutex_);
+  while (!in_flight_.empty() && at >= in_flight_.front()) {
+    if (lost_) return false;
+    ended_.wait(mutex_);
+  }
   last_ = std::max(last_, at);
   return true;
 }

@@ -22,11 +22,14 @@ class CommitClock {
   void end_commits(Version until);
   // This one wrote nothing.
   void cancel_commit(Version commit);
+  // Of what is in flight nobody knows whether it is durable, and nobody will: it stays in flight, so that it is not
+  // read, and no one waits for it.
+  void lose_commits();
 
   // A time at which all acknowledged commits are visible and to which no commit will be added.
   Version read_time();
 
-  // Waits until `at` is such a time; false if it is in the future.
+  // Waits until `at` is such a time; false if it is in the future, or not before a lost commit.
   bool reach(Version at);
 
  private:
@@ -37,6 +40,7 @@ class CommitClock {
   Condition ended_;
   Version last_ NDB_GUARDED_BY(mutex_);                   // the latest time given out
   std::deque<Version> in_flight_ NDB_GUARDED_BY(mutex_);  // in their order
+  bool lost_ NDB_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace ndb::local

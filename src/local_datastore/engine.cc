@@ -352,16 +352,15 @@ absl::Status Engine::write(const Transaction* transaction, PendingCommit& pendin
     commit_time = commits_.begin_commit();
     KvStore::Batch batch;
     pending.write(commit_time, batch);
-    if (writes) {
-      log_.append(commit_time, pending.take_touched());
-      status = store_->apply(batch);
-    }
+    if (writes) status = store_->apply(batch);
+    if (writes && status.ok()) log_.append(commit_time, pending.take_touched());
   }
-  if (writes && status.ok()) status = store_->sync();
-  if (writes && status.ok()) {
+  if (!writes || !status.ok()) {
+    commits_.cancel_commit(commit_time);
+  } else if (status = store_->sync(); status.ok()) {
     commits_.end_commits(commit_time);
   } else {
-    commits_.cancel_commit(commit_time);
+    commits_.lose_commits();
   }
   set_timestamp(*response.mutable_commit_time(), commit_time);
   return status;

@@ -9,6 +9,8 @@
 
 #include <array>
 #include <chrono>
+#include <cstdarg>
+#include <cstdio>
 
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -26,6 +28,23 @@ absl::Status to_status(const rocksdb::Status& status, std::string_view what) {
   return absl::InternalError(cat("cannot ", what, ": ", status.ToString()));
 }
 
+// RocksDB's own file of messages would be on the disk of the data, and its writer ends the process when that is full
+// (by an assertion that is compiled into Debian's library).
+class Messages final : public rocksdb::Logger {
+ public:
+  Messages() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  void Logv(const char*, va_list) override {}  // what has no level is the settings, at each start
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < GetInfoLogLevel() || level == rocksdb::InfoLogLevel::HEADER_LEVEL) return;
+    std::array<char, 500> buffer{};
+    (void)std::vsnprintf(buffer.data(), buffer.size(), format, arguments);
+    std::string_view text = buffer.data();
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    log(level == rocksdb::InfoLogLevel::WARN_LEVEL ? Severity::kWarning : Severity::kError,
+        cat("the local Datastore's RocksDB: ", text));
+  }
+};
+
 // Where in its table in memory RocksDB looks first for the place of a key: beside the last one of its space. A commit
 // writes into many spaces in turn, and into each where the commit before did, or not far from it.
 class Spaces final : public rocksdb::SliceTransform {
@@ -39,8 +58,7 @@ rocksdb::Options rocksdb_options() {
   rocksdb::Options options;
   options.create_if_missing = true;
   options.max_background_jobs = 2;
-  options.keep_log_file_num = 2;
-  options.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
+  options.info_log = std::make_shared<Messages>();
   options.max_manifest_file_size = 16 << 20;
   options.memtable_insert_with_hint_prefix_extractor = std::make_shared<Spaces>();
   rocksdb::BlockBasedTableOptions table;
@@ -97,6 +115,7 @@ absl::StatusOr<std::unique_ptr<KvStore>> KvStore::open(const Options& options) {
     db_options.env = store->env_.get();
     path = "/memory";
   }
+  (void)db_options.env->CreateDirIfMissing(path);  // RocksDB does so too, with a message that it is missing
   rocksdb::DB* db = nullptr;
   if (const rocksdb::Status status = rocksdb::DB::Open(db_options, path, &db); !status.ok()) {
     return absl::FailedPreconditionError(
@@ -120,7 +139,7 @@ KvStore::~KvStore() {
     wake_.notify_all();
     syncer_.join();
   }
-  if (db_ != nullptr && !options_.data_dir.empty()) (void)db_->SyncWAL();
+  if (db_ != nullptr && !options_.data_dir.empty() && broken().ok()) (void)db_->SyncWAL();
 }
 
 absl::StatusOr<std::optional<std::string>> KvStore::get(std::string_view key) const {
@@ -137,10 +156,28 @@ KvStore::Cursor KvStore::cursor() const {
   return Cursor(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options)));
 }
 
+absl::Status KvStore::broken() const {
+  MutexLock lock(mutex_);
+  return broken_;
+}
+
+// RocksDB's log may end in the middle of a record, and an fsync that failed may have lost what it was to keep.
+absl::Status KvStore::break_after(const absl::Status& failure) {
+  MutexLock lock(mutex_);
+  if (broken_.ok()) {
+    broken_ = absl::InternalError(
+        cat(from_absl(failure.message()), "; nothing is written until the local Datastore is started again"));
+    log(Severity::kError, from_absl(broken_.message()));
+  }
+  return broken_;
+}
+
 absl::Status KvStore::apply(Batch& batch) {
+  NDB_RETURN_IF_ERROR(broken());
   rocksdb::WriteOptions options;
   options.disableWAL = options_.data_dir.empty();
-  return to_status(db_->Write(options, &batch.rep_->batch), "write to the store");
+  const absl::Status status = to_status(db_->Write(options, &batch.rep_->batch), "write to the store");
+  return status.ok() ? status : break_after(status);
 }
 
 absl::Status KvStore::sync() {
@@ -155,14 +192,19 @@ absl::Status KvStore::sync() {
     syncing_ = true;
     const std::uint64_t covers = wanted_;
     mutex_.unlock();
-    absl::Status status = to_status(db_->SyncWAL(), "make a commit durable");
+    const absl::Status status = sync_log();
     mutex_.lock();
     syncing_ = false;
-    covered_ = covers;
-    if (!status.ok()) broken_ = std::move(status);
+    if (status.ok()) covered_ = covers;
     synced_.notify_all();
   }
-  return broken_;
+  return covered_ < mine ? broken_ : absl::OkStatus();
+}
+
+absl::Status KvStore::sync_log() {
+  NDB_RETURN_IF_ERROR(broken());
+  const absl::Status status = to_status(db_->SyncWAL(), "make a commit durable");
+  return status.ok() ? status : break_after(status);
 }
 
 absl::Status KvStore::compact() {
@@ -178,9 +220,9 @@ void KvStore::sync_every_second() {
   MutexLock lock(mutex_);
   while (!closing_) {
     wake_.wait_for(mutex_, std::chrono::seconds(1));
-    if (const absl::Status status = to_status(db_->SyncWAL(), "sync the store"); !status.ok()) {
-      log(Severity::kError, from_absl(status.message()));
-    }
+    mutex_.unlock();
+    (void)sync_log();  // says itself what is wrong, and the next commit fails
+    mutex_.lock();
   }
 }
 

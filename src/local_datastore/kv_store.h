@@ -70,10 +70,11 @@ class KvStore {
   absl::StatusOr<std::optional<std::string>> get(std::string_view key) const;
   Cursor cursor() const;
 
-  // Makes the batch visible. Batches reach the disk in the order in which they were applied.
+  // Makes the batch visible, unless it fails. Batches reach the disk in the order in which they were applied.
   absl::Status apply(Batch& batch);
-  // With fsync_always: makes durable what was applied before. Callers that come together share one fsync. After a
-  // failure nothing can be known to be durable any more, so every later call fails too.
+  // With fsync_always: makes durable what was applied before. Callers that come together share one fsync.
+  // After a failure of apply() or of an fsync nothing is written any more: every later call of apply() fails, and of
+  // sync() if no earlier fsync covered it.
   absl::Status sync();
   // Gives back the space of what was erased.
   absl::Status compact();
@@ -82,12 +83,15 @@ class KvStore {
 
  private:
   void sync_every_second();
+  absl::Status sync_log();
+  absl::Status broken() const;
+  absl::Status break_after(const absl::Status& failure);
 
   Options options_;
   std::unique_ptr<rocksdb::Env> env_;  // the memory environment; outlives db_
   std::unique_ptr<rocksdb::DB> db_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Condition synced_;
   std::uint64_t wanted_ NDB_GUARDED_BY(mutex_) = 0;  // calls of sync() that began, and those that an fsync has covered
   std::uint64_t covered_ NDB_GUARDED_BY(mutex_) = 0;

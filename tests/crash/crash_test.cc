@@ -1,7 +1,8 @@
-// `ndb serve` is killed in the middle of its work, again and again, and nothing that it acknowledged is lost.
+// `ndb serve` is killed in the middle of its work, or cannot write, and nothing that it acknowledged is lost.
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <random>
 #include <semaphore>
@@ -32,13 +33,16 @@ class CrashTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::unique_ptr<Command> start() {
+  std::unique_ptr<Command> start(const std::string& fsync = "always") {
     auto server = std::make_unique<Command>(
-        std::vector<std::string>{"serve", "--host-port=127.0.0.1:0", "--data-dir=" + folder_, "--fsync=always"});
-    server->line();
-    const std::string setting = server->line();
-    address_ = setting.substr(setting.find('=') + 1);
-    EXPECT_EQ(server->line(), "Dev App Server is now running");
+        std::vector<std::string>{"serve", "--host-port=127.0.0.1:0", "--data-dir=" + folder_, "--fsync=" + fsync});
+    for (std::string line = server->line(); line != "Dev App Server is now running"; line = server->line()) {
+      if (line.starts_with("export ")) address_ = line.substr(line.find('=') + 1);
+      if (line.empty()) {
+        ADD_FAILURE() << "the server ended";
+        break;
+      }
+    }
     return server;
   }
 
@@ -115,6 +119,44 @@ TEST_F(CrashTest, NoAcknowledgedCommitIsLost) {
   }
   const std::unique_ptr<Command> server = start();
   for (std::size_t i = 0; i < kWriters; ++i) check(i);
+}
+
+// A disk that takes no more: commits are refused from then on, what was acknowledged is read, now and after a restart,
+// and what comes after the first failure is not there.
+class FullDiskTest : public CrashTest, public ::testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Modes, FullDiskTest, ::testing::Values("always", "interval"));
+
+TEST_P(FullDiskTest, CommitsAreRefusedAndNothingIsLost) {
+  (void)std::signal(SIGXFSZ, SIG_IGN);  // inherited by the server
+  std::unique_ptr<Command> server = start(GetParam());
+  server->limit_files(300'000);
+  std::counting_semaphore<> commits(0);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kWriters; ++i) threads.emplace_back([this, i, &commits] { write(i, commits); });
+  for (std::thread& thread : threads) thread.join();
+  {
+    DatastoreClient client = connect();
+    const auto small = client.commit({upsert(entity(key("Small", 1)))});
+    EXPECT_EQ(small.status.error_code(), grpc::INTERNAL);
+    EXPECT_THAT(small.status.error_message(), ::testing::HasSubstr("until the local Datastore is started again"));
+    EXPECT_EQ(client.lookup({key("Small", 1)})->missing_size(), 1);
+  }
+  for (std::size_t i = 0; i < kWriters; ++i) {
+    EXPECT_GT(writers_[i].acknowledged, 0);
+    const std::int64_t attempted = writers_[i].attempted;
+    check(i);
+    writers_[i].attempted = attempted;  // it was answered with an error, and may be there or not after a restart
+  }
+  server->signal(SIGTERM);
+  EXPECT_THAT(server->rest(), ::testing::HasSubstr("stopped by SIGTERM"));
+  EXPECT_EQ(server->exit_code(), 0);
+
+  server = start(GetParam());
+  for (std::size_t i = 0; i < kWriters; ++i) check(i);
+  DatastoreClient client = connect();
+  EXPECT_EQ(client.lookup({key("Small", 1)})->missing_size(), 1);
+  EXPECT_TRUE(client.commit({upsert(entity(key("Small", 1)))}).ok());
 }
 
 }  // namespace

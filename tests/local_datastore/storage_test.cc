@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "local_datastore/commit_clock.h"
 #include "local_datastore/datastore_client.h"
 #include "local_datastore/engine.h"
 #include "local_datastore/index_value.h"
@@ -132,6 +133,21 @@ TEST(GroupCommitTest, VersionsAreUniqueAndInOrder) {
   }
   for (std::thread& thread : threads) thread.join();
   std::filesystem::remove_all(folder);
+}
+
+// Reads stay before what may or may not be durable, and wait for nobody.
+TEST(CommitClockTest, LostCommitsAreNotRead) {
+  FakeClock clock;
+  local::CommitClock commits(clock, 0);
+  const auto durable = commits.begin_commit();
+  const auto lost = commits.begin_commit();
+  commits.end_commits(durable);
+  commits.lose_commits();
+  commits.cancel_commit(commits.begin_commit());
+  clock.advance(minutes(1));
+  EXPECT_EQ(commits.read_time(), lost - 1);
+  EXPECT_TRUE(commits.reach(durable));
+  EXPECT_FALSE(commits.reach(lost));
 }
 
 // A space is where RocksDB looks for the neighbours of a row: the whole of what they begin with, and no more.

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,12 @@ class Command {
     return text;
   }
   void signal(int number) const { ::kill(pid_, number); }
+  // From now on what it writes beyond so many bytes of a file fails, as on a full disk. SIGXFSZ is to be ignored when
+  // it is started.
+  void limit_files(rlim_t bytes) const {
+    const rlimit limit{bytes, bytes};
+    EXPECT_EQ(prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr), 0);
+  }
   int exit_code() {
     int status = 0;
     waitpid(std::exchange(pid_, -1), &status, 0);
