@@ -318,7 +318,8 @@ absl::Status Engine::aggregate(const v1::AggregationQuery& query, const QueryPla
   std::int64_t count = 0;
   std::int64_t wanted = rows_enough(query).value_or(kUnlimited);
   if (plan.limit.has_value()) wanted = std::min<std::int64_t>(wanted, *plan.limit);
-  const auto needed = static_cast<std::size_t>(plan.offset + std::min(wanted, kUnlimited - plan.offset));
+  const std::size_t needed =
+      wanted == kUnlimited ? kAllRows : static_cast<std::size_t>(plan.offset) + static_cast<std::size_t>(wanted);
   const auto add = [&](const QueryRow& row) {
     if (is_past_end(plan, row)) return false;
     if (skipped < plan.offset) return ++skipped > 0;

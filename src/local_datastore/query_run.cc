@@ -66,6 +66,7 @@ class Run {
         at_(at),
         plan_(plan),
         any_order_(needed == kAnyOrder),
+        takes_all_(needed >= kAnyOrder),
         reads_(reads),
         stats_(stats),
         maker_(plan),
@@ -84,7 +85,7 @@ class Run {
     if (first == kKeyProperty) return run_by_path(true);
     if (!std::all_of(plan_.any_of.begin(), plan_.any_of.end(), is_restricted)) return run_by_value(first, nullptr);
     // What a transaction has walked over is locked, so it walks over nothing that the equalities rule out.
-    if (!reads_.ignored) return run_by_path(false);
+    if (!reads_.ignored || !pays_by_value(first)) return run_by_path(false);
     Rival rival(union_of(false, false), stats_.index_rows);
     return run_by_value(first, &rival);
   }
@@ -243,6 +244,15 @@ class Run {
     return absl::OkStatus();
   }
 
+  // Whether the index of a property may be less to look at than joins: it ends early, or says what entities would.
+  bool pays_by_value(const std::string& property) const {
+    return !takes_all_ || covers_entries(property) ||
+           std::all_of(plan_.any_of.begin(), plan_.any_of.end(), [&property](const Conjunction& conjunction) {
+             const PropertyCondition* condition = condition_on(conjunction, property);
+             return condition != nullptr && condition->within.has_value();
+           });
+  }
+
   Intervals intervals_of(const std::string& property) const {
     Intervals all;
     for (const Conjunction& conjunction : plan_.any_of) {
@@ -377,6 +387,7 @@ class Run {
   const Version at_;
   const QueryPlan& plan_;
   const bool any_order_;
+  const bool takes_all_;
   ReadSet& reads_;
   ReadStats& stats_;
   RowMaker maker_;

@@ -8,7 +8,6 @@ namespace ndb::testing {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 struct Cost {
   std::int64_t entities = 0;
@@ -34,6 +33,7 @@ class IndexTest : public ::testing::Test {
     server_ = LocalDatastore::start();
     DatastoreClient client(*server_);
     std::vector<v1::Mutation> mutations;
+    mutations.reserve(400);
     for (std::int64_t n = 0; n < 400; ++n) {
       mutations.push_back(upsert(entity(n < 100 ? key("Root", 1, "K", n + 1) : key("K", n + 1),
                                         {{"n", integer(n)},
@@ -174,6 +174,7 @@ TEST_F(IndexTest, AggregationsStayInTheIndex) {
       {"SELECT SUM(n) FROM K WHERE even = TRUE AND n > 395", 396 + 398, {0, 10, 1}},
       {"SELECT SUM(n) FROM K WHERE even = TRUE", 200 * 199, {0, 1000, 1}},
       {"AGGREGATE SUM(ten) OVER (SELECT __key__ FROM K WHERE ten = 3)", 120, {40, 440, 1}},
+      {"AGGREGATE COUNT(*) OVER (SELECT * FROM K WHERE ten = 3 ORDER BY even, n)", 40, {40, 40, 1}},
       {"SELECT COUNT_UP_TO(10) FROM K", 10, {0, 10, 1}},
       {"SELECT COUNT_UP_TO(0) FROM K", 0, {0, 0, 1}},
       {"SELECT COUNT_UP_TO(7) FROM K WHERE n >= 100", 7, {0, 7, 1}},

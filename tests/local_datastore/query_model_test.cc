@@ -208,12 +208,16 @@ class QueryModelTest : public ::testing::Test {
       case 0:
         options.set_transaction(client_.begin());
         break;
-      case 1:
+      case 1: {
         if (history_.empty()) break;
         const auto& [version, past] = history_[random(history_.size())];
         model = &past;
         options.mutable_read_time()->set_seconds(version / 1'000'000);
         options.mutable_read_time()->set_nanos(static_cast<std::int32_t>(version % 1'000'000 * 1000));
+        break;
+      }
+      default:
+        break;
     }
     std::vector<v1::Entity> entities;
     for (const auto& [where, item] : *model) entities.push_back(item);
