@@ -158,7 +158,12 @@ void Context::invalidate(std::span<const Key> keys) {
       throw BadKeyError(cat("invalidate of ", key.to_string(), ": the key is incomplete and names no entity"));
     }
   }
-  for (const Key& key : whole) impl_->cache.invalidate(key);
+  // The context around a transaction goes on when that has ended.
+  Context* const around = static_cast<Context*>(impl_->outer.get());
+  for (const Key& key : whole) {
+    impl_->cache.invalidate(key);
+    if (around != nullptr) around->impl().cache.invalidate(key);
+  }
   if (impl_->gateway() == nullptr) return;
   ++impl_->counts->memcache_writes;
   throw_if_error(impl_->gateway()->invalidate(whole));

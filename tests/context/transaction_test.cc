@@ -317,6 +317,19 @@ TEST_F(Transactions, AContextInheritsPoliciesAndLimits) {
   });
 }
 
+TEST_F(Transactions, InvalidateReachesTheContextAround) {
+  set("a", 1);
+  ndb::ClientOptions without = options();
+  without.memcached_hosts = std::vector<std::string>();
+  const ndb::Client console(without);
+  in_new_context(client_, [&] {
+    EXPECT_EQ(Counter::get_by_id("a")->n, 1);
+    std::thread([&] { in_new_context(console, [] { Counter::make({.n = 2}, ndb::id("a")).put(); }); }).join();
+    ndb::transaction([] { ndb::get_context().invalidate(ndb::key<Counter>("a")); });
+    EXPECT_EQ(Counter::get_by_id("a")->n, 2);
+  });
+}
+
 TEST_F(Transactions, TheMergeNeverReplacesWhatIsNewer) {
   set("read", 1);
   set("written", 1);
