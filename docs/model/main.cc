@@ -11,6 +11,7 @@
 
 #include "base/strings.h"
 #include "check.h"
+#include "comparison.h"
 #include "search.h"
 
 namespace ndb::explorer {
@@ -32,13 +33,14 @@ constexpr const char* kHelp = R"(usage: protocol_model --check [--reads N]
   --invalidate       somebody calls invalidate() once
   --floors           each reader is one context, which remembers what it has read
   --split            others may come between a store and the look at its result
+  --compare          search without the reduction of states, and hold every state against its reduced form
   --trace            print a shortest counterexample for each property that is violated
   --most-states N    give a search up after so many states (default 100000000: some 5 GB)
 )";
 
 struct Options {
   Setup setup{};
-  bool check = false, pairs = false, trace = false;
+  bool check = false, pairs = false, compare = false, trace = false;
   std::size_t most_states = 100'000'000;
   std::vector<Setup> searches{};
 };
@@ -81,6 +83,7 @@ bool parse_option(std::string_view name, Words& words, Options& options, std::op
   Setup& setup = options.setup;
   if (name == "--check") return options.check = true;
   if (name == "--pairs") return options.pairs = true;
+  if (name == "--compare") return options.compare = true;
   if (name == "--trace") return options.trace = true;
   if (name == "--write-through") return setup.write_through = true;
   if (name == "--delete") return setup.deletes = true;
@@ -131,6 +134,18 @@ std::optional<Options> parse(std::span<char*> arguments) {
   return options;
 }
 
+bool run_comparisons(const Options& options) {
+  bool same = true;
+  for (const Setup& setup : options.searches) {
+    const Comparison result = compare(setup, options.most_states);
+    const char* verdict = !result.difference.empty() ? "DIFFERENT" : result.complete ? "same" : "same (ended early)";
+    std::printf("%-18s %11zu  %s\n%s", faults_text(setup).c_str(), result.states, verdict, result.difference.c_str());
+    std::fflush(stdout);
+    same = same && result.difference.empty();
+  }
+  return same;
+}
+
 void run_searches(const Options& options) {
   std::puts(kHeading);
   for (const Setup& setup : options.searches) {
@@ -153,6 +168,7 @@ int run(std::span<char*> arguments) {
     return 2;
   }
   if (options->check) return check(options->setup.reads) ? 0 : 1;
+  if (options->compare) return run_comparisons(*options) ? 0 : 1;
   run_searches(*options);
   return 0;
 }

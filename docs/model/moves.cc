@@ -57,9 +57,14 @@ Bits guards_of(const State& state, const Command& command) {
   return static_cast<Bits>(covered | late << kMaxWriters) & in_danger(state);
 }
 
+// The record is another one, or gone. A cas that was sent and is not waited for comes too late, whenever it comes.
 void wipe(State& state) {
   state.record = {};
   state.guards = state.fresh = 0;
+  if (state.late.verb == Command::kCas) state.late = {};
+  for (Reader& reader : state.readers) {
+    if (reader.fill.verb == Command::kCas && reader.fill.reused == 0) reader.fill = {};
+  }
 }
 
 // What the server does with a command. `reused`: its unique happens to be that of the record.
@@ -115,11 +120,6 @@ class Moves {
       State to = after(kCrash);
       retire(to, w);
       found_(to, [&] { return cat(name_of(w), " DIES"); });
-    }
-    if (may(kPart) && (me.flags & kParted) == 0) {
-      State to = after(kPart);
-      set(flags_of(to, w), kParted);
-      found_(to, [&] { return cat(name_of(w), " LOSES ITS LINK to memcached"); });
     }
   }
 
@@ -239,8 +239,14 @@ class Moves {
       if (sent && command.verb == Command::kCas) carried_out(start, who, command, true);
     }
     carried_out(start, who, command, false);
+    if (may(kPart) && who < kFirstReader) {
+      State to = start;
+      --to.faults[kPart];
+      set(flags_of(to, who), kParted);
+      unheard(to, who, command, "LOSES ITS LINK to memcached");
+    }
     if (may(kLost)) lose(start, who, command);
-    if (may(kDelay) && is_store(command) && start.late.verb == Command::kNone) {
+    if (may(kDelay) && start.late.verb == Command::kNone) {
       --start.faults[kDelay];
       queue(start, who, command);
       unheard(start, who, command, "TIMED OUT, still queued");
@@ -279,9 +285,10 @@ class Moves {
   }
 
   static void queue(State& state, Actor who, const Command& command) {
+    const bool fresh = (state.fresh & bit(who)) != 0;
+    if (!is_store(command) || (command.verb == Command::kCas && !fresh)) return;
     state.late = command;
-    const bool fresh = command.verb == Command::kCas && (state.fresh & bit(who)) != 0;
-    fresh ? set(state.fresh, bit(kLate)) : clear(state.fresh, bit(kLate));
+    command.verb == Command::kCas ? set(state.fresh, bit(kLate)) : clear(state.fresh, bit(kLate));
   }
 
   void unheard(State to, Actor who, const Command& command, std::string_view why) {

@@ -5,47 +5,13 @@
 #include <memory>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "base/strings.h"
 #include "moves.h"
+#include "reduction.h"
 
 namespace ndb::explorer {
 namespace {
-
-// Fingerprints of the states seen, each with that of the state it was reached from.
-class Visited {
- public:
-  bool add(std::uint64_t fingerprint, std::uint64_t parent) {
-    if ((size_ + 1) * 3 > slots_.size() * 2) grow();
-    Slot& slot = find(fingerprint);
-    if (slot.fingerprint != 0) return false;
-    slot = {fingerprint, parent};
-    ++size_;
-    return true;
-  }
-  std::uint64_t parent(std::uint64_t fingerprint) { return find(fingerprint).parent; }
-  std::size_t size() const { return size_; }
-
- private:
-  struct Slot {
-    std::uint64_t fingerprint = 0;
-    std::uint64_t parent = 0;
-  };
-  Slot& find(std::uint64_t fingerprint) {
-    std::size_t i = fingerprint & (slots_.size() - 1);
-    while (slots_[i].fingerprint != 0 && slots_[i].fingerprint != fingerprint) i = (i + 1) & (slots_.size() - 1);
-    return slots_[i];
-  }
-  void grow() {
-    std::vector<Slot> old(slots_.size() * 2);
-    old.swap(slots_);
-    for (const Slot& slot : old) {
-      if (slot.fingerprint != 0) find(slot.fingerprint) = slot;
-    }
-  }
-
-  std::vector<Slot> slots_ = std::vector<Slot>(std::size_t{1} << 16U);
-  std::size_t size_ = 0;
-};
 
 class Search {
  public:
@@ -65,22 +31,22 @@ class Search {
       ++result_.depth;
     }
     result_.complete = next_.empty() && !ended();
-    result_.states = visited_.size();
+    result_.states = reached_from_.size();
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return std::move(result_);
   }
 
  private:
-  bool ended() const { return (result_.violated & until_) == until_ || visited_.size() > most_states_; }
+  bool ended() const { return (result_.violated & until_) == until_ || reached_from_.size() > most_states_; }
 
   void reach(const State& state, std::uint64_t from) {
-    const State least = canonical(setup_, state);
-    if (visited_.add(fingerprint(least), from)) next_.push_back(least);
+    const State least = reduced(setup_, state);
+    if (reached_from_.try_emplace(fingerprint(least), from).second) next_.push_back(least);
   }
 
   void visit(const State& state) {
     const std::uint64_t here = fingerprint(state);
-    if (is_quiet(setup_, state) && is_stale(state)) violate(kP2, here);
+    if (keeps_stale(setup_, state)) violate(kP2, here);
     successors(setup_, *protocol_, state, [&](const State& to, absl::FunctionRef<std::string()>) {
       ++result_.steps;
       if (to.violated == 0) return reach(to, here);
@@ -93,11 +59,6 @@ class Search {
     });
   }
 
-  static bool is_stale(const State& state) {
-    const bool serves = state.record.is(memcache::State::kValue) || state.record.is(memcache::State::kNeg);
-    return serves && state.record.version < state.version;
-  }
-
   void violate(Property property, std::uint64_t at) {
     if ((result_.violated & property) != 0) return;
     result_.violated |= property;
@@ -108,20 +69,20 @@ class Search {
   // fixed names leads through the same fingerprints.
   std::vector<std::string> retell(Property property, std::uint64_t end) {
     std::vector<std::uint64_t> path;
-    for (std::uint64_t at = end; at != 0; at = visited_.parent(at)) path.push_back(at);
+    for (std::uint64_t at = end; at != 0; at = reached_from_.at(at)) path.push_back(at);
     std::ranges::reverse(path);
 
     std::vector<std::string> story;
     State state;
     for (const State& first : initial_states(setup_, *protocol_)) {
-      if (fingerprint(canonical(setup_, first)) == path.front()) state = first;
+      if (fingerprint(reduced(setup_, first)) == path.front()) state = first;
     }
     story.push_back(cat("(at first ", text(state.record), ")"));
     for (std::size_t i = 1; i < path.size(); ++i) {
       state = retell_step(state, story, [&](const State& to) {
         State past = to;
         past.violated = 0;
-        return fingerprint(canonical(setup_, past)) == path[i];
+        return fingerprint(reduced(setup_, past)) == path[i];
       });
     }
     if (property == kP2) {
@@ -151,7 +112,7 @@ class Search {
   const unsigned until_;
   const std::size_t most_states_;
   const std::unique_ptr<Protocol> protocol_;
-  Visited visited_;
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> reached_from_;  // fingerprints
   std::vector<State> frontier_, next_;
   Result result_;
 };

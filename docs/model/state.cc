@@ -1,88 +1,30 @@
 #include "state.h"
 
-#include <algorithm>
-#include <cstring>
-#include <numeric>
-#include <optional>
-#include <utility>
-
 #include "base/strings.h"
 
 namespace ndb::explorer {
 namespace {
 
-using Names = std::array<int, kMaxWriters>;  // writer i becomes names[i]
-
 bool is_lock(const Cell& cell) { return cell.is(memcache::State::kLock); }
-
-// The writers' bits, moved to their new names; `from` is the first of them.
-Bits renamed(Bits bits, const Names& names, int from) {
-  Bits to = bits;
-  clear(to, static_cast<Bits>(kWriterBits << from));
-  for (int w = 0; w < kMaxWriters; ++w) {
-    if ((bits & bit(from + w)) != 0) set(to, bit(from + names[static_cast<std::size_t>(w)]));
-  }
-  return to;
-}
-
-void rename(Cell& cell, const Names& names) {
-  cell.holders = renamed(renamed(cell.holders, names, 0), names, kProlonged);
-}
-
-State renamed(const State& state, const Names& names) {
-  State to = state;
-  rename(to.record, names);
-  rename(to.late.cell, names);
-  rename(to.invalidator.command.cell, names);
-  for (std::size_t w = 0; w < kMaxWriters; ++w) {
-    Writer& writer = to.writers[static_cast<std::size_t>(names[w])];
-    writer = state.writers[w];
-    rename(writer.command.cell, names);
-  }
-  to.guards = renamed(renamed(state.guards, names, 0), names, kMaxWriters);
-  to.fresh = renamed(state.fresh, names, 0);
-  to.late_commits = renamed(state.late_commits, names, 0);
-  return to;
-}
-
-// Readers have no names in the others' states.
-void sort_readers(State& state) {
-  const auto fresh = [&](int r) { return (state.fresh & bit(kFirstReader + r)) != 0; };
-  const auto order = std::pair(state.readers[1], fresh(1)) <=> std::pair(state.readers[0], fresh(0));
-  if (order >= 0) return;
-  std::swap(state.readers[0], state.readers[1]);
-  if (fresh(0) == fresh(1)) return;
-  state.fresh = static_cast<Bits>(state.fresh ^ (bit(kFirstReader) | bit(kFirstReader + 1)));
-}
-
-// What a writer is whatever its name, and whatever the others' are.
-struct Signature {
-  Writer self;
-  std::array<bool, 12> named;  // where its name stands
-  auto operator<=>(const Signature&) const = default;
-};
-
-Signature signature(const State& state, int w) {
-  Signature out{.self = state.writers[static_cast<std::size_t>(w)], .named = {}};
-  std::size_t place = 0;
-  const auto note = [&](Bits bits, int at) { out.named[place++] = (bits & bit(at)) != 0; };
-  for (const Bits holders : {state.record.holders, state.late.cell.holders, state.invalidator.command.cell.holders,
-                             out.self.command.cell.holders}) {
-    note(holders, w);
-    note(holders, kProlonged + w);
-  }
-  note(state.guards, w);
-  note(state.guards, kMaxWriters + w);
-  note(state.fresh, w);
-  note(state.late_commits, w);
-  out.self.command.cell.holders = 0;
-  return out;
-}
 
 void orphan(Cell& cell, int writer) {
   if ((cell.holders & bit(writer)) == 0) return;
   clear(cell.holders, bit(writer) | bit(kProlonged + writer));
   set(cell.holders, bit(kOrphans));
+}
+
+bool is_quiet(const Setup& setup, const State& state) {
+  if (state.late.verb != Command::kNone || state.late_commits != 0) return false;
+  for (int w = 0; w < setup.writers; ++w) {
+    const Writer& writer = state.writers[static_cast<std::size_t>(w)];
+    const bool untouched = writer.phase == Writer::kLocking && writer.round == 0;
+    if (!untouched && writer.phase != Writer::kDone) return false;
+  }
+  for (const Reader& reader : state.readers) {
+    const bool between = reader.phase == Reader::kReading && reader.round == 0;
+    if ((!between && reader.phase != Reader::kDone) || reader.fill.verb != Command::kNone) return false;
+  }
+  return !setup.invalidator || state.invalidator.round == 0 || state.invalidator.phase == Invalidator::kDone;
 }
 
 std::string holders_text(Bits holders) {
@@ -124,55 +66,9 @@ void retire(State& state, int writer) {
   state.writers[static_cast<std::size_t>(writer)] = {.phase = Writer::kDone};
 }
 
-bool is_quiet(const Setup& setup, const State& state) {
-  if (state.late.verb != Command::kNone || state.late_commits != 0) return false;
-  for (int w = 0; w < setup.writers; ++w) {
-    const Writer& writer = state.writers[static_cast<std::size_t>(w)];
-    const bool untouched = writer.phase == Writer::kLocking && writer.round == 0;
-    if (!untouched && writer.phase != Writer::kDone) return false;
-  }
-  for (const Reader& reader : state.readers) {
-    const bool between = reader.phase == Reader::kReading && reader.round == 0;
-    if ((!between && reader.phase != Reader::kDone) || reader.fill.verb != Command::kNone) return false;
-  }
-  return !setup.invalidator || state.invalidator.round == 0 || state.invalidator.phase == Invalidator::kDone;
-}
-
-// The writers' names follow from the order of what they are; only among those of whom that says nothing does it take
-// trying.
-State canonical(const Setup& setup, const State& state) {
-  const bool last_differs = setup.deletes || setup.variant == Variant::kLegacyDelete;
-  const auto alike = static_cast<std::size_t>(setup.writers - (last_differs ? 1 : 0));
-  std::array<Signature, kMaxWriters> signatures;
-  for (std::size_t w = 0; w < alike; ++w) signatures[w] = signature(state, static_cast<int>(w));
-
-  State sorted = state;
-  sort_readers(sorted);
-  Names names;
-  std::iota(names.begin(), names.end(), 0);
-  std::optional<State> least;
-  do {
-    std::array<const Signature*, kMaxWriters> in_order{};
-    for (std::size_t w = 0; w < alike; ++w) in_order[static_cast<std::size_t>(names[w])] = &signatures[w];
-    const auto end = in_order.begin() + static_cast<std::ptrdiff_t>(alike);
-    if (!std::is_sorted(in_order.begin(), end, [](auto* a, auto* b) { return *a < *b; })) continue;
-    const State other = renamed(sorted, names);
-    if (!least || std::memcmp(&other, &*least, sizeof other) < 0) least = other;
-  } while (std::next_permutation(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(alike)));
-  return *least;
-}
-
-std::uint64_t fingerprint(const State& state) {
-  constexpr std::size_t kWords = (sizeof(State) + 7) / 8;
-  std::array<std::uint64_t, kWords> words{};
-  std::memcpy(words.data(), &state, sizeof state);
-  std::uint64_t hash = 0x9E3779B97F4A7C15U;
-  for (const std::uint64_t word : words) {
-    hash = (hash ^ word) * 0xFF51AFD7ED558CCDU;
-    hash = (hash ^ (hash >> 32U)) * 0xC4CEB9FE1A85EC53U;
-    hash ^= hash >> 29U;
-  }
-  return hash != 0 ? hash : 1;
+bool keeps_stale(const Setup& setup, const State& state) {
+  const bool serves = state.record.is(memcache::State::kValue) || state.record.is(memcache::State::kNeg);
+  return serves && state.record.version < state.version && is_quiet(setup, state);
 }
 
 std::string text(const Cell& cell) {

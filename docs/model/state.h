@@ -129,11 +129,9 @@ Bits& flags_of(State& state, Actor actor);
 void give_up_token(State& state, int writer);
 // The writer is gone.
 void retire(State& state, int writer);
-// Whether nobody is in the middle of anything and nothing is left that could still happen by itself.
-bool is_quiet(const Setup& setup, const State& state);
-// The least of the states that differ only in the names of writers and readers that do the same.
-State canonical(const Setup& setup, const State& state);
-std::uint64_t fingerprint(const State& state);
+// Whether memcached serves a stale value although nobody is in the middle of anything and nothing is left that could
+// still happen by itself.
+bool keeps_stale(const Setup& setup, const State& state);
 
 std::string text(const Cell& cell);
 std::string name_of(Actor actor);
