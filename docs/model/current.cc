@@ -209,7 +209,7 @@ class Current final : public Protocol {
     Writer& me = state.writers[static_cast<std::size_t>(w)];
     me.round = static_cast<Byte>(round);
     me.command = leave_command(me, w, to_seen(answer), round, now);
-    if (me.command.verb == Command::kNone || round == memcache::kWriteRounds) return finish(state, w);
+    if (me.command.verb == Command::kNone || round == memcache::kLeaveRounds) return finish(state, w);
     if (me.command.verb != Command::kCas) clear(state.fresh, bit(w));
   }
 

@@ -19,6 +19,8 @@ inline constexpr int kReadRounds = 2;
 // blind.
 inline constexpr int kRaces = 4;
 inline constexpr int kWriteRounds = kRaces + 1;
+// Who leaves is acknowledged whatever comes of it, so the blind one is repeated if it is not answered.
+inline constexpr int kLeaveRounds = kWriteRounds + 1;
 
 Step read_next(const Seen& seen, const Reading& reading, int round, WallTime now);
 Outcome outcome_of(const Seen& seen, const Reading& reading, WallTime now);

@@ -189,7 +189,8 @@ Step lock_step(const Seen& seen, const Holder& me, WallTime now) {
 }
 
 Step contend_step(const Seen& seen, const Holder& me, std::uint64_t min, WallTime now) {
-  if (seen.is(State::kLock) && (is_contended(seen.record, now) || is_held(seen.record, me))) return {};
+  const bool stays = seen.is(State::kLock) && (is_contended(seen.record, now) || is_held(seen.record, me));
+  if (stays && seen.record.version >= min) return {};
   std::vector<Holder> holders;
   if (me.token != 0) holders.push_back(me);
   return set(contended(std::move(holders), min, now));

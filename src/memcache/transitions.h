@@ -97,7 +97,7 @@ std::optional<Step> fill_step(std::uint64_t min, std::uint64_t version, WallTime
 // A writer that joins: done when the record is a LOCK that holds `me`, or a younger deadline of its token.
 Step lock_step(const Seen& seen, const Holder& me, WallTime now);
 // After lost races: a contended LOCK set blindly, with `me` in it unless its token is 0. Done when the record is a
-// contended LOCK or holds `me`.
+// contended LOCK or holds `me`, and has at least `min`: a clock that is far ahead takes contention for over.
 Step contend_step(const Seen& seen, const Holder& me, std::uint64_t min, WallTime now);
 
 // A writer that leaves. With a version: its commit is known, and done means that no older version can be served or

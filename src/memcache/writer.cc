@@ -116,7 +116,7 @@ void MemcacheGateway::leave(std::vector<Departure>& departures) {
     entries[i] = {.index = i, .place = one.place, .seen = std::move(one.seen), .insist = one.insist};
     one.seen = {};
   }
-  converge(entries, kWriteRounds, [&](Entry& entry, int round) {
+  converge(entries, kLeaveRounds, [&](Entry& entry, int round) {
     const Departure& one = departures[entry.index];
     return leave_next(entry.seen, one.leaving, one.outcome, round, one.start, now());
   });

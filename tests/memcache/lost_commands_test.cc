@@ -36,6 +36,19 @@ TEST_F(LostCommands, AllReleasesLost) {
   EXPECT_EQ(r1_.gets(), "hit v2");
 }
 
+// Found by the model with three writers: the blind lock was sent once, and its loss left what the lost LOCK let in.
+TEST_F(LostCommands, LostBlindLockAfterAllReleases) {
+  EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
+  evict();
+  EXPECT_EQ(r1_.reads(), "v1");
+  EXPECT_EQ(w1_.commits(), "v2");
+  server_.lose({.verb = Verb::kCas, .client = "W1", .nth = 0});
+  server_.lose({.verb = Verb::kSet, .client = "W1"});
+  EXPECT_EQ(record(), "VALUE 1");
+  EXPECT_EQ(w1_.releases(), "LOCK 2 held by 0 contended");
+  EXPECT_EQ(r1_.reads(), "v2");
+}
+
 TEST_F(LostCommands, LostLock) {
   server_.lose({.verb = Verb::kAdd, .client = "W1"});
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");

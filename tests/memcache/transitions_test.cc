@@ -218,6 +218,8 @@ TEST(Transitions, LostRacesEndInAContendedLock) {
           {seen(lock({kOther}, 5)), "set LOCK 3 h1 contended"},
           {seen(lock({kMe}, 5)), "done"},
           {seen(lock({}, 5, kContended)), "done"},
+          {seen(lock({kMe}, 2)), "set LOCK 3 h1 contended"},
+          {seen(lock({}, 2, kContended)), "set LOCK 3 h1 contended"},
       },
       [](const Seen& s) { return contend_step(s, kMe, 3, kNow); });
   EXPECT_EQ(text(contend_step(kAbsent, {}, 3, kNow)), "set LOCK 3 contended");
@@ -271,6 +273,8 @@ TEST(Sequences, TheLastRoundOfALeaveIsBlind) {
   EXPECT_EQ(next(kFailed, Commit::kApplied, kRaces), "set LOCK 7 contended");
   EXPECT_EQ(next(seen(value(5)), Commit::kApplied, kRaces), "set LOCK 7 contended");
   EXPECT_EQ(next(seen(value(7)), Commit::kApplied, kRaces), "done");
+  EXPECT_EQ(next(seen(lock({}, 5, kContended)), Commit::kApplied, kRaces), "set LOCK 7 contended");
+  EXPECT_EQ(next(seen(lock({}, 7, kContended)), Commit::kApplied, kRaces), "done");
   EXPECT_EQ(next(kFailed, Commit::kFailed, kRaces), "read");
   EXPECT_EQ(next(kFailed, Commit::kUnknown, kRaces), "set LOCK 0 h1 contended");
 }
