@@ -7,15 +7,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "local_datastore/index_scan.h"
+#include "local_datastore/query_access.h"
 #include "local_datastore/query_plan.h"
 #include "local_datastore/query_row.h"
 #include "local_datastore/read_set.h"
 #include "local_datastore/version_store.h"
 
 namespace ndb::local {
-
-inline constexpr std::size_t kAllRows = static_cast<std::size_t>(-1);
-inline constexpr std::size_t kAnyOrder = kAllRows - 1;
 
 // Calls `consume` with the rows after plan.start until it says false, one of each group that plan.distinct makes. The
 // caller takes at most `needed` rows; kAnyOrder: all, in whatever order. What was looked at goes into `reads`. Equality

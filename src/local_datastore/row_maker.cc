@@ -28,8 +28,6 @@ bool allows_path(const Conjunction& conjunction, std::string_view keys_of_partit
   return found->second.equals.size() <= 1 && satisfies(found->second, cat(keys_of_partition, path));
 }
 
-std::string RowMaker::key_component(std::string_view path) const { return cat(keys_, path); }
-
 absl::Status RowMaker::make(const StoredEntity& stored, std::string_view path, std::vector<QueryRow>& rows) {
   rows.clear();
   path_ = path;
@@ -101,7 +99,7 @@ absl::Status RowMaker::add_rows(const Conjunction& conjunction, std::vector<Quer
   std::vector<std::string> components;
   for (const Order& order : plan_.orders) {
     if (order.property == kKeyProperty) {
-      components.push_back(key_component(path_));
+      components.push_back(cat(keys_, path_));
     } else {
       const std::vector<const IndexEntry*> entries = candidates(conjunction, order.property);
       components.push_back((order.descending ? entries.back() : entries.front())->encoded);

@@ -23,10 +23,6 @@ class RowMaker {
   // that says the same.
   absl::Status make(const StoredEntity& stored, std::string_view path, std::vector<QueryRow>& rows);
 
-  // What components say of a key.
-  std::string key_component(std::string_view path) const;
-  std::string_view keys_of_partition() const { return keys_; }
-
  private:
   bool matches(const Conjunction& conjunction) const;
   bool matches(const std::string& property, const PropertyCondition& condition) const;
