@@ -54,7 +54,7 @@ void add_singles(std::vector<Case>& cases, const Setup& setup) {
 
 void add_pairs(std::vector<Case>& cases, const Setup& setup) {
   for (int i = 0; i < kRealFaults; ++i) {
-    for (int j = i + 1; j < kRealFaults; ++j) {
+    for (int j = i; j < kRealFaults; ++j) {
       const Setup two = with(setup, {static_cast<Fault>(i), static_cast<Fault>(j)});
       cases.push_back({two, expected(two)});
     }
