@@ -73,6 +73,11 @@ std::vector<Case> holding(int reads) {
   if (reads == 1) return cases;
   add_pairs(cases, through);
   add_singles(cases, {.writers = 3, .reads = reads, .write_through = true});
+  // Of the pairs with 3 writers, those in which they found what 2 had not.
+  for (const Fault fault : {kExpire, kRestart}) {
+    const Setup two = with({.writers = 3, .reads = 1, .write_through = true}, {kLost, fault});
+    cases.push_back({two, expected(two)});
+  }
   return cases;
 }
 
