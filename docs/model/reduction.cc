@@ -142,7 +142,7 @@ struct Signature {
 Signature signature(const State& state, int w) {
   Signature out{.self = state.writers[static_cast<std::size_t>(w)], .named = 0};
   const auto note = [&](Bits bits, int at) {
-    out.named = static_cast<std::uint16_t>(out.named << 1U | ((bits & bit(at)) != 0 ? 1U : 0U));
+    out.named = static_cast<std::uint16_t>(out.named * 2 + ((bits & bit(at)) != 0 ? 1 : 0));
   };
   for (const Bits holders : {state.record.holders, state.late.cell.holders, state.invalidator.command.cell.holders,
                              out.self.command.cell.holders}) {
