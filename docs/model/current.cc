@@ -137,6 +137,7 @@ class Current final : public Protocol {
       if (step && may_send_unique(me.flags)) {
         me.fill = to_command(*step);
         me.fill.reused = (me.flags & kStale) != 0 ? 1 : 0;
+        // One that comes too late already is over at once.
         if (me.fill.reused == 0 && (state.fresh & bit(kFirstReader + r)) == 0) me.fill = {};
       }
     }

@@ -249,7 +249,8 @@ class Moves {
     if (may(kDelay) && start.late.verb == Command::kNone) {
       --start.faults[kDelay];
       queue(start, who, command);
-      unheard(start, who, command, "TIMED OUT, still queued");
+      const bool queued = start.late.verb != Command::kNone;
+      unheard(start, who, command, queued ? "TIMED OUT, still queued" : "TIMED OUT");
     }
   }
 
@@ -284,6 +285,7 @@ class Moves {
     unheard(start, who, command, "stored, ANSWER LOST");
   }
 
+  // What would change something when the server comes to it.
   static void queue(State& state, Actor who, const Command& command) {
     const bool fresh = (state.fresh & bit(who)) != 0;
     if (!is_store(command) || (command.verb == Command::kCas && !fresh)) return;
