@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "local_datastore/engine.h"
-#include "local_datastore/storage_key.h"
+#include "local_datastore/storage/storage_key.h"
 
 namespace ndb::benchmarks {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "local_datastore/composite/index_admin.h"
 #include "local_datastore/engine.h"
-#include "local_datastore/index_admin.h"
 
 namespace ndb::local {
 

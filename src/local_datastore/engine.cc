@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "local_datastore/stored_bytes.h"
-#include "local_datastore/version_store.h"
+#include "local_datastore/storage/version_store.h"
+#include "local_datastore/write/stored_bytes.h"
 
 namespace ndb::local {
 namespace {

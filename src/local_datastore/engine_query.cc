@@ -5,11 +5,11 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "local_datastore/engine.h"
-#include "local_datastore/gql.h"
-#include "local_datastore/metadata.h"
-#include "local_datastore/query_profile.h"
-#include "local_datastore/query_run.h"
-#include "local_datastore/stored_bytes.h"
+#include "local_datastore/gql/parser.h"
+#include "local_datastore/query/metadata.h"
+#include "local_datastore/query/profile.h"
+#include "local_datastore/query/run.h"
+#include "local_datastore/write/stored_bytes.h"
 
 namespace ndb::local {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "google/datastore/v1/datastore.pb.h"
-#include "local_datastore/storage_key.h"
+#include "local_datastore/storage/storage_key.h"
 
 namespace ndb::local {
 

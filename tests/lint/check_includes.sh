@@ -4,26 +4,35 @@
 set -euo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}"
 
-# A room of src/: the rooms that it may include. All may include themselves, the public headers and the standard library.
+# A room of src/, or a part of one: what it may include besides itself, the public headers and the standard library. The part
+# is a folder within the room, or a file without its ending; what has no row of its own follows the row of the folder that it
+# is in. To list a room does not list the parts of it that have rows.
 rooms='
 base:
 model: base
 tasklet: base
-memcache: base model tasklet
-datastore: base model tasklet
-shared_cache: base model tasklet memcache
+memcache: base
+datastore: base
+shared_cache: base tasklet memcache
 context: base model tasklet memcache datastore shared_cache
-query: base model tasklet memcache datastore shared_cache context
-local_datastore: base model
-front_door: base local_datastore
-tools: base model tasklet memcache datastore shared_cache context query local_datastore front_door
+query: base context
+local_datastore: base local_datastore/rules local_datastore/gql local_datastore/query local_datastore/composite local_datastore/write local_datastore/concurrency local_datastore/storage
+local_datastore/rules: base local_datastore/storage
+local_datastore/gql: base local_datastore/rules local_datastore/storage
+local_datastore/query: base local_datastore/rules local_datastore/concurrency local_datastore/storage
+local_datastore/composite: base local_datastore/rules local_datastore/query
+local_datastore/write: base local_datastore/rules local_datastore/storage
+local_datastore/concurrency: base local_datastore/rules local_datastore/storage
+local_datastore/storage: base local_datastore/rules
+front_door: base local_datastore local_datastore/rules local_datastore/composite
+tools: base memcache datastore context
 '
 
-# How an include begins, and the rooms that may have it. What no row mentions is open to every room.
+# How an include begins, and the rooms, or parts of one, that may have it. What no row mentions is open to all.
 libraries='
 libmemcached: memcache
-rocksdb/: local_datastore
-yaml-cpp/: local_datastore
+rocksdb/: local_datastore/storage
+yaml-cpp/: local_datastore/composite
 boost/: tasklet front_door
 google/datastore/: local_datastore front_door tools
 google/type/: local_datastore
@@ -39,6 +48,21 @@ awk -v rooms="$rooms" -v libraries="$libraries" '
 
   function lists(list, item) { return index(" " list " ", " " item " ") > 0 }
 
+  # The row that a path below src/ follows: the longest beginning of it that has one.
+  function row_of(path) {
+    sub(/\.[a-z]+$/, "", path)
+    while (path != "" && !(path in may))
+      if (!sub(/\/[^\/]*$/, "", path)) return ""
+    return path
+  }
+
+  # Whether a list has the row, or the room or folder that it is a part of.
+  function lists_whole(list, row) {
+    do if (lists(list, row)) return 1
+    while (sub(/\/[^\/]*$/, "", row))
+    return 0
+  }
+
   BEGIN {
     n = split(rooms, rows, "\n")
     for (i = 1; i <= n; i++) if (split(rows[i], row, ": *") >= 1 && row[1] != "") may[row[1]] = row[2]
@@ -47,12 +71,15 @@ awk -v rooms="$rooms" -v libraries="$libraries" '
   }
 
   FNR == 1 {
-    split(FILENAME, path, "/")
-    room = path[1] == "src" ? path[2] : ""
-    if (room != "" && !(room in may)) {
-      name = room
-      complain("no row in the table of rooms in tests/lint/check_includes.sh")
-      nextfile
+    room = ""
+    if (FILENAME ~ /^src\//) {
+      room = row_of(substr(FILENAME, 5))
+      if (room == "") {
+        split(FILENAME, path, "/")
+        name = path[2]
+        complain("no row in the table of rooms in tests/lint/check_includes.sh")
+        nextfile
+      }
     }
   }
 
@@ -60,8 +87,7 @@ awk -v rooms="$rooms" -v libraries="$libraries" '
     match($0, /["<][^">]*[">]/)
     name = substr($0, RSTART + 1, RLENGTH - 2)
     quoted = substr($0, RSTART, 1) == "\""
-    first = name
-    sub(/\/.*/, "", first)
+    other = quoted ? row_of(name) : ""
 
     if (room == "") {
       if (quoted ? name !~ /^(ndb\/|absl\/status\/)/ || name ~ /^ndb\/wire\// : name !~ /^[a-z_0-9]+$/)
@@ -69,10 +95,10 @@ awk -v rooms="$rooms" -v libraries="$libraries" '
       next
     }
     if (quoted && name !~ /\//) complain("name the room: \"" room "/" name "\"")
-    if (quoted && first in may && first != room && !lists(may[room], first))
-      complain(room " may not know " first "; it may include: " (may[room] == "" ? "no other room" : may[room]))
+    if (other != "" && other != room && !lists(may[room], other))
+      complain(room " may not know " other "; it may include: " (may[room] == "" ? "no other room" : may[room]))
     for (prefix in owners)
-      if (index(name, prefix) == 1 && !lists(owners[prefix], room))
+      if (index(name, prefix) == 1 && !lists_whole(owners[prefix], room))
         complain("only these rooms may include it: " owners[prefix])
   }
 

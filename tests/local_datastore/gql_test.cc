@@ -1,6 +1,4 @@
 // GQL text, compared with the query messages that it stands for.
-#include "local_datastore/gql.h"
-
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/message_differencer.h>
@@ -8,6 +6,7 @@
 #include <random>
 
 #include "local_datastore/datastore_client.h"
+#include "local_datastore/gql/parser.h"
 #include "support/random_test.h"
 
 namespace ndb::testing {

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "local_datastore/datastore_client.h"
-#include "local_datastore/query_run.h"
+#include "local_datastore/query/run.h"
 
 namespace ndb::testing {
 namespace {

@@ -1,5 +1,5 @@
 // Who waits for whom. A wait that is to fail has a short limit; one that is to succeed a long one.
-#include "local_datastore/lock_table.h"
+#include "local_datastore/concurrency/lock_table.h"
 
 #include <gmock/gmock.h>
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <thread>
 
-#include "local_datastore/commit_clock.h"
+#include "local_datastore/concurrency/commit_clock.h"
 #include "local_datastore/datastore_client.h"
 #include "local_datastore/engine.h"
-#include "local_datastore/index_value.h"
+#include "local_datastore/storage/index_value.h"
 #include "support/fake_clock.h"
 
 namespace ndb::testing {

@@ -1,0 +1,26 @@
+// google.datastore.admin.v1.DatastoreAdmin, as far as it reads indexes.
+#pragma once
+
+#include "absl/status/status.h"
+#include "google/datastore/admin/v1/datastore_admin.pb.h"
+#include "local_datastore/composite/index_catalog.h"
+
+namespace ndb::local {
+
+namespace admin = google::datastore::admin::v1;
+
+// Thread-safe. Every project has the indexes of the catalog. Their ids follow from what they are, so they stay the same
+// as long as the index does.
+class IndexAdmin {
+ public:
+  explicit IndexAdmin(IndexCatalog& catalog) : catalog_(catalog) {}  // which outlives it
+
+  // In pages of at most 100. There are no filters.
+  absl::Status list_indexes(admin::ListIndexesRequest& request, admin::ListIndexesResponse& response);
+  absl::Status get_index(admin::GetIndexRequest& request, admin::Index& response);
+
+ private:
+  IndexCatalog& catalog_;
+};
+
+}  // namespace ndb::local

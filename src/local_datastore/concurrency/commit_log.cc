@@ -1,0 +1,39 @@
+#include "local_datastore/concurrency/commit_log.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ndb::local {
+
+// The time is taken under the mutex: append() either comes before it, and keeps what the time does not cover, or finds
+// the pin.
+Version CommitLog::pin() {
+  MutexLock lock(mutex_);
+  return *pins_.insert(clock_.read_time());
+}
+
+void CommitLog::unpin(Version at) {
+  MutexLock lock(mutex_);
+  pins_.erase(pins_.find(at));
+}
+
+void CommitLog::append(Version version, std::vector<std::string> keys) {
+  MutexLock lock(mutex_);
+  Version needed = clock_.read_time();
+  if (!pins_.empty()) needed = std::min(needed, *pins_.begin());
+  while (!commits_.empty() && commits_.front().version <= needed) commits_.pop_front();
+  commits_.push_back({version, std::move(keys)});
+}
+
+bool CommitLog::changed_since(Version at, const ReadSet& reads) const {
+  MutexLock lock(mutex_);
+  for (auto commit = commits_.rbegin(); commit != commits_.rend() && commit->version > at; ++commit) {
+    if (std::any_of(commit->keys.begin(), commit->keys.end(),
+                    [&reads](const std::string& key) { return reads.contains(key); })) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace ndb::local

@@ -1,0 +1,85 @@
+#include "local_datastore/gql/words.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace ndb::local {
+namespace {
+
+using Kind = GqlToken::Kind;
+
+// Words that are no names unless they are in backquotes. Names of functions are not among them.
+constexpr std::array<std::string_view, 26> kReserved = {
+    "AGGREGATE", "ANCESTOR", "AND",  "AS",    "ASC",  "BY",     "CONTAINS", "DESC", "DESCENDANT",
+    "DISTINCT",  "FALSE",    "FROM", "HAS",   "IN",   "IS",     "LIMIT",    "NOT",  "NULL",
+    "OFFSET",    "ON",       "OR",   "ORDER", "OVER", "SELECT", "TRUE",     "WHERE"};
+
+}  // namespace
+
+absl::StatusOr<GqlWords> GqlWords::of(std::string_view text) {
+  NDB_ASSIGN_OR_RETURN(std::vector<GqlToken> tokens, split_gql(text));
+  return GqlWords(text, std::move(tokens));
+}
+
+const GqlToken& GqlWords::token(std::size_t ahead) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
+
+bool GqlWords::is_symbol(std::string_view symbol, std::size_t ahead) const {
+  return token(ahead).kind == Kind::kSymbol && token(ahead).text == symbol;
+}
+
+bool GqlWords::is_function(std::string_view name, std::size_t ahead) const {
+  return local::is_keyword(token(ahead), name) && is_symbol("(", ahead + 1);
+}
+
+bool GqlWords::is_name() const {
+  if (token().kind == Kind::kQuotedName) return true;
+  return token().kind == Kind::kName &&
+         std::ranges::none_of(kReserved, [&](std::string_view word) { return is_keyword(word); });
+}
+
+bool GqlWords::take_keyword(std::string_view keyword) {
+  if (!is_keyword(keyword)) return false;
+  ++at_;
+  return true;
+}
+
+bool GqlWords::take_symbol(std::string_view symbol) {
+  if (!is_symbol(symbol)) return false;
+  ++at_;
+  return true;
+}
+
+bool GqlWords::take_function(std::string_view name) {
+  if (!is_function(name)) return false;
+  at_ += 2;
+  return true;
+}
+
+absl::Status GqlWords::expect_keyword(std::string_view keyword) {
+  return take_keyword(keyword) ? absl::OkStatus() : error(cat("expected ", keyword));
+}
+
+absl::Status GqlWords::expect_symbol(std::string_view symbol) {
+  return take_symbol(symbol) ? absl::OkStatus() : error(cat("expected ", quoted(symbol)));
+}
+
+absl::StatusOr<std::string> GqlWords::name(std::string_view what) {
+  if (!is_name() || token().text.empty()) return error(cat("expected ", what));
+  return take().text;
+}
+
+absl::StatusOr<std::string> GqlWords::string(std::string_view what) {
+  if (token().kind != Kind::kString) return error(cat("expected a string: ", what));
+  return take().text;
+}
+
+absl::Status GqlWords::error(const GqlToken& where, std::string_view what) const {
+  return absl::InvalidArgumentError(
+      cat("GQL query, ", gql_position(text_, where.raw), ": ", what,
+          where.kind == Kind::kEnd ? ", found the end" : cat(", found ", quoted(where.raw)), "."));
+}
+
+}  // namespace ndb::local

@@ -1,0 +1,59 @@
+// The words of one query, one after the other: what the rules of the grammar look at and take.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "local_datastore/gql/lexer.h"
+
+namespace ndb::local {
+
+// Functions named is_... look, take_... take what they look for if it is there, and the others fail unless it is.
+class GqlWords {
+ public:
+  // `text` must outlive this.
+  static absl::StatusOr<GqlWords> of(std::string_view text);
+
+  // Behind the last one there is kEnd, however far.
+  const GqlToken& token(std::size_t ahead = 0) const;
+  const GqlToken& take() { return tokens_[at_++]; }  // one that is not kEnd
+  bool is_end() const { return token().kind == GqlToken::Kind::kEnd; }
+
+  bool is_keyword(std::string_view keyword) const { return local::is_keyword(token(), keyword); }
+  bool is_symbol(std::string_view symbol, std::size_t ahead = 0) const;
+  // A word that is special only before a parenthesis.
+  bool is_function(std::string_view name, std::size_t ahead = 0) const;
+  // Neither a keyword nor anything but a name.
+  bool is_name() const;
+
+  bool take_keyword(std::string_view keyword);
+  bool take_symbol(std::string_view symbol);
+  bool take_function(std::string_view name);  // and its "("
+
+  absl::Status expect_keyword(std::string_view keyword);
+  absl::Status expect_symbol(std::string_view symbol);
+  absl::StatusOr<std::string> name(std::string_view what);    // `what` for the message
+  absl::StatusOr<std::string> string(std::string_view what);  // a string literal
+
+  // A place to come back to.
+  std::size_t place() const { return at_; }
+  void go_to(std::size_t place) { at_ = place; }
+
+  // INVALID_ARGUMENT that names the place, `what`, and what was found there.
+  absl::Status error(std::string_view what) const { return error(token(), what); }
+  absl::Status error(const GqlToken& where, std::string_view what) const;
+
+ private:
+  GqlWords(std::string_view text, std::vector<GqlToken> tokens) : text_(text), tokens_(std::move(tokens)) {}
+
+  std::string_view text_;
+  std::vector<GqlToken> tokens_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace ndb::local

@@ -1,0 +1,215 @@
+#include "local_datastore/query/metadata.h"
+
+#include <array>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+
+namespace ndb::local {
+namespace {
+
+// One row each of what the rows of a space say behind their common beginning, jumping over the rest.
+class Census {
+ public:
+  Census(const KvStore& store, const QueryPlan& plan, Version at, ReadSet& reads, ReadStats& stats)
+      : reader_(store, at), plan_(plan), reads_(reads), stats_(stats) {}
+
+  // Calls `found` with each escaped text that follows `space`.
+  absl::Status names_in(const std::string& space, const std::function<absl::Status(const std::string&)>& found) {
+    std::string at = space;
+    const std::string end = after_prefix(space);
+    reads_.ranges.push_back({space, end});
+    for (;;) {
+      NDB_ASSIGN_OR_RETURN(const std::optional<Row> row, reader_.seek(at, end));
+      if (!row.has_value()) return absl::OkStatus();
+      ++stats_.index_rows;
+      std::string_view rest = row->key.substr(space.size());
+      std::string name;
+      if (!take_escaped(rest, name)) return absl::DataLossError("a row of the store is damaged");
+      at = space;
+      append_escaped(at, name);
+      at = after_prefix(at);
+      NDB_RETURN_IF_ERROR(found(name));
+    }
+  }
+
+  absl::StatusOr<bool> has_rows(const std::string& space) {
+    NDB_ASSIGN_OR_RETURN(const std::optional<Row> row, reader_.seek(space, after_prefix(space)));
+    ++stats_.index_rows;
+    return row.has_value();
+  }
+
+  absl::Status rows_in(const std::string& space, const std::function<absl::Status(const Row&)>& found) {
+    const std::string end = after_prefix(space);
+    reads_.ranges.push_back({space, end});
+    NDB_ASSIGN_OR_RETURN(std::optional<Row> row, reader_.seek(space, end));
+    while (row.has_value()) {
+      ++stats_.index_rows;
+      NDB_RETURN_IF_ERROR(found(*row));
+      NDB_ASSIGN_OR_RETURN(row, reader_.next(end));
+    }
+    return absl::OkStatus();
+  }
+
+  v1::Entity entity(const std::string& kind, const std::string& name, std::optional<std::string> parent = {}) const {
+    v1::Entity out;
+    v1::Key& key = *out.mutable_key();
+    *key.mutable_partition_id() = plan_.partition_id;
+    if (parent.has_value()) {
+      key.add_path()->set_kind("__kind__");
+      key.mutable_path(0)->set_name(*std::move(parent));
+    }
+    v1::Key::PathElement& last = *key.add_path();
+    last.set_kind(kind);
+    if (name.empty()) {
+      last.set_id(1);  // the default namespace
+    } else {
+      last.set_name(name);
+    }
+    return out;
+  }
+
+ private:
+  SnapshotReader reader_;
+  const QueryPlan& plan_;
+  ReadSet& reads_;
+  ReadStats& stats_;
+};
+
+// What the keys of a space begin with in all namespaces of the plan's database.
+std::string database_of(char space, const QueryPlan& plan) {
+  std::string out(1, space);
+  append_escaped(out, plan.partition_id.project_id());
+  append_escaped(out, plan.partition_id.database_id());
+  return out;
+}
+
+// The first bytes of encoded values, in their order, and what representations are called; they come sorted by name.
+absl::Status add_representations(Census& census, const std::string& index, v1::Entity& entity) {
+  constexpr std::array<std::pair<char, std::string_view>, 7> kRepresentations = {{{kIndexBoolean, "BOOLEAN"},
+                                                                                  {kIndexDouble, "DOUBLE"},
+                                                                                  {kIndexFixedPoint, "INT64"},
+                                                                                  {kIndexNull, "NULL"},
+                                                                                  {kIndexGeoPoint, "POINT"},
+                                                                                  {kIndexKey, "REFERENCE"},
+                                                                                  {kIndexBytes, "STRING"}}};
+  v1::ArrayValue& names = *(*entity.mutable_properties())["property_representation"].mutable_array_value();
+  for (const auto& [type, name] : kRepresentations) {
+    NDB_ASSIGN_OR_RETURN(const bool found, census.has_rows(index + type));
+    if (found) names.add_values()->set_string_value(std::string(name));
+  }
+  return absl::OkStatus();
+}
+
+struct Statistics {
+  std::int64_t count = 0;
+  std::int64_t entity_bytes = 0;
+  std::int64_t index_count = 0;
+  std::int64_t index_bytes = 0;
+};
+
+// By kind, over all namespaces.
+absl::StatusOr<std::map<std::string, Statistics>> measure(Census& census, const QueryPlan& plan) {
+  std::map<std::string, Statistics> out;
+  std::string text;
+  const std::string entities = database_of('D', plan);
+  NDB_RETURN_IF_ERROR(census.rows_in(entities, [&](const Row& row) -> absl::Status {
+    std::string_view path = row.key.substr(entities.size());
+    v1::Key key;
+    if (!take_escaped(path, text) || !decode_path(path, key)) return absl::DataLossError("an entity's row is damaged");
+    Statistics& of_kind = out[key.path(key.path_size() - 1).kind()];
+    ++of_kind.count;
+    of_kind.entity_bytes += static_cast<std::int64_t>(row.key.size() + row.value.size());
+    return absl::OkStatus();
+  }));
+  for (const char space : {'K', 'I'}) {
+    const std::string indexes = database_of(space, plan);
+    NDB_RETURN_IF_ERROR(census.rows_in(indexes, [&](const Row& row) -> absl::Status {
+      std::string_view rest = row.key.substr(indexes.size());
+      if (!take_escaped(rest, text) || !take_escaped(rest, text))
+        return absl::DataLossError("an index's row is damaged");
+      ++out[text].index_count;
+      out[text].index_bytes += static_cast<std::int64_t>(row.key.size() + row.value.size());
+      return absl::OkStatus();
+    }));
+  }
+  return out;
+}
+
+void set_statistics(const Statistics& statistics, Version at, v1::Entity& entity) {
+  auto& properties = *entity.mutable_properties();
+  properties["count"].set_integer_value(statistics.count);
+  properties["bytes"].set_integer_value(statistics.entity_bytes + statistics.index_bytes);
+  properties["entity_bytes"].set_integer_value(statistics.entity_bytes);
+  properties["builtin_index_count"].set_integer_value(statistics.index_count);
+  properties["builtin_index_bytes"].set_integer_value(statistics.index_bytes);
+  properties["composite_index_count"].set_integer_value(0);
+  properties["composite_index_bytes"].set_integer_value(0);
+  set_timestamp(*properties["timestamp"].mutable_timestamp_value(), at);
+}
+
+}  // namespace
+
+bool is_metadata(std::string_view kind) {
+  return kind == "__namespace__" || kind == "__kind__" || kind == "__property__" || kind == "__Stat_Total__" ||
+         kind == "__Stat_Kind__";
+}
+
+absl::StatusOr<std::vector<v1::Entity>> metadata_of(const KvStore& store, Version at, const QueryPlan& plan,
+                                                    ReadSet& reads, ReadStats& stats) {
+  std::vector<v1::Entity> out;
+  Census census(store, plan, at, reads, stats);
+  const auto add = [&](const std::string& name) {
+    out.push_back(census.entity(plan.kind, name));
+    return absl::OkStatus();
+  };
+  if (plan.kind == "__namespace__") {
+    NDB_RETURN_IF_ERROR(census.names_in(database_of('D', plan), add));
+  } else if (plan.kind == "__kind__") {
+    NDB_RETURN_IF_ERROR(census.names_in(cat('K', plan.partition), add));
+  } else if (plan.kind == "__property__") {
+    std::vector<std::string> kinds;
+    NDB_RETURN_IF_ERROR(census.names_in(cat('I', plan.partition), [&](const std::string& kind) {
+      kinds.push_back(kind);
+      return absl::OkStatus();
+    }));
+    for (const std::string& kind : kinds) {
+      std::string properties = cat('I', plan.partition);
+      append_escaped(properties, kind);
+      std::vector<std::string> names;
+      NDB_RETURN_IF_ERROR(census.names_in(properties, [&](const std::string& property) {
+        names.push_back(property);
+        return absl::OkStatus();
+      }));
+      for (const std::string& name : names) {
+        v1::Entity& entity = out.emplace_back(census.entity(plan.kind, name, kind));
+        if (plan.keys_only) continue;
+        NDB_RETURN_IF_ERROR(add_representations(census, index_of(plan.partition, kind, name), entity));
+      }
+    }
+  } else if (plan.partition_id.namespace_id().empty()) {
+    NDB_ASSIGN_OR_RETURN(const auto by_kind, measure(census, plan));
+    Statistics total;
+    for (const auto& [kind, statistics] : by_kind) {
+      total.count += statistics.count;
+      total.entity_bytes += statistics.entity_bytes;
+      total.index_count += statistics.index_count;
+      total.index_bytes += statistics.index_bytes;
+      if (plan.kind == "__Stat_Total__") continue;
+      v1::Entity& entity = out.emplace_back(census.entity(plan.kind, kind));
+      (*entity.mutable_properties())["kind_name"].set_string_value(kind);
+      set_statistics(statistics, at, entity);
+    }
+    if (plan.kind == "__Stat_Total__" && total.count > 0) {
+      set_statistics(total, at, out.emplace_back(census.entity(plan.kind, "total_entity_usage")));
+    }
+  }
+  return out;
+}
+
+}  // namespace ndb::local

@@ -1,0 +1,46 @@
+// The rows of a planned query, in their order.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "local_datastore/concurrency/read_set.h"
+#include "local_datastore/query/access.h"
+#include "local_datastore/query/index_scan.h"
+#include "local_datastore/query/plan.h"
+#include "local_datastore/query/row.h"
+#include "local_datastore/storage/version_store.h"
+
+namespace ndb::local {
+
+// Calls `consume` with the rows after plan.start until it says false, one of each group that plan.distinct makes. The
+// caller takes at most `needed` rows; kAnyOrder: all, in whatever order. What was looked at goes into `reads`. Equality
+// filters are joined, an order or inequality walks its index, and entities are fetched only where indexes do not say
+// which rows there are; rows are sorted only where no index has their order.
+absl::Status for_each_row(const KvStore& store, Version at, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+                          ReadStats& stats, const ConsumeRow& consume);
+
+// The same over entities that are in no store.
+absl::Status for_each_row_of(const std::vector<v1::Entity>& entities, const QueryPlan& plan, std::size_t needed,
+                             const ConsumeRow& consume);
+
+// Reads the entities that rows come without. One thread.
+class EntityReader {
+ public:
+  EntityReader(const KvStore& store, Version at, const QueryPlan& plan, ReadStats& stats);
+
+  // By its encode_path(). Lives until the next one is read.
+  absl::StatusOr<StoredEntity> read(std::string_view path);
+
+ private:
+  SnapshotReader reader_;
+  const std::string space_;
+  ReadStats& stats_;
+};
+
+// Whether the row comes after plan.end.
+bool is_past_end(const QueryPlan& plan, const QueryRow& row);
+
+}  // namespace ndb::local

@@ -1,0 +1,229 @@
+#include "local_datastore/storage/kv_store.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/slice_transform.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+#include <chrono>
+#include <cstdarg>
+#include <cstdio>
+
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "local_datastore/storage/storage_key.h"
+
+namespace ndb::local {
+namespace {
+
+rocksdb::Slice slice(std::string_view s) { return {s.data(), s.size()}; }
+std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
+
+absl::Status to_status(const rocksdb::Status& status, std::string_view what) {
+  if (status.ok()) return absl::OkStatus();
+  return absl::InternalError(cat("cannot ", what, ": ", status.ToString()));
+}
+
+// RocksDB's own file of messages would be on the disk of the data, and its writer ends the process when that is full
+// (by an assertion that is compiled into Debian's library).
+class Messages final : public rocksdb::Logger {
+ public:
+  Messages() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  void Logv(const char*, va_list) override {}  // what has no level is the settings, at each start
+  void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
+    if (level < GetInfoLogLevel() || level == rocksdb::InfoLogLevel::HEADER_LEVEL) return;
+    std::array<char, 500> buffer{};
+    (void)std::vsnprintf(buffer.data(), buffer.size(), format, arguments);
+    std::string_view text = buffer.data();
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    log(level == rocksdb::InfoLogLevel::WARN_LEVEL ? Severity::kWarning : Severity::kError,
+        cat("the local Datastore's RocksDB: ", text));
+  }
+};
+
+// Where in its table in memory RocksDB looks first for the place of a key: beside the last one of its space. A commit
+// writes into many spaces in turn, and into each where the commit before did, or not far from it.
+class Spaces final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "ndb.space"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override { return slice(space_of(view(key))); }
+  bool InDomain(const rocksdb::Slice&) const override { return true; }
+};
+
+rocksdb::Options rocksdb_options() {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.max_background_jobs = 2;
+  options.info_log = std::make_shared<Messages>();
+  options.max_manifest_file_size = 16 << 20;
+  options.memtable_insert_with_hint_prefix_extractor = std::make_shared<Spaces>();
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(64 << 20);
+  table.format_version = 5;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+}  // namespace
+
+struct KvStore::Batch::Rep {
+  rocksdb::WriteBatch batch;
+};
+
+KvStore::Batch::Batch() : rep_(std::make_unique<Rep>()) {}
+KvStore::Batch::~Batch() = default;
+
+// Adding to a batch fails only above its maximum size, which is not set.
+void KvStore::Batch::put(std::string_view key, std::string_view value) {
+  (void)rep_->batch.Put(slice(key), slice(value));
+}
+
+void KvStore::Batch::put(std::string_view key, std::string_view head, std::string_view tail) {
+  const std::array<rocksdb::Slice, 1> key_parts{slice(key)};
+  const std::array<rocksdb::Slice, 2> value_parts{slice(head), slice(tail)};
+  (void)rep_->batch.Put(rocksdb::SliceParts(key_parts.data(), 1), rocksdb::SliceParts(value_parts.data(), 2));
+}
+
+void KvStore::Batch::erase(std::string_view key) { (void)rep_->batch.Delete(slice(key)); }
+
+void KvStore::Batch::erase_range(std::string_view begin, std::string_view end) {
+  (void)rep_->batch.DeleteRange(slice(begin), slice(end));
+}
+
+KvStore::Cursor::Cursor(std::unique_ptr<rocksdb::Iterator> iterator) : iterator_(std::move(iterator)) {}
+KvStore::Cursor::~Cursor() = default;
+KvStore::Cursor::Cursor(Cursor&&) noexcept = default;
+void KvStore::Cursor::seek(std::string_view key) { iterator_->Seek(slice(key)); }
+void KvStore::Cursor::seek_back(std::string_view key) { iterator_->SeekForPrev(slice(key)); }
+void KvStore::Cursor::next() { iterator_->Next(); }
+bool KvStore::Cursor::valid() const { return iterator_->Valid(); }
+std::string_view KvStore::Cursor::key() const { return view(iterator_->key()); }
+std::string_view KvStore::Cursor::value() const { return view(iterator_->value()); }
+absl::Status KvStore::Cursor::status() const { return to_status(iterator_->status(), "read the store"); }
+
+absl::StatusOr<std::unique_ptr<KvStore>> KvStore::open(const Options& options) {
+  auto store = std::make_unique<KvStore>();
+  store->options_ = options;
+  rocksdb::Options db_options = rocksdb_options();
+  std::string path = options.data_dir;
+  if (path.empty()) {
+    store->env_.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
+    db_options.env = store->env_.get();
+    path = "/memory";
+  }
+  (void)db_options.env->CreateDirIfMissing(path);  // RocksDB does so too, with a message that it is missing
+  rocksdb::DB* db = nullptr;
+  if (const rocksdb::Status status = rocksdb::DB::Open(db_options, path, &db); !status.ok()) {
+    return absl::FailedPreconditionError(
+        cat("cannot open the local Datastore's data in ", quoted(path), ": ", status.ToString()));
+  }
+  store->db_.reset(db);
+  if (!options.data_dir.empty() && !options.fsync_always) {
+    store->syncer_ = std::thread([raw = store.get()] { raw->sync_every_second(); });
+  }
+  return store;
+}
+
+KvStore::KvStore() = default;
+
+KvStore::~KvStore() {
+  if (syncer_.joinable()) {
+    {
+      MutexLock lock(mutex_);
+      closing_ = true;
+    }
+    wake_.notify_all();
+    syncer_.join();
+  }
+  if (db_ != nullptr && !options_.data_dir.empty() && broken().ok()) (void)db_->SyncWAL();
+}
+
+absl::StatusOr<std::optional<std::string>> KvStore::get(std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), slice(key), &value);
+  if (status.IsNotFound()) return std::optional<std::string>();
+  if (!status.ok()) return to_status(status, "read the store");
+  return std::optional<std::string>(std::move(value));
+}
+
+KvStore::Cursor KvStore::cursor() const {
+  rocksdb::ReadOptions options;
+  options.total_order_seek = true;
+  return Cursor(std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options)));
+}
+
+absl::Status KvStore::broken() const {
+  MutexLock lock(mutex_);
+  return broken_;
+}
+
+// RocksDB's log may end in the middle of a record, and an fsync that failed may have lost what it was to keep.
+absl::Status KvStore::break_after(const absl::Status& failure) {
+  MutexLock lock(mutex_);
+  if (broken_.ok()) {
+    broken_ = absl::InternalError(
+        cat(from_absl(failure.message()), "; nothing is written until the local Datastore is started again"));
+    log(Severity::kError, from_absl(broken_.message()));
+  }
+  return broken_;
+}
+
+absl::Status KvStore::apply(Batch& batch) {
+  NDB_RETURN_IF_ERROR(broken());
+  rocksdb::WriteOptions options;
+  options.disableWAL = options_.data_dir.empty();
+  const absl::Status status = to_status(db_->Write(options, &batch.rep_->batch), "write to the store");
+  return status.ok() ? status : break_after(status);
+}
+
+absl::Status KvStore::sync() {
+  if (options_.data_dir.empty() || !options_.fsync_always) return absl::OkStatus();
+  MutexLock lock(mutex_);
+  const std::uint64_t mine = ++wanted_;
+  while (covered_ < mine && broken_.ok()) {
+    if (syncing_) {
+      synced_.wait(mutex_);
+      continue;
+    }
+    syncing_ = true;
+    const std::uint64_t covers = wanted_;
+    mutex_.unlock();
+    const absl::Status status = sync_log();
+    mutex_.lock();
+    syncing_ = false;
+    if (status.ok()) covered_ = covers;
+    synced_.notify_all();
+  }
+  return covered_ < mine ? broken_ : absl::OkStatus();
+}
+
+absl::Status KvStore::sync_log() {
+  NDB_RETURN_IF_ERROR(broken());
+  const absl::Status status = to_status(db_->SyncWAL(), "make a commit durable");
+  return status.ok() ? status : break_after(status);
+}
+
+absl::Status KvStore::compact() {
+  return to_status(db_->CompactRange(rocksdb::CompactRangeOptions(), nullptr, nullptr), "compact the store");
+}
+
+absl::Status KvStore::write(Batch& batch) {
+  NDB_RETURN_IF_ERROR(apply(batch));
+  return sync();
+}
+
+void KvStore::sync_every_second() {
+  MutexLock lock(mutex_);
+  while (!closing_) {
+    wake_.wait_for(mutex_, std::chrono::seconds(1));
+    mutex_.unlock();
+    (void)sync_log();  // says itself what is wrong, and the next commit fails
+    mutex_.lock();
+  }
+}
+
+}  // namespace ndb::local

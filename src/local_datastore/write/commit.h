@@ -1,0 +1,66 @@
+// The mutations of a commit, applied together.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "local_datastore/rules.h"
+#include "local_datastore/storage/id_allocator.h"
+#include "local_datastore/storage/index_value.h"
+#include "local_datastore/storage/kv_store.h"
+#include "local_datastore/write/mutation.h"
+
+namespace ndb::local {
+
+// Mode and mutations, each alone and together. Brings the mutations into the form that is stored.
+absl::Status check_commit(v1::CommitRequest& request, const Scope& scope);
+
+// A checked commit on its way: its entities are locked, then apply() finds out what it changes, which is locked too,
+// and write() says so with the time it got then. One thread.
+class PendingCommit {
+ public:
+  // Both outlive it.
+  PendingCommit(v1::CommitRequest& request, v1::CommitResponse& response) : request_(request), response_(response) {}
+
+  // Gives incomplete keys their ids. Once, before the rest.
+  absl::Status complete_keys(IdAllocator& ids);
+
+  bool has_mutations() const { return !request_.mutations().empty(); }
+
+  // The rows of the entities, in their order.
+  std::vector<std::string> entities() const;
+
+  // Applies the mutations to the newest versions. May be called again if the locks were lost. On an error nothing is to
+  // be written.
+  absl::Status apply(const KvStore& store, Version request_time);
+
+  // All rows whose readers see a difference, in their order: those of the entities, and those of indexes that lead to
+  // them before or after, so that a range that somebody has read covers the contents of what it leads to.
+  const std::vector<std::string>& touched() const { return touched_; }
+  std::vector<std::string> take_touched() { return std::move(touched_); }
+
+  void write(Version commit_time, KvStore::Batch& batch);
+
+ private:
+  struct Change {
+    StorageKey where;
+    bool existed = false;
+    EntityState state{};
+    IndexRows before{};
+    IndexRows after{};
+  };
+  absl::StatusOr<Change*> change_of(const v1::Key& key, const KvStore& store);
+
+  v1::CommitRequest& request_;
+  v1::CommitResponse& response_;
+  std::map<std::string, Change> changes_;  // by the row of the entity
+  std::vector<std::string> touched_;
+};
+
+// The time of the last commit that wrote; 0 in an empty store.
+absl::StatusOr<Version> load_last_commit(const KvStore& store);
+
+}  // namespace ndb::local

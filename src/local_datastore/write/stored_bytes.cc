@@ -1,0 +1,41 @@
+#include "local_datastore/write/stored_bytes.h"
+
+#include "base/status_macros.h"
+#include "google/protobuf/unknown_field_set.h"
+#include "local_datastore/write/property_path.h"
+
+namespace ndb::local {
+namespace {
+
+// A message field looks on the wire like a field of bytes, so the entity goes in as an unknown field of the same
+// number: serialized it is the same, and nothing is parsed.
+void set_entity_bytes(v1::EntityResult& result, std::string_view entity) {
+  result.GetReflection()
+      ->MutableUnknownFields(&result)
+      ->AddLengthDelimited(v1::EntityResult::kEntityFieldNumber)
+      ->assign(entity);
+}
+
+void set_versions(const StoredEntity& stored, v1::EntityResult& result) {
+  result.set_version(stored.version);
+  set_timestamp(*result.mutable_update_time(), stored.version);
+  set_timestamp(*result.mutable_create_time(), stored.create_time);
+}
+
+}  // namespace
+
+absl::Status fill_result(const StoredEntity& stored, const v1::PropertyMask* mask, v1::EntityResult& result) {
+  set_versions(stored, result);
+  if (mask == nullptr) {
+    set_entity_bytes(result, stored.entity);
+    return absl::OkStatus();
+  }
+  v1::Entity entity;
+  if (!entity.ParseFromArray(stored.entity.data(), static_cast<int>(stored.entity.size()))) {
+    return absl::DataLossError("a stored entity is damaged");
+  }
+  NDB_ASSIGN_OR_RETURN(*result.mutable_entity(), masked(entity, *mask));
+  return absl::OkStatus();
+}
+
+}  // namespace ndb::local

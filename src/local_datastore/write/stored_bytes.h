@@ -1,0 +1,15 @@
+// Stored entities on their way into responses.
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "local_datastore/rules.h"
+#include "local_datastore/storage/version_store.h"
+
+namespace ndb::local {
+
+// Hands the stored bytes on without parsing them, unless there is a mask. Versions and times are set.
+absl::Status fill_result(const StoredEntity& stored, const v1::PropertyMask* mask, v1::EntityResult& result);
+
+}  // namespace ndb::local

@@ -1,0 +1,212 @@
+#include "local_datastore/write/transform.h"
+
+#include <algorithm>
+#include <cmath>
+#include <compare>
+#include <limits>
+
+#include "base/status_macros.h"
+#include "base/strings.h"
+#include "local_datastore/storage/index_value.h"
+#include "local_datastore/write/property_path.h"
+
+namespace ndb::local {
+namespace {
+
+constexpr int kMaxTransforms = 500;  // each element of an array counts
+
+bool is_number(const v1::Value& value) { return value.has_integer_value() || value.has_double_value(); }
+
+double as_double(const v1::Value& value) {
+  return value.has_integer_value() ? static_cast<double>(value.integer_value()) : value.double_value();
+}
+
+bool is_nan(const v1::Value& value) { return value.has_double_value() && std::isnan(value.double_value()); }
+
+// Exact, where a conversion to double would round the integer.
+std::partial_ordering order(std::int64_t a, double b) {
+  if (std::isnan(b)) return std::partial_ordering::unordered;
+  if (b >= 0x1p63) return std::partial_ordering::less;
+  if (b < -0x1p63) return std::partial_ordering::greater;
+  const auto whole = static_cast<std::int64_t>(b);
+  return a != whole ? std::partial_ordering(a <=> whole) : static_cast<double>(whole) <=> b;
+}
+
+std::partial_ordering order(const v1::Value& a, const v1::Value& b) {
+  if (a.has_integer_value() && b.has_integer_value()) return a.integer_value() <=> b.integer_value();
+  if (a.has_integer_value()) return order(a.integer_value(), b.double_value());
+  if (b.has_integer_value()) return 0 <=> order(b.integer_value(), a.double_value());
+  return a.double_value() <=> b.double_value();
+}
+
+// Compares what transforms regard as one value: 1 and 1.0, NaN and NaN, at every depth; neither meaning nor indexing
+// counts.
+bool same_value(const v1::Value& a, const v1::Value& b) {
+  if (is_number(a) && is_number(b)) return order(a, b) == 0 || (is_nan(a) && is_nan(b));
+  if (a.value_type_case() != b.value_type_case()) return false;
+  if (a.has_string_value()) return a.string_value() == b.string_value();
+  if (a.has_array_value()) {
+    return std::equal(a.array_value().values().begin(), a.array_value().values().end(),
+                      b.array_value().values().begin(), b.array_value().values().end(), same_value);
+  }
+  if (!a.has_entity_value()) return index_value(a) == index_value(b);
+  const v1::Entity& x = a.entity_value();
+  const v1::Entity& y = b.entity_value();
+  return x.properties().size() == y.properties().size() && index_key(x.key()) == index_key(y.key()) &&
+         std::all_of(x.properties().begin(), x.properties().end(), [&y](const auto& property) {
+           const auto other = y.properties().find(property.first);
+           return other != y.properties().end() && same_value(property.second, other->second);
+         });
+}
+
+bool contains(const v1::ArrayValue& array, const v1::Value& value) {
+  return std::any_of(array.values().begin(), array.values().end(),
+                     [&value](const v1::Value& element) { return same_value(element, value); });
+}
+
+void increment(v1::Value& current, const v1::Value& operand) {
+  if (current.has_integer_value() && operand.has_integer_value()) {
+    std::int64_t sum = 0;
+    if (__builtin_add_overflow(current.integer_value(), operand.integer_value(), &sum)) {
+      sum = operand.integer_value() > 0 ? std::numeric_limits<std::int64_t>::max()
+                                        : std::numeric_limits<std::int64_t>::min();
+    }
+    current.set_integer_value(sum);
+  } else {
+    current.set_double_value(as_double(current) + as_double(operand));
+  }
+}
+
+// sign 1: maximum, -1: minimum. The value that wins keeps its type; of equal ones what is stored stays; NaN wins.
+void take_extreme(v1::Value& current, const v1::Value& operand, int sign) {
+  const auto found = order(operand, current);
+  const bool better = is_nan(operand) || (sign > 0 ? found > 0 : found < 0);
+  if (is_nan(current) || !better) return;
+  if (operand.has_integer_value()) {
+    current.set_integer_value(operand.integer_value());
+  } else {
+    current.set_double_value(operand.double_value());
+  }
+}
+
+// What is no array becomes an empty one.
+v1::ArrayValue& make_array(v1::Value& value) {
+  if (!value.has_array_value()) value.clear_meaning();
+  return *value.mutable_array_value();
+}
+
+// An array with elements has no exclude_from_indexes of its own: what is appended to an excluded property gets it.
+void append_missing(v1::Value& value, const v1::ArrayValue& elements) {
+  v1::ArrayValue& array = make_array(value);
+  for (const v1::Value& element : elements.values()) {
+    if (contains(array, element)) continue;
+    v1::Value& added = *array.add_values() = element;
+    if (value.exclude_from_indexes()) added.set_exclude_from_indexes(true);
+  }
+  if (!array.values().empty()) value.clear_exclude_from_indexes();
+}
+
+void remove_all(v1::Value& value, const v1::ArrayValue& elements) {
+  auto& values = *make_array(value).mutable_values();
+  values.erase(std::remove_if(values.begin(), values.end(),
+                              [&elements](const v1::Value& element) { return contains(elements, element); }),
+               values.end());
+}
+
+// Milliseconds, so that every transform of a commit writes the same time as the cloud would.
+void set_request_time(v1::Value& value, Version request_time) {
+  if (!value.has_timestamp_value()) value.clear_meaning();
+  set_timestamp(*value.mutable_timestamp_value(), request_time / 1000 * 1000);
+}
+
+absl::Status check_number(v1::Value& operand, const Scope& scope) {
+  if (is_number(operand)) return check_operand(operand, scope);
+  return absl::InvalidArgumentError("The operand of increment, maximum and minimum must be an integer or a double.");
+}
+
+absl::Status check_array(v1::ArrayValue& array, const Scope& scope) {
+  for (v1::Value& element : *array.mutable_values()) {
+    if (element.has_array_value()) {
+      return absl::InvalidArgumentError("list_value cannot contain a Value containing another list_value.");
+    }
+    NDB_RETURN_IF_ERROR(check_operand(element, scope));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status check_transform(v1::PropertyTransform& transform, const Scope& scope) {
+  NDB_ASSIGN_OR_RETURN(const std::vector<std::string> path, parse_property_path(transform.property()));
+  for (const std::string& name : path) NDB_RETURN_IF_ERROR(check_property_name(name));
+  switch (transform.transform_type_case()) {
+    case v1::PropertyTransform::kIncrement:
+      return check_number(*transform.mutable_increment(), scope);
+    case v1::PropertyTransform::kMaximum:
+      return check_number(*transform.mutable_maximum(), scope);
+    case v1::PropertyTransform::kMinimum:
+      return check_number(*transform.mutable_minimum(), scope);
+    case v1::PropertyTransform::kAppendMissingElements:
+      return check_array(*transform.mutable_append_missing_elements(), scope);
+    case v1::PropertyTransform::kRemoveAllFromArray:
+      return check_array(*transform.mutable_remove_all_from_array(), scope);
+    case v1::PropertyTransform::kSetToServerValue:
+      if (transform.set_to_server_value() == v1::PropertyTransform::REQUEST_TIME) return absl::OkStatus();
+      break;
+    default:
+      break;
+  }
+  return absl::InvalidArgumentError(
+      cat("The transform of property ", quoted(transform.property()), " has no known operation."));
+}
+
+}  // namespace
+
+absl::Status check_transforms(google::protobuf::RepeatedPtrField<v1::PropertyTransform>& transforms,
+                              const Scope& scope) {
+  int count = 0;
+  for (v1::PropertyTransform& transform : transforms) {
+    NDB_RETURN_IF_ERROR(check_transform(transform, scope));
+    count += std::max(
+        1, transform.append_missing_elements().values_size() + transform.remove_all_from_array().values_size());
+  }
+  if (count > kMaxTransforms) {
+    return absl::InvalidArgumentError(cat("An entity has more than ", kMaxTransforms, " transforms in one commit."));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status apply_transform(const v1::PropertyTransform& transform, Version request_time, v1::Entity& entity,
+                             v1::Value& result) {
+  std::vector<std::string> path{transform.property()};  // a name may have dots of its own
+  if (!entity.properties().contains(transform.property())) {
+    NDB_ASSIGN_OR_RETURN(path, parse_property_path(transform.property()));
+    NDB_RETURN_IF_ERROR(
+        check_depth(path.front(), path.size()));  // before it is made: a path may have millions of names
+  }
+  v1::Value& value = make_property(entity, path);
+  result.set_null_value(google::protobuf::NULL_VALUE);
+  switch (transform.transform_type_case()) {
+    case v1::PropertyTransform::kAppendMissingElements:
+      append_missing(value, transform.append_missing_elements());
+      return absl::OkStatus();
+    case v1::PropertyTransform::kRemoveAllFromArray:
+      remove_all(value, transform.remove_all_from_array());
+      return absl::OkStatus();
+    case v1::PropertyTransform::kSetToServerValue:
+      set_request_time(value, request_time);
+      break;
+    case v1::PropertyTransform::kIncrement:
+      is_number(value) ? increment(value, transform.increment()) : void(value = transform.increment());
+      break;
+    case v1::PropertyTransform::kMaximum:
+      is_number(value) ? take_extreme(value, transform.maximum(), 1) : void(value = transform.maximum());
+      break;
+    default:
+      is_number(value) ? take_extreme(value, transform.minimum(), -1) : void(value = transform.minimum());
+      break;
+  }
+  result = value;
+  result.clear_exclude_from_indexes();
+  return absl::OkStatus();
+}
+
+}  // namespace ndb::local
