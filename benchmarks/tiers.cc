@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "context/core.h"
+#include "context/client_core.h"
 #include "google/datastore/v1/datastore.grpc.pb.h"
 #include "native.pb.h"
 #include "ndb/detail/payload.h"

@@ -6,13 +6,20 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "context/context_impl.h"
 #include "context/current.h"
-#include "context/impl.h"
 #include "context/write_batch.h"
 #include "ndb/verbs.h"
 
 namespace ndb::detail {
 namespace {
+
+using context::Call;
+using context::ContextCache;
+using context::current_hold;
+using context::CurrentContext;
+using context::RpcOptions;
+using context::Write;
 
 // A read whose caller waits for it on its own stack.
 class SyncRead final : public FutureCore, public ReadOp {
@@ -287,6 +294,8 @@ std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& o
 }  // namespace ndb::detail
 
 namespace ndb {
+
+using context::Call;
 
 Key Handle::put(const Options& options) {
   const Call call;

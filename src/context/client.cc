@@ -7,14 +7,18 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "context/core.h"
+#include "context/client_core.h"
+#include "context/context_impl.h"
 #include "context/current.h"
-#include "context/impl.h"
 #include "datastore/channel.h"
 #include "model/default_partition.h"
 
 namespace ndb {
 namespace {
+
+using context::ConsistencyProbe;
+using context::ContextHold;
+using context::SharedEntities;
 
 std::optional<std::string> environment(std::initializer_list<const char*> names) {
   for (const char* name : names) {
@@ -24,7 +28,7 @@ std::optional<std::string> environment(std::initializer_list<const char*> names)
 }
 
 absl::StatusOr<std::unique_ptr<memcache::Gateway>> make_gateway(const ClientOptions& options) {
-  memcache::Config config = memcache_config(options);
+  memcache::Config config = context::memcache_config(options);
   if (config.servers.empty()) {
     static const bool logged =
         (log(Severity::kInfo,
@@ -42,9 +46,9 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
     return bad_argument(cat("shared_cache_entries must be 1 to ", SharedEntities::kMostEntries, ", but is ",
                             options.shared_cache_entries));
   }
-  set_default_partition(current_partition);
+  set_default_partition(context::current_partition);
   auto core = std::make_shared<Client::Core>();
-  NDB_ASSIGN_OR_RETURN(core->partition.project, find_project(options));
+  NDB_ASSIGN_OR_RETURN(core->partition.project, context::find_project(options));
   core->partition.database = options.database;
   core->partition.namespace_ = options.namespace_;
   NDB_ASSIGN_OR_RETURN(core->gateway, make_gateway(options));
@@ -73,6 +77,8 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
 }
 
 }  // namespace
+
+namespace context {
 
 std::vector<std::string> split_hosts(std::string_view text) {
   std::vector<std::string> hosts;
@@ -105,6 +111,8 @@ memcache::Config memcache_config(const ClientOptions& options) {
       .ring_check = options.memcache_ring_check,
   };
 }
+
+}  // namespace context
 
 Client::Client(ClientOptions options) : core_(value_or_throw(make_core(std::move(options)))) {}
 Client::Client(std::shared_ptr<Core> core) : core_(std::move(core)) {}

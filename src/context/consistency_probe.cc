@@ -7,10 +7,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "context/call_rpc.h"
 #include "context/context_cache.h"
-#include "context/rpc.h"
 
-namespace ndb {
+namespace ndb::context {
 namespace {
 
 constexpr std::size_t kMostWaiting = 1000;            // as many keys as one Lookup may have
@@ -86,4 +86,4 @@ bool ConsistencyProbe::judge(const Hit& hit, const wire::EntityResult& now) {
   return true;
 }
 
-}  // namespace ndb
+}  // namespace ndb::context

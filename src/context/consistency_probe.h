@@ -14,7 +14,7 @@
 #include "memcache/gateway.h"
 #include "ndb/key.h"
 
-namespace ndb {
+namespace ndb::context {
 
 // Looks one in N hits up in the Datastore some seconds later. A version that is newer than the one that was served, and
 // was written before it was served, proves a stale hit: it is counted, logged, and taken down. An entity that has been
@@ -56,4 +56,4 @@ class ConsistencyProbe {
   Worker worker_;                                    // last: it uses the others
 };
 
-}  // namespace ndb
+}  // namespace ndb::context

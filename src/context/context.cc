@@ -5,11 +5,13 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "context/impl.h"
-#include "context/small_batches.h"
+#include "context/context_impl.h"
+#include "context/raw_batch.h"
 
 namespace ndb {
 namespace {
+
+using context::Call;
 
 std::optional<bool> ask_class(const Key& key, detail::ClassFlag<bool> detail::ModelInfo::* flag) {
   if (!key) return std::nullopt;

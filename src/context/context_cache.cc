@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-namespace ndb {
+namespace ndb::context {
 namespace {
 
 // Two generations of at most this many written floors are kept; the older one is dropped whole.
@@ -122,4 +122,4 @@ void ContextCache::for_each(const std::function<void(const Key&, const Slot&)>& 
   for (const auto& [key, node] : slots_) visit(key, node);
 }
 
-}  // namespace ndb
+}  // namespace ndb::context

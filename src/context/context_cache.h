@@ -15,7 +15,7 @@
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
 
-namespace ndb {
+namespace ndb::context {
 
 // The version of a slot that holds a write of the transaction that is running: newer than anything a read can bring.
 inline constexpr std::uint64_t kUncommitted = UINT64_MAX;
@@ -86,4 +86,4 @@ class ContextCache {
   absl::flat_hash_set<Key, KeyHash> distrusted_;
 };
 
-}  // namespace ndb
+}  // namespace ndb::context

@@ -3,9 +3,9 @@
 #include <exception>
 
 #include "base/error.h"
-#include "context/impl.h"
+#include "context/context_impl.h"
 
-namespace ndb {
+namespace ndb::context {
 namespace {
 
 Mutex default_mutex;
@@ -63,12 +63,6 @@ const Partition* current_partition() {
   return context != nullptr ? &context->impl().core->partition : nullptr;
 }
 
-Context& get_context() {
-  Context* const context = find_context();
-  if (context == nullptr) throw_no_context();
-  return *context;
-}
-
 void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> body) {
   ContextHold hold(context);
   std::exception_ptr error;
@@ -84,9 +78,19 @@ void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> b
   throw_if_error(untold);
 }
 
+}  // namespace ndb::context
+
+namespace ndb {
+
+Context& get_context() {
+  Context* const context = context::find_context();
+  if (context == nullptr) context::throw_no_context();
+  return *context;
+}
+
 void set_default_client(std::optional<Client> client) {
-  MutexLock lock(default_mutex);
-  default_core() = client ? client->core() : nullptr;
+  MutexLock lock(context::default_mutex);
+  context::default_core() = client ? client->core() : nullptr;
 }
 
 }  // namespace ndb

@@ -9,7 +9,7 @@
 #include "ndb/future.h"
 #include "tasklet/event_loop.h"
 
-namespace ndb {
+namespace ndb::context {
 
 // A hold on a context that tasklets inherit when they are spawned: `released` is done when the last holder is gone, so
 // that a transaction or scope can wait for the tasklets that work in it.
@@ -46,4 +46,4 @@ class CurrentContext {
 // else what a write met whose future nobody kept.
 void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> body);
 
-}  // namespace ndb
+}  // namespace ndb::context

@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "context/rpc.h"
+#include "context/call_rpc.h"
 #include "context/transaction_state.h"
 
-namespace ndb {
+namespace ndb::context {
 namespace {
 
 // Limits of one Lookup (Datastore API): 1000 keys; and well below the 10 MiB of a request.
@@ -253,4 +253,4 @@ void ReadBatch::fail(const Chunk& chunk, const absl::Status& status) {
   }
 }
 
-}  // namespace ndb
+}  // namespace ndb::context

@@ -8,10 +8,10 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
-#include "context/impl.h"
+#include "context/context_impl.h"
 #include "memcache/gateway.h"
 
-namespace ndb {
+namespace ndb::context {
 
 // Open until ask(): reads of the same key join it until then and not later, for a read that is in flight could bring a
 // value older than a write that was acknowledged meanwhile. Lives until the last of its RPCs has been answered.
@@ -63,4 +63,4 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
   absl::flat_hash_map<Key, std::size_t, KeyHash> by_key_;
 };
 
-}  // namespace ndb
+}  // namespace ndb::context

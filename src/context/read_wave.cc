@@ -5,7 +5,7 @@
 
 #include "context/read_batch.h"
 
-namespace ndb {
+namespace ndb::context {
 
 void ReadWave::entity(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy, const RpcOptions& rpc) {
   for (auto& [batch_rpc, batch] : batches_) {
@@ -54,4 +54,4 @@ void ReadWave::send() {
   }
 }
 
-}  // namespace ndb
+}  // namespace ndb::context

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "context/impl.h"
+#include "context/context_impl.h"
 #include "memcache/gateway.h"
 
-namespace ndb {
+namespace ndb::context {
 
 class ReadBatch;
 
@@ -36,4 +36,4 @@ class ReadWave {
   std::vector<std::function<void(std::optional<memcache::RawItem>)>> raw_done_;
 };
 
-}  // namespace ndb
+}  // namespace ndb::context

@@ -6,13 +6,17 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "context/context_impl.h"
 #include "context/current.h"
-#include "context/impl.h"
 #include "context/read_wave.h"
 #include "shared_cache/tagged_cache.h"
 
 namespace ndb::detail {
 namespace {
+
+using context::Call;
+using context::find_context;
+using context::run_in;
 
 // The thread's context, where it is one of the client.
 Context::Impl* current_of(const std::shared_ptr<Client::Core>& core) {

@@ -9,15 +9,23 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "context/call_rpc.h"
+#include "context/context_impl.h"
 #include "context/current.h"
-#include "context/impl.h"
-#include "context/rpc.h"
 #include "context/transaction_state.h"
 #include "context/write_batch.h"
 #include "ndb/tasklet.h"
 
 namespace ndb {
 namespace {
+
+using context::Call;
+using context::call_rpc;
+using context::ContextCache;
+using context::CurrentContext;
+using context::run_in;
+using context::TransactionState;
+using context::Write;
 
 absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptions& options,
                                   const std::string& previous) {
@@ -51,7 +59,7 @@ class Attempt {
   Attempt(std::shared_ptr<void> outside, std::string id, const TransactionOptions& options)
       : parent_(static_cast<Context*>(outside.get())->impl()),
         generation_(parent_.cache.generation()),
-        deadline_(options.deadline.value_or(kCommitDeadline)),
+        deadline_(options.deadline.value_or(context::kCommitDeadline)),
         state_(std::move(id), options.read_only) {
     auto impl = std::make_shared<Context::Impl>(parent_.core);
     impl->inherit(parent_);
@@ -126,8 +134,8 @@ absl::Status Attempt::check_limits(const std::vector<Write>& writes) const {
   }
   std::size_t bytes = 0;
   for (const Write& write : writes) bytes += write.size();
-  if (writes.size() > kCommitMutations || bytes > kCommitBytes) {
-    return bad_request(cat("a transaction holds at most ", kCommitMutations,
+  if (writes.size() > context::kCommitMutations || bytes > context::kCommitBytes) {
+    return bad_request(cat("a transaction holds at most ", context::kCommitMutations,
                            " writes of together 10 MiB; this one has ", writes.size(), " of together ", bytes,
                            " bytes: split it"));
   }
@@ -145,7 +153,7 @@ absl::Status Attempt::lock(const std::vector<Write>& writes) {
   }
   if (requests.empty()) return absl::OkStatus();
   ++impl().counts->memcache_locks;
-  auto locks = impl().gateway()->lock(requests, lock_hold(deadline_));
+  auto locks = impl().gateway()->lock(requests, context::lock_hold(deadline_));
   absl::Status status;
   for (std::size_t i = 0; i < locks.size(); ++i) {
     if (locks[i].ok()) {
@@ -155,7 +163,7 @@ absl::Status Attempt::lock(const std::vector<Write>& writes) {
     }
   }
   for (std::size_t i = 0; i < locks_.size() && status.ok(); ++i) {
-    if (locks_[i] != nullptr && !impl().gateway()->still_held(*locks_[i], deadline_ + kLockMargin)) {
+    if (locks_[i] != nullptr && !impl().gateway()->still_held(*locks_[i], deadline_ + context::kLockMargin)) {
       status = absl::UnavailableError("transaction not committed: its locks in memcache took too long");
     }
   }
@@ -219,12 +227,12 @@ absl::Status Attempt::commit() {
 // What the transaction read and wrote becomes the parent's, where the parent knows nothing newer.
 void Attempt::merge(const std::vector<Write>& writes, const wire::CommitResponse& response) {
   impl().cache.for_each([&](const Key& key, const ContextCache::Slot& slot) {
-    if (slot.version != kUncommitted) parent_.cache.store_read(key, slot, generation_);
+    if (slot.version != context::kUncommitted) parent_.cache.store_read(key, slot, generation_);
   });
   for (std::size_t i = 0; i < writes.size(); ++i) {
     const auto version = static_cast<std::uint64_t>(response.mutation_results(static_cast<int>(i)).version());
     if (parent_.cache.floor(writes[i].key) <= version) {
-      remember_write(parent_, writes[i], writes[i].key, version);
+      context::remember_write(parent_, writes[i], writes[i].key, version);
     }
   }
 }
@@ -233,9 +241,9 @@ void Attempt::merge(const std::vector<Write>& writes, const wire::CommitResponse
 absl::Status Attempt::write_without_datastore() {
   absl::Status status;
   for (const Write& write : outside_) {
-    const absl::Status one = write_cached(impl(), write);
+    const absl::Status one = context::write_cached(impl(), write);
     if (one.ok()) {
-      remember_write(parent_, write, write.key, 0);
+      context::remember_write(parent_, write, write.key, 0);
     } else if (status.ok()) {
       status =
           annotate(one, cat("the transaction was committed, but ", write.key.to_string(), " not stored in memcache"));
@@ -258,7 +266,7 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
   if (options.retries < 0) {
     throw BadArgumentError(cat("transaction: retries must not be negative, but is ", options.retries));
   }
-  if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > kLongestCommitDeadline)) {
+  if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > context::kLongestCommitDeadline)) {
     throw BadArgumentError("transaction: deadline must be more than 0 and at most 300 s");
   }
   if (here.impl.in_transaction() && options.propagation != Propagation::kIndependent) {
@@ -295,7 +303,7 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
                                          " times; the last answer was: ", from_absl(committed.status().message()))));
     }
     previous = attempt.id();
-    sleep(backoff(number));
+    sleep(context::backoff(number));
   }
 }
 

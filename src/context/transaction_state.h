@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "context/impl.h"
+#include "context/context_impl.h"
 #include "context/write_batch.h"
 
-namespace ndb {
+namespace ndb::context {
 
 class TransactionState {
  public:
@@ -35,4 +35,4 @@ class TransactionState {
   absl::flat_hash_map<Key, std::size_t, KeyHash> by_key_;
 };
 
-}  // namespace ndb
+}  // namespace ndb::context

@@ -10,7 +10,7 @@
 #include "base/strings.h"
 #include "memcache/transitions.h"
 
-namespace ndb {
+namespace ndb::context {
 namespace {
 
 std::string_view verb(const Write& write) { return write.kind == Write::Kind::kDelete ? "delete" : "put"; }
@@ -334,4 +334,4 @@ void WriteBatch::finish(Item& item, absl::StatusOr<Key> result) {
   item.write.done(std::move(result));
 }
 
-}  // namespace ndb
+}  // namespace ndb::context

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "context/impl.h"
+#include "context/context_impl.h"
 #include "memcache/gateway.h"
 
-namespace ndb {
+namespace ndb::context {
 
 // A put or delete on its way. `done` is called exactly once, with the whole key.
 struct Write {
@@ -99,4 +99,4 @@ std::chrono::seconds lock_hold(std::chrono::milliseconds deadline);
 inline constexpr std::size_t kCommitMutations = 500;
 inline constexpr std::size_t kCommitBytes = 10 * 1024 * 1024 - 64 * 1024;
 
-}  // namespace ndb
+}  // namespace ndb::context

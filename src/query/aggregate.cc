@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "context/impl.h"
-#include "context/rpc.h"
+#include "context/call_rpc.h"
+#include "context/context_impl.h"
 #include "ndb/aggregation.h"
 #include "ndb/detail/query_calls.h"
 #include "query/request.h"
@@ -37,9 +37,9 @@ absl::StatusOr<std::map<std::string, Value>> run(Context::Impl& context, const d
   NDB_ASSIGN_OR_RETURN(*request.mutable_read_options(), read_options(context, options));
   NDB_ASSIGN_OR_RETURN(*request.mutable_partition_id(), partition_of(context, spec));
   ++context.counts->queries;
-  NDB_ASSIGN_OR_RETURN(
-      const wire::RunAggregationQueryResponse response,
-      call_rpc(context, &datastore::Stub::run_aggregation_query, std::move(request), RpcOptions::of(options).call()));
+  NDB_ASSIGN_OR_RETURN(const wire::RunAggregationQueryResponse response,
+                       context::call_rpc(context, &datastore::Stub::run_aggregation_query, std::move(request),
+                                         context::RpcOptions::of(options).call()));
   std::map<std::string, Value> values;
   for (const wire::AggregationResult& result : response.batch().aggregation_results()) {
     for (const auto& [name, bytes] : result.aggregate_properties()) {
@@ -74,7 +74,7 @@ std::string name_of(const detail::Aggregation& asked) {
 
 std::vector<Value> detail::aggregate(const QuerySpec& spec, std::span<const Aggregation> aggregations,
                                      const Options& options) {
-  const Call call;
+  const context::Call call;
   const auto ask = [&]() -> absl::StatusOr<std::vector<Value>> {
     NDB_ASSIGN_OR_RETURN(wire::RunAggregationQueryRequest request, request_of(call.impl, spec, aggregations));
     NDB_ASSIGN_OR_RETURN(auto by_name, run(call.impl, spec, std::move(request), options));
@@ -92,7 +92,7 @@ std::vector<Value> detail::aggregate(const QuerySpec& spec, std::span<const Aggr
 }
 
 std::map<std::string, Value> detail::aggregate_gql(const QuerySpec& spec, const Options& options) {
-  const Call call;
+  const context::Call call;
   const auto ask = [&]() -> absl::StatusOr<std::map<std::string, Value>> {
     wire::RunAggregationQueryRequest request;
     NDB_ASSIGN_OR_RETURN(*request.mutable_gql_query(), gql_message(call.impl, spec));

@@ -79,7 +79,7 @@ absl::StatusOr<wire::Query> query_message(const Context::Impl& context, const de
 }
 
 absl::StatusOr<wire::ReadOptions> read_options(const Context::Impl& context, const Options& options) {
-  NDB_RETURN_IF_ERROR(check_options(options));
+  NDB_RETURN_IF_ERROR(context::check_options(options));
   wire::ReadOptions read;
   const bool eventual = options.read_consistency == ReadConsistency::kEventual;
   if (context.in_transaction()) {

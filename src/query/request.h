@@ -3,7 +3,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "context/impl.h"
+#include "context/context_impl.h"
 #include "ndb/detail/query_calls.h"
 #include "ndb/wire/datastore.pb.h"
 

@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
-#include "context/impl.h"
+#include "context/context_impl.h"
 #include "ndb/detail/query_calls.h"
 #include "ndb/wire/datastore.pb.h"
 

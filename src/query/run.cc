@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "context/impl.h"
-#include "context/rpc.h"
+#include "context/call_rpc.h"
+#include "context/context_impl.h"
 #include "ndb/detail/query_calls.h"
 #include "query/request.h"
 #include "query/results.h"
@@ -102,8 +102,8 @@ absl::Status Run::send() {
     request_.mutable_query()->mutable_limit()->set_value(static_cast<std::int32_t>(wanted));
   }
   ++context_->counts->queries;
-  answer_ = start_rpc(*context_, &datastore::Stub::run_query, wire::RunQueryRequest(request_),
-                      RpcOptions::of(options_).call());
+  answer_ = context::start_rpc(*context_, &datastore::Stub::run_query, wire::RunQueryRequest(request_),
+                               context::RpcOptions::of(options_).call());
   return absl::OkStatus();
 }
 
@@ -173,7 +173,7 @@ absl::Status Run::find_next() {
 // False: the result is dropped.
 absl::StatusOr<bool> Run::take(wire::EntityResult& result, detail::QueryResult& out) {
   if (wanted_.kind == Kind::kEntities) {
-    const WallTime read_time = to_wall_time(response_.batch().read_time());
+    const WallTime read_time = context::to_wall_time(response_.batch().read_time());
     NDB_ASSIGN_OR_RETURN(out, through_cache(*context_, result, read_time, *wanted_.info, options_, generation_));
     return static_cast<bool>(out.payload);
   }
@@ -188,7 +188,7 @@ bool Run::has_next() {
   throw_if_error(failed_);
   if (busy_)
     throw BadRequestError("another tasklet is waiting for the next result of this query; let one go through it");
-  const Call call(*context_);
+  const context::Call call(*context_);
   busy_ = true;
   try {
     failed_ = in_query(find_next(), spec_);
@@ -213,7 +213,7 @@ detail::QueryResult Run::next() {
 
 std::shared_ptr<detail::QueryRun> detail::start_query(const QuerySpec& spec, const Wanted& wanted, std::size_t limit,
                                                       const Options& options) {
-  const Call call;
+  const context::Call call;
   const auto run = std::make_shared<Run>(call.impl, spec, wanted, limit, options);
   throw_if_error(in_query(run->start(), spec));
   return run;

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/strings.h"
-#include "context/core.h"
+#include "context/client_core.h"
 #include "memcache/gateway.h"
 #include "ndb/client.h"
 #include "ndb/error.h"
@@ -32,7 +32,7 @@ constexpr std::size_t kBatch = 500;
 std::ostream& complain() { return std::cerr << "ndb: "; }
 
 std::unique_ptr<Gateway> make_gateway(const CacheCommand& command) {
-  memcache::Config config = memcache_config(command.options);
+  memcache::Config config = context::memcache_config(command.options);
   if (config.servers.empty()) {
     throw BadArgumentError("no memcached servers: give --memcached=HOSTS or set MEMCACHED_HOSTS");
   }
@@ -51,7 +51,7 @@ std::vector<Key> qualified_keys(const CacheCommand& command) {
   std::vector<Key> keys = command.keys;
   for (Key& key : keys) {
     if (!key.project().empty()) continue;
-    const auto project = find_project(command.options);
+    const auto project = context::find_project(command.options);
     if (!project.ok()) {
       throw BadArgumentError(
           cat("no project for ", key.to_string(), ": give --project=PROJECT or set GOOGLE_CLOUD_PROJECT"));

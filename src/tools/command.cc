@@ -6,7 +6,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "context/core.h"
+#include "context/client_core.h"
 #include "tools/key_text.h"
 
 namespace ndb::tools {
@@ -198,7 +198,7 @@ absl::StatusOr<CacheCommand::Verb> parse_verb(std::string_view text) {
 }
 
 absl::StatusOr<std::vector<std::string>> parse_hosts(std::string_view text) {
-  std::vector<std::string> hosts = split_hosts(text);
+  std::vector<std::string> hosts = context::split_hosts(text);
   if (hosts.empty()) return absl::InvalidArgumentError("--memcached names no server; write --memcached=host:port");
   return hosts;
 }

@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "context/core.h"
+#include "context/client_core.h"
 #include "tools/calls.h"
 #include "tools/entity_json.h"
 #include "tools/progress.h"

@@ -23,7 +23,7 @@
 #include "consistency/recorder.h"
 #include "consistency/weather.h"
 #include "consistency/worker.h"
-#include "context/core.h"
+#include "context/client_core.h"
 #include "memcache/cluster.h"
 #include "memcache/record.h"
 #include "ndb/local_datastore.h"

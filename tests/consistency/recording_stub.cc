@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "context/core.h"
+#include "context/client_core.h"
 
 namespace ndb::consistency {
 namespace {

@@ -52,7 +52,7 @@ class Faults : public Tiers {
     ndb::ClientOptions with = options();
     with.memcached_hosts = {server};
     const auto core = ndb::testing::take_core(ndb::Client(with));
-    auto config = ndb::memcache_config(with);
+    auto config = ndb::context::memcache_config(with);
     config.clock = core->clock = &clock;
     core->gateway = *ndb::memcache::Gateway::make(std::move(config));
     return scripted(ndb::Client(core), stub);
@@ -397,12 +397,12 @@ TEST_F(Faults, TheProbeFindsAStaleHit) {
   ndb::testing::FakeClock clock;
   const auto core = ndb::testing::take_core(client());
   core->clock = &clock;
-  core->probe = std::make_unique<ndb::ConsistencyProbe>(*core->stub, *core->gateway, clock, 1);
+  core->probe = std::make_unique<ndb::context::ConsistencyProbe>(*core->stub, *core->gateway, clock, 1);
   const ndb::Client probing(core);
   const auto hit = [&](std::uint64_t probed) {
     std::int64_t n = -1;
     in_new_context(probing, [&] { n = Note::get_by_id("x")->n; });
-    clock.advance(ndb::ConsistencyProbe::kDelay);
+    clock.advance(ndb::context::ConsistencyProbe::kDelay);
     while (probing.memcache_stats().probed < probed) std::this_thread::yield();
     return n;
   };

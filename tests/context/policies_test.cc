@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "context/impl.h"
+#include "context/context_impl.h"
 #include "support/tiers.h"
 
 namespace {
@@ -54,7 +54,7 @@ class Policies : public Tiers {
  protected:
   static bool decide(const ndb::Key& key, const ndb::Options& options, Tier tier) {
     const ndb::Context::Impl& impl = ndb::get_context().impl();
-    const ndb::CallPolicy policy = impl.decide(impl.qualify(key).value(), options).value();
+    const ndb::context::CallPolicy policy = impl.decide(impl.qualify(key).value(), options).value();
     return tier == Tier::kCache ? policy.cache : tier == Tier::kMemcache ? policy.memcache : policy.datastore;
   }
   static void set_policy(Tier tier, ndb::FlagPolicy policy) {

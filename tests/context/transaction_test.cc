@@ -398,7 +398,7 @@ TEST_F(Transactions, EachAttemptNamesTheOneBefore) {
 TEST_F(Transactions, BackOffGrowsAndIsBounded) {
   for (int attempt = 0; attempt < 100; ++attempt) {
     const auto limit = std::chrono::milliseconds(attempt < 9 ? 100 << attempt : 30'000);
-    const auto wait = ndb::backoff(attempt);
+    const auto wait = ndb::context::backoff(attempt);
     EXPECT_GE(wait.count(), 0);
     EXPECT_LE(wait, std::min<std::chrono::milliseconds>(limit, std::chrono::seconds(30)));
   }
@@ -662,7 +662,7 @@ class SuspendedClock final : public ndb::Clock {
 TEST_F(Transactions, UnderLocksThatMayHaveEndedNothingIsWritten) {
   SuspendedClock clock;
   const auto core = ndb::testing::take_core(client());
-  auto config = ndb::memcache_config(options());
+  auto config = ndb::context::memcache_config(options());
   config.clock = &clock;
   core->gateway = *ndb::memcache::Gateway::make(std::move(config));
   ScriptedStub* stub = nullptr;

@@ -4,7 +4,7 @@
 #include <memory>
 #include <utility>
 
-#include "context/core.h"
+#include "context/client_core.h"
 #include "datastore/stub.h"
 #include "ndb/client.h"
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "context/core.h"
+#include "context/client_core.h"
 #include "datastore/channel.h"
 #include "ndb/local_datastore.h"
 #include "ndb/ndb.h"

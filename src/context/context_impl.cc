@@ -1,4 +1,4 @@
-#include "context/impl.h"
+#include "context/context_impl.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,13 +6,25 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "context/allocate_batch.h"
 #include "context/current.h"
+#include "context/raw_batch.h"
 #include "context/read_wave.h"
-#include "context/small_batches.h"
 #include "context/transaction_state.h"
 #include "context/write_batch.h"
 
 namespace ndb {
+
+using context::AllocateBatch;
+using context::CallPolicy;
+using context::ContextCache;
+using context::current_hold;
+using context::RawBatch;
+using context::ReadWave;
+using context::RpcOptions;
+using context::Write;
+using context::WriteBatch;
+
 namespace {
 
 // The longest that memcache keeps an entity whose writers do not insist on their locks.
@@ -41,8 +53,8 @@ absl::StatusOr<std::chrono::seconds> whole_seconds(const Timeout& timeout, const
 
 }  // namespace
 
-absl::Status check_options(const Options& options) {
-  if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > kLongestCommitDeadline)) {
+absl::Status context::check_options(const Options& options) {
+  if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > context::kLongestCommitDeadline)) {
     return bad_argument(
         cat("deadline must be more than 0 and at most 300 s, but is ", options.deadline->count(), " ms"));
   }
@@ -100,7 +112,7 @@ bool Context::Impl::decides_cache(const Key& key, const Options& options, const 
 }
 
 absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& options) const {
-  NDB_RETURN_IF_ERROR(check_options(options));
+  NDB_RETURN_IF_ERROR(context::check_options(options));
   NDB_ASSIGN_OR_RETURN(const detail::ModelInfo* const info, detail::find_model(key.kind()));
   const auto of_class = [&](const detail::ClassFlag<bool> detail::ModelInfo::* flag) {
     return info ? (info->*flag)(key) : std::nullopt;

@@ -1,37 +1,18 @@
-#include "context/small_batches.h"
+#include "context/allocate_batch.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <iterator>
 
 #include "base/error.h"
 #include "base/strings.h"
 
-namespace ndb {
+namespace ndb::context {
 namespace {
 
 constexpr std::size_t kAllocateKeys = 500;
 
 }  // namespace
-
-void RawBatch::send() {
-  for (std::size_t i = 0; i < steps_.size();) {
-    if (steps_[i].run) {
-      steps_[i++].run(*context_->gateway());
-      continue;
-    }
-    std::size_t end = i;
-    while (end < steps_.size() && steps_[end].got) ++end;
-    send_gets(i, end);
-    i = end;
-  }
-}
-
-void RawBatch::send_gets(std::size_t begin, std::size_t end) {
-  std::vector<memcache::RawRead> reads;
-  for (std::size_t i = begin; i < end; ++i) reads.push_back({.key = std::move(steps_[i].key)});
-  context_->gateway()->read({}, {}, reads);
-  for (std::size_t i = begin; i < end; ++i) steps_[i].got(std::move(reads[i - begin].item));
-}
 
 void AllocateBatch::send() {
   for (std::size_t begin = 0; begin < items_.size(); begin += kAllocateKeys) {
@@ -62,4 +43,4 @@ void AllocateBatch::answered(const std::vector<Item>& items,
   }
 }
 
-}  // namespace ndb
+}  // namespace ndb::context

@@ -13,8 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/status_macros.h"
+#include "context/client_core.h"
 #include "context/context_cache.h"
-#include "context/core.h"
 #include "datastore/stub.h"
 #include "ndb/context.h"
 #include "ndb/detail/calls.h"
@@ -22,7 +22,7 @@
 #include "shared_cache/flights.h"
 #include "tasklet/event_loop.h"
 
-namespace ndb {
+namespace ndb::context {
 
 class ReadWave;
 class WriteBatch;
@@ -59,6 +59,10 @@ struct RpcOptions {
 // BadArgumentError for a deadline, a number of retries or an age that makes no sense.
 absl::Status check_options(const Options& options);
 
+}  // namespace ndb::context
+
+namespace ndb {
+
 class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
  public:
   explicit Impl(std::shared_ptr<Client::Core> core);
@@ -71,7 +75,7 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   absl::StatusOr<Key> qualify(const Key& key) const;  // fills in the partition; an empty key is an error
 
   // Which tiers serve a call. Options that leave no tier at all are an error.
-  absl::StatusOr<CallPolicy> decide(const Key& key, const Options& options) const;
+  absl::StatusOr<context::CallPolicy> decide(const Key& key, const Options& options) const;
   // The same for the context cache alone, without a search for the class: all that a hit needs.
   bool decides_cache(const Key& key, const Options& options, const detail::ModelInfo* info) const;
   absl::StatusOr<std::chrono::seconds> decide_timeout(const Key& key, const Options& options,
@@ -82,11 +86,11 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
                                                            WallTime oldest = {});
 
   void read(const std::shared_ptr<detail::ReadOp>& op, const Options& options);
-  void write(Write write);
-  void write_with_id(Write write);  // gets the id first
-  void allocate(const Key& incomplete, const RpcOptions& rpc, std::function<void(absl::StatusOr<Key>)> done);
-  ReadWave& reads();  // the open one
-  RawBatch& raw();    // the open one
+  void write(context::Write write);
+  void write_with_id(context::Write write);  // gets the id first
+  void allocate(const Key& incomplete, const context::RpcOptions& rpc, std::function<void(absl::StatusOr<Key>)> done);
+  context::ReadWave& reads();  // the open one
+  context::RawBatch& raw();    // the open one
   // With the other reads, or behind the raw writes that came before it.
   void get_raw(std::string key, std::function<void(std::optional<memcache::RawItem>)> done);
 
@@ -128,21 +132,21 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   }
 
   const std::shared_ptr<Client::Core> core;
-  ContextCache cache;
+  context::ContextCache cache;
   FlagPolicy cache_policy = nullptr, memcache_policy = nullptr, datastore_policy = nullptr, shared_policy = nullptr;
   TimeoutPolicy timeout_policy = nullptr;
 
-  std::shared_ptr<ReadWave> open_reads;
-  std::vector<std::pair<RpcOptions, std::shared_ptr<AllocateBatch>>> open_allocations;
-  std::shared_ptr<WriteBatch> writes;  // made with the context: it orders the writes of a key over all batches
-  std::shared_ptr<RawBatch> open_raw;
+  std::shared_ptr<context::ReadWave> open_reads;
+  std::vector<std::pair<context::RpcOptions, std::shared_ptr<context::AllocateBatch>>> open_allocations;
+  std::shared_ptr<context::WriteBatch> writes;  // made with the context: it orders the writes of a key over all batches
+  std::shared_ptr<context::RawBatch> open_raw;
   std::size_t under_way = 0;                    // batches that wait to be sent and RPCs that are out; see done_one()
   std::vector<std::function<void()>> on_quiet;  // of those who wait in drain()
   absl::Status untold;                          // the first error of a write whose future nobody kept
 
-  TransactionState* transaction = nullptr;  // of a transaction's context, while it runs
-  std::shared_ptr<void> outer;              // of a transaction's context: what outside() gives
-  bool over = false;                        // the transaction has ended: every call is an error
+  context::TransactionState* transaction = nullptr;  // of a transaction's context, while it runs
+  std::shared_ptr<void> outer;                       // of a transaction's context: what outside() gives
+  bool over = false;                                 // the transaction has ended: every call is an error
   std::vector<std::function<void()>> on_commit, on_complete;
 
   shared_cache::Providing providing;  // of a provider's context, and those within it
@@ -154,6 +158,10 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   std::shared_ptr<TierCounts> counts;  // shared with the transactions of the context
   const std::thread::id owner = std::this_thread::get_id();
 };
+
+}  // namespace ndb
+
+namespace ndb::context {
 
 // Around every call of the NDB-level API on the current context.
 class Call {
@@ -168,6 +176,10 @@ class Call {
 
   Context::Impl& impl;
 };
+
+}  // namespace ndb::context
+
+namespace ndb {
 
 // The first of the two statuses that is not OK is thrown.
 inline void throw_if_error(const absl::Status& status) {

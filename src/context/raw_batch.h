@@ -1,4 +1,4 @@
-// Raw memcache calls, and allocations of ids: the two small batches beside reads and writes.
+// A batch of the caller's own memcache commands.
 #pragma once
 
 #include <functional>
@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "context/impl.h"
+#include "context/context_impl.h"
 
-namespace ndb {
+namespace ndb::context {
 
 // The caller's own memcache commands from the first that changes something, in order; neighbouring gets go out as one
 // command. Gets before that go with the other reads.
@@ -39,25 +39,4 @@ class RawBatch {
   std::vector<Step> steps_;
 };
 
-// Ids for incomplete keys, up to 500 per AllocateIds.
-class AllocateBatch : public std::enable_shared_from_this<AllocateBatch> {
- public:
-  using Done = std::function<void(absl::StatusOr<Key>)>;
-  AllocateBatch(std::shared_ptr<Context::Impl> context, RpcOptions rpc) : context_(std::move(context)), rpc_(rpc) {}
-
-  void add(Key incomplete, Done done) { items_.push_back({std::move(incomplete), std::move(done)}); }
-  void send();
-
- private:
-  struct Item {
-    Key key;
-    Done done;
-  };
-  void answered(const std::vector<Item>& items, const absl::StatusOr<wire::AllocateIdsResponse>& response);
-
-  const std::shared_ptr<Context::Impl> context_;
-  const RpcOptions rpc_;
-  std::vector<Item> items_;
-};
-
-}  // namespace ndb
+}  // namespace ndb::context

@@ -5,9 +5,9 @@
 #include <memory>
 #include <utility>
 
-#include "context/impl.h"
+#include "context/context_impl.h"
 
-namespace ndb {
+namespace ndb::context {
 
 template <class Request, class Response>
 using Rpc = void (datastore::Stub::*)(Request, const datastore::CallOptions&, datastore::Done<Response>);
@@ -37,4 +37,4 @@ inline WallTime to_wall_time(const wire::Timestamp& t) {
   return WallTime(std::chrono::seconds(t.seconds()) + std::chrono::microseconds(t.nanos() / 1000));
 }
 
-}  // namespace ndb
+}  // namespace ndb::context

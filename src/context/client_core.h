@@ -16,7 +16,7 @@
 #include "ndb/key.h"
 #include "shared_cache/store.h"
 
-namespace ndb {
+namespace ndb::context {
 
 // Entities as they were decoded, for all threads of a process. One is what memcache holds as long as its record says
 // so: VALUE with the same version, which names the contents.
@@ -26,6 +26,10 @@ struct SharedEntity {
 };
 using SharedEntities = shared_cache::SharedStore<SharedEntity>;  // by the bytes of the key
 
+}  // namespace ndb::context
+
+namespace ndb {
+
 // Immutable once made; stub and gateway are thread-safe. Tests make one around a stub or gateway of their own.
 class Client::Core {
  public:
@@ -34,9 +38,13 @@ class Client::Core {
   std::unique_ptr<datastore::Stub> stub;
   std::unique_ptr<memcache::Gateway> gateway;  // null: no memcache tier
   const Clock* clock = &Clock::system();
-  std::unique_ptr<SharedEntities> shared;   // null: no memcache tier, which has to confirm them
-  std::unique_ptr<ConsistencyProbe> probe;  // null: off. After stub and gateway, which it uses
+  std::unique_ptr<context::SharedEntities> shared;   // null: no memcache tier, which has to confirm them
+  std::unique_ptr<context::ConsistencyProbe> probe;  // null: off. After stub and gateway, which it uses
 };
+
+}  // namespace ndb
+
+namespace ndb::context {
 
 // What ClientOptions leave to the environment, for programs that need one tier alone.
 absl::StatusOr<std::string> find_project(const ClientOptions& options);  // BadArgumentError if there is none
@@ -44,4 +52,4 @@ memcache::Config memcache_config(const ClientOptions& options);          // no s
 // At spaces and commas.
 std::vector<std::string> split_hosts(std::string_view text);
 
-}  // namespace ndb
+}  // namespace ndb::context
