@@ -1,0 +1,130 @@
+// Locks of transactions: lost, too short, kept after an unknown outcome.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "context/transaction_fixture.h"
+
+namespace ndb::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A machine that may be suspended whenever somebody looks at its clock.
+class SuspendedClock final : public ndb::Clock {
+ public:
+  ndb::WallTime now() const override { return system().now(); }
+  ndb::Monotonic monotonic() const override { return system().monotonic() + ndb::Monotonic(passed_ += each_look); }
+  std::atomic<ndb::Monotonic::rep> each_look{0};
+
+ private:
+  mutable std::atomic<ndb::Monotonic::rep> passed_{0};
+};
+
+TEST_F(Transactions, AnUnknownOutcomeKeepsTheLocks) {
+  set("a", 1);
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(stub);
+  stub->on_commit = [](const auto&) { return ScriptedStub::Verdict{absl::UnavailableError("cut"), true}; };
+  in_new_context(client, [&] {
+    Counter::get_by_id("a");
+    try {
+      ndb::transaction([] { increment("a"); });
+      ADD_FAILURE();
+    } catch (const ndb::Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr("unknown whether"));
+      EXPECT_EQ(error.status().code(), absl::StatusCode::kUnavailable);
+    }
+    EXPECT_EQ(Counter::get_by_id("a")->n, 2);  // it was applied; the old slot is gone
+  });
+  const auto counts = in_new_context(client_, [] { EXPECT_EQ(Counter::get_by_id("a")->n, 2); });
+  EXPECT_EQ(counts.memcache_hits + counts.memcache_fills, 0);
+}
+
+TEST_F(Transactions, WithoutItsLocksNothingIsWritten) {
+  set("a", 1);
+  ndb::ClientOptions options = this->options();
+  options.memcached_hosts = {"127.0.0.1:1"};  // nobody there
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(ndb::Client(options), stub);
+  int rollbacks = 0;
+  stub->on_rollback = [&](const auto&) { ++rollbacks; };
+  const auto counts = in_new_context(client, [] {
+    try {
+      ndb::transaction([] { increment("a"); });
+      ADD_FAILURE();
+    } catch (const ndb::Error& error) {
+      EXPECT_EQ(error.status().code(), absl::StatusCode::kUnavailable);
+      EXPECT_THAT(error.what(), HasSubstr("transaction not committed"));
+      EXPECT_THAT(error.what(), HasSubstr("Counter"));
+    }
+    EXPECT_EQ(Counter::get_by_id("a")->n, 1);
+    // What writes nothing needs no locks.
+    EXPECT_EQ(ndb::transaction([] { return Counter::get_by_id("a")->n; }), 1);
+  });
+  EXPECT_EQ(counts.commits, 1);
+  EXPECT_EQ(rollbacks, 1);
+}
+
+// An id that is there before the commit makes the put one that can be sent again.
+
+TEST_F(Transactions, UnderLocksThatMayHaveEndedNothingIsWritten) {
+  SuspendedClock clock;
+  const auto core = ndb::testing::take_core(client());
+  auto config = ndb::context::memcache_config(options());
+  config.clock = &clock;
+  core->gateway = *ndb::memcache::Gateway::make(std::move(config));
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(ndb::Client(core), stub);
+  int commits = 0;
+  stub->on_commit = [&](const auto&) {
+    ++commits;
+    return ScriptedStub::Verdict{};
+  };
+  set("a", 1);
+  in_new_context(client, [&] {
+    clock.each_look = ndb::Monotonic(std::chrono::minutes(2)).count();
+    try {
+      ndb::transaction([] { increment("a"); });
+      ADD_FAILURE() << "it was committed";
+    } catch (const ndb::Error& error) {
+      EXPECT_EQ(error.status().code(), absl::StatusCode::kUnavailable);
+      EXPECT_THAT(error.what(), HasSubstr("not committed: its locks in memcache took too long"));
+    }
+    EXPECT_EQ(commits, 0);
+    clock.each_look = 0;
+    ndb::transaction([] { increment("a"); });
+    EXPECT_EQ(commits, 1);
+  });
+  EXPECT_EQ(get("a"), 2);
+}
+
+TEST_F(Transactions, AllocateFirstMakesAPutResendable) {
+  ScriptedStub* stub = nullptr;
+  const ndb::Client client = scripted(stub);
+  int commits = 0;
+  stub->on_commit = [&](const auto&) {
+    // The first attempt is applied, and its answer is lost.
+    return ++commits == 1 ? ScriptedStub::Verdict{absl::UnavailableError("cut"), true} : ScriptedStub::Verdict{};
+  };
+  in_new_context(client, [&] {
+    EXPECT_THROW(Counter::make({.n = 1}).put({.retries = 2}), ndb::Error);
+    EXPECT_EQ(commits, 1);
+    commits = 0;
+    const ndb::Key key = Counter::make({.n = 2}).put({.allocate_first = true, .retries = 2});
+    EXPECT_EQ(commits, 2);
+    EXPECT_TRUE(key.is_complete());
+    EXPECT_EQ(Counter::query(Counter::n == 2).keys(), std::vector{key});
+    EXPECT_EQ(key.get<Counter>({.use_cache = false})->n, 2);
+    commits = 1;
+    const ndb::Key named = Counter::make({.n = 3}, ndb::id("x")).put({.allocate_first = true});
+    EXPECT_EQ(named, ndb::key<Counter>("x").in_partition({.project = project()}));
+  });
+}
+
+}  // namespace
+}  // namespace ndb::testing
