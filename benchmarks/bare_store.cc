@@ -74,7 +74,7 @@ Pairs pairs_of_an_entity() {
     request.set_project_id("bench");
     request.set_mode(google::datastore::v1::CommitRequest::NON_TRANSACTIONAL);
     *request.add_mutations()->mutable_upsert() = sample_entity(0);
-    if (!engine.ok() || !(*engine)->commit(request, response).ok()) std::abort();
+    if (!engine.ok() || !(*engine)->commit(local::CallContext(), request, response).ok()) std::abort();
   }
   const auto store = local::KvStore::open({.data_dir = folder.path()});
   if (!store.ok()) std::abort();

@@ -302,7 +302,7 @@ HttpResponse HttpHandler::call(const Route& route, const HttpRequest& request) c
     in.GetReflection()->SetString(&in, in.GetDescriptor()->FindFieldByName(name), value);
   }
   if (status.ok()) status = check_request_size(in.ByteSizeLong());
-  if (status.ok()) status = route.method->call(in, out);
+  if (status.ok()) status = route.method->call(CallContext(), in, out);
   const bool protobuf = is_protobuf(request);
   std::string body;
   if (status.ok()) status = print(out, protobuf, body);

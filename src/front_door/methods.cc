@@ -8,14 +8,15 @@ namespace {
 
 template <class Server, class Request, class Response>
 Method method(const char* grpc, std::string_view http_path, Server& server,
-              absl::Status (Server::*call)(Request&, Response&), std::string_view http_verb = "POST") {
+              absl::Status (Server::*call)(const CallContext&, Request&, Response&),
+              std::string_view http_verb = "POST") {
   return {.grpc = grpc,
           .http_verb = http_verb,
           .http_path = http_path,
           .request = Request::default_instance(),
           .response = Response::default_instance(),
-          .call = [&server, call](Method::Message& request, Method::Message& response) {
-            return (server.*call)(static_cast<Request&>(request), static_cast<Response&>(response));
+          .call = [&server, call](const CallContext& context, Method::Message& request, Method::Message& response) {
+            return (server.*call)(context, static_cast<Request&>(request), static_cast<Response&>(response));
           }};
 }
 

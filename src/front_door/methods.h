@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "local_datastore/call_context.h"
 #include "local_datastore/composite/index_admin.h"
 #include "local_datastore/engine.h"
 
@@ -22,8 +23,8 @@ struct Method {
   std::string_view http_path;  // "/v1/projects/{project_id}:lookup": what braces name is a string field of the request
   const Message& request;      // examples of the two types
   const Message& response;
-  // Thread-safe; may block. The request is its to change.
-  std::function<absl::Status(Message& request, Message& response)> call;
+  // Thread-safe; may block, but not much longer than the call may go on. The request is its to change.
+  std::function<absl::Status(const CallContext& call, Message& request, Message& response)> call;
 };
 
 // google.datastore.v1.Datastore. The engine outlives the table.

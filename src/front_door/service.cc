@@ -52,7 +52,7 @@ grpc::Status serve(const Method& method, const grpc::ByteBuffer& in, grpc::ByteB
   Message& request = *method.request.New(&arena);
   Message& response = *method.response.New(&arena);
   if (const absl::Status status = parse(in, request); !status.ok()) return to_grpc(status);
-  if (const absl::Status status = method.call(request, response); !status.ok()) return to_grpc(status);
+  if (const absl::Status status = method.call(CallContext(), request, response); !status.ok()) return to_grpc(status);
   bool own_buffer = false;
   return grpc::SerializationTraits<Message>::Serialize(response, &out, &own_buffer);
 }

@@ -23,11 +23,11 @@ absl::StatusOr<Scope> scope_of(const Request& request) {
   return scope;
 }
 
-absl::Status look_up(const KvStore& store, Version at, const v1::LookupRequest& request, v1::LookupResponse& response) {
+absl::Status look_up(const Snapshot& snapshot, const v1::LookupRequest& request, v1::LookupResponse& response) {
   response.clear_found();
   response.clear_missing();
   response.clear_deferred();
-  SnapshotReader reader(store, at);
+  SnapshotReader reader(snapshot);
   std::unordered_set<std::string> seen;
   std::size_t bytes = 0;
   for (const v1::Key& key : request.keys()) {
@@ -51,11 +51,11 @@ absl::Status look_up(const KvStore& store, Version at, const v1::LookupRequest& 
     } else {
       v1::EntityResult& missing = *response.add_missing();
       *missing.mutable_entity()->mutable_key() = key;
-      missing.set_version(at);
+      missing.set_version(snapshot.at.micros());
       bytes += 100;
     }
   }
-  set_timestamp(*response.mutable_read_time(), at);
+  set_timestamp(*response.mutable_read_time(), snapshot.at);
   return absl::OkStatus();
 }
 
@@ -107,7 +107,7 @@ Engine::Engine(const Options& options, const Clock& clock, std::unique_ptr<KvSto
       indexes_(std::move(indexes)),
       commits_(clock, last_commit),
       log_(commits_),
-      locks_(options.lock_timeout),
+      locks_(clock, options.lock_timeout),
       transactions_(clock, commits_, log_, locks_, options.concurrency, options.transactions),
       collected_(clock.monotonic()),
       upkeep_([this] { return keep_up(); }) {}
@@ -130,7 +130,7 @@ absl::StatusOr<std::size_t> Engine::collect_garbage() {
   using std::chrono::microseconds;
   const auto kept =
       options_.history + std::chrono::duration_cast<microseconds>(options_.transactions.total + kCollectEvery);
-  return local::collect_garbage(*store_, clock_.now().time_since_epoch().count() - kept.count());
+  return local::collect_garbage(*store_, Version(clock_.now()) - kept);
 }
 
 // Transactions end first, so that nobody in flight waits for their locks, and once more for those that calls in flight
@@ -149,38 +149,41 @@ absl::Status Engine::reset() {
   return store_->compact();
 }
 
-absl::StatusOr<Version> Engine::check_read_time(const google::protobuf::Timestamp& timestamp) {
+absl::StatusOr<Version> Engine::check_read_time(const CallContext& call, const google::protobuf::Timestamp& timestamp) {
   const Version at = to_version(timestamp);
-  const Version now = clock_.now().time_since_epoch().count();
-  if (at <= 0 || at < now - options_.history.count()) {
+  const Version now(clock_.now());
+  if (at <= Version() || at < now - options_.history) {
     return absl::FailedPreconditionError(cat("The requested read_time is too old; this database keeps ",
                                              options_.history.count() / 1'000'000, " seconds of history."));
   }
-  if (!commits_.reach(at)) return absl::InvalidArgumentError("The requested read_time is in the future.");
+  NDB_ASSIGN_OR_RETURN(const bool reached, commits_.reach(at, call));
+  if (!reached) return absl::InvalidArgumentError("The requested read_time is in the future.");
   return at;
 }
 
-absl::StatusOr<std::shared_ptr<Transaction>> Engine::begin(const v1::TransactionOptions& options, const Scope& scope) {
+absl::StatusOr<std::shared_ptr<Transaction>> Engine::begin(const CallContext& call,
+                                                           const v1::TransactionOptions& options, const Scope& scope) {
   TransactionTable::Start start{.read_only = options.has_read_only(),
                                 .previous = options.read_write().previous_transaction()};
   if (options.read_only().has_read_time()) {
-    NDB_ASSIGN_OR_RETURN(start.read_time, check_read_time(options.read_only().read_time()));
+    NDB_ASSIGN_OR_RETURN(start.read_time, check_read_time(call, options.read_only().read_time()));
   }
   return transactions_.begin(scope, start);
 }
 
-absl::Status Engine::read(const v1::ReadOptions& options, const Scope& scope, const ReadSet& known,
-                          std::string& new_transaction, const Read& run) {
+absl::Status Engine::read(const CallContext& call, const v1::ReadOptions& options, const Scope& scope,
+                          const ReadSet& known, std::string& new_transaction, const Read& run) {
   ReadSet ignored{.ignored = true};
   switch (options.consistency_type_case()) {
     case v1::ReadOptions::kTransaction: {
       NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction,
                            transactions_.use(options.transaction(), scope));
-      return read_in(*transaction, known, run);
+      return read_in(call, *transaction, known, run);
     }
     case v1::ReadOptions::kNewTransaction: {
-      NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, begin(options.new_transaction(), scope));
-      absl::Status status = read_in(*transaction, known, run);
+      NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction,
+                           begin(call, options.new_transaction(), scope));
+      absl::Status status = read_in(call, *transaction, known, run);
       // Nobody learns its name if the read failed.
       if (status.ok()) {
         new_transaction = transaction->id;
@@ -190,44 +193,48 @@ absl::Status Engine::read(const v1::ReadOptions& options, const Scope& scope, co
       return status;
     }
     case v1::ReadOptions::kReadTime: {
-      NDB_ASSIGN_OR_RETURN(const Version at, check_read_time(options.read_time()));
-      return run(at, ignored);
+      NDB_ASSIGN_OR_RETURN(const Version at, check_read_time(call, options.read_time()));
+      return run({.store = *store_, .at = at, .call = call}, ignored);
     }
     default:  // an eventual read may be strong
-      return run(commits_.read_time(), ignored);
+      return run({.store = *store_, .at = commits_.read_time(), .call = call}, ignored);
   }
 }
 
-absl::Status Engine::read_in(Transaction& transaction, const ReadSet& known, const Read& run) {
-  if (transaction.snapshot == 0) return read_locked(transaction, known, run);
+absl::Status Engine::read_in(const CallContext& call, Transaction& transaction, const ReadSet& known, const Read& run) {
+  if (transaction.snapshot.is_zero()) return read_locked(call, transaction, known, run);
   ReadSet reads = known;
   reads.ignored = transaction.read_only;
-  NDB_RETURN_IF_ERROR(run(transaction.snapshot, reads));
+  NDB_RETURN_IF_ERROR(run({.store = *store_, .at = transaction.snapshot, .call = call}, reads));
   if (!transaction.read_only) transaction.note(std::move(reads));
   return absl::OkStatus();
 }
 
 // Where a query will look is known only when it has run, so it runs first and locks what it has read. If that was
 // written in between it runs again; what is locked by then stays as it is.
-absl::Status Engine::read_locked(Transaction& transaction, const ReadSet& known, const Read& run) {
+absl::Status Engine::read_locked(const CallContext& call, Transaction& transaction, const ReadSet& known,
+                                 const Read& run) {
   constexpr int kMaxRuns = 100;
-  absl::Status locked = locks_.share(transaction.locks, known);
+  absl::Status locked = locks_.share(call, transaction.locks, known);
   for (int i = 0; locked.ok() && i < kMaxRuns; ++i) {
+    NDB_RETURN_IF_ERROR(call.check());
     const Version at = log_.pin();
     ReadSet reads;
-    absl::Status status = run(at, reads);
-    if (status.ok()) locked = locks_.share(transaction.locks, reads);
+    absl::Status status = run({.store = *store_, .at = at, .call = call}, reads);
+    if (status.ok()) locked = locks_.share(call, transaction.locks, reads);
     const bool changed = log_.changed_since(at, reads) || log_.changed_since(at, known);
     log_.unpin(at);
     if (locked.ok() && !changed) return status;
   }
+  NDB_RETURN_IF_ERROR(call.check());  // it stays open
   if (absl::IsFailedPrecondition(locked)) return transactions_.use(transaction.id, transaction.scope).status();
   transactions_.abort(transaction);
   return contention_error();
 }
 
-absl::Status Engine::lookup(v1::LookupRequest& request, v1::LookupResponse& response) {
-  const Gate::Pass pass(gate_);
+absl::Status Engine::lookup(const CallContext& call, v1::LookupRequest& request, v1::LookupResponse& response) {
+  const Gate::Pass pass(gate_, call);
+  NDB_RETURN_IF_ERROR(pass.status());
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   if (request.keys().empty()) return absl::InvalidArgumentError("A lookup must have at least one key.");
   if (request.keys_size() > kMaxLookupKeys) {
@@ -236,26 +243,32 @@ absl::Status Engine::lookup(v1::LookupRequest& request, v1::LookupResponse& resp
   for (v1::Key& key : *request.mutable_keys()) NDB_RETURN_IF_ERROR(check_key(key, scope, KeyUse::kRead));
   ReadSet known;
   for (const v1::Key& key : request.keys()) known.keys.insert(StorageKey(key).entity());
-  return read(request.read_options(), scope, known, *response.mutable_transaction(),
-              [&](Version at, ReadSet&) { return look_up(*store_, at, request, response); });
+  return read(call, request.read_options(), scope, known, *response.mutable_transaction(),
+              [&](const Snapshot& snapshot, ReadSet&) { return look_up(snapshot, request, response); });
 }
 
-absl::Status Engine::begin_transaction(v1::BeginTransactionRequest& request, v1::BeginTransactionResponse& response) {
-  const Gate::Pass pass(gate_);
+absl::Status Engine::begin_transaction(const CallContext& call, v1::BeginTransactionRequest& request,
+                                       v1::BeginTransactionResponse& response) {
+  const Gate::Pass pass(gate_, call);
+  NDB_RETURN_IF_ERROR(pass.status());
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
-  NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, begin(request.transaction_options(), scope));
+  NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction,
+                       begin(call, request.transaction_options(), scope));
   response.set_transaction(transaction->id);
   return absl::OkStatus();
 }
 
-absl::Status Engine::rollback(v1::RollbackRequest& request, v1::RollbackResponse&) {
-  const Gate::Pass pass(gate_);
+absl::Status Engine::rollback(const CallContext& call, v1::RollbackRequest& request, v1::RollbackResponse&) {
+  const Gate::Pass pass(gate_, call);
+  NDB_RETURN_IF_ERROR(pass.status());
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   return transactions_.roll_back(request.transaction(), scope);
 }
 
-absl::Status Engine::allocate_ids(v1::AllocateIdsRequest& request, v1::AllocateIdsResponse& response) {
-  const Gate::Pass pass(gate_);
+absl::Status Engine::allocate_ids(const CallContext& call, v1::AllocateIdsRequest& request,
+                                  v1::AllocateIdsResponse& response) {
+  const Gate::Pass pass(gate_, call);
+  NDB_RETURN_IF_ERROR(pass.status());
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   for (v1::Key& key : *request.mutable_keys()) NDB_RETURN_IF_ERROR(check_key(key, scope, KeyUse::kAllocate));
   for (v1::Key& key : *request.mutable_keys()) {
@@ -265,8 +278,9 @@ absl::Status Engine::allocate_ids(v1::AllocateIdsRequest& request, v1::AllocateI
   return absl::OkStatus();
 }
 
-absl::Status Engine::reserve_ids(v1::ReserveIdsRequest& request, v1::ReserveIdsResponse&) {
-  const Gate::Pass pass(gate_);
+absl::Status Engine::reserve_ids(const CallContext& call, v1::ReserveIdsRequest& request, v1::ReserveIdsResponse&) {
+  const Gate::Pass pass(gate_, call);
+  NDB_RETURN_IF_ERROR(pass.status());
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   KvStore::Batch batch;
   for (v1::Key& key : *request.mutable_keys()) {
@@ -291,8 +305,9 @@ absl::StatusOr<std::shared_ptr<Transaction>> Engine::transaction_of(const v1::Co
   return nullptr;  // nothing is read before its commit
 }
 
-absl::Status Engine::commit(v1::CommitRequest& request, v1::CommitResponse& response) {
-  const Gate::Pass pass(gate_);
+absl::Status Engine::commit(const CallContext& call, v1::CommitRequest& request, v1::CommitResponse& response) {
+  const Gate::Pass pass(gate_, call);
+  NDB_RETURN_IF_ERROR(pass.status());
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   NDB_RETURN_IF_ERROR(check_commit(request, scope));
   NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, transaction_of(request, scope));
@@ -301,7 +316,7 @@ absl::Status Engine::commit(v1::CommitRequest& request, v1::CommitResponse& resp
   if (transaction == nullptr) {
     LockTable::Owner owner(transactions_.next_age());
     status = pending.complete_keys(*ids_);
-    if (status.ok()) status = lock(owner, true, pending);
+    if (status.ok()) status = lock(call, owner, true, pending);
     if (status.ok()) status = write(nullptr, pending, response);
     locks_.close(owner);
   } else {
@@ -309,10 +324,10 @@ absl::Status Engine::commit(v1::CommitRequest& request, v1::CommitResponse& resp
       status = absl::InvalidArgumentError("Cannot modify entities in a read-only transaction.");
     }
     if (status.ok()) status = pending.complete_keys(*ids_);
-    if (status.ok()) status = lock(transaction->locks, false, pending);
+    if (status.ok()) status = lock(call, transaction->locks, false, pending);
     if (status.ok()) status = write(transaction.get(), pending, response);
     // An update of what is no longer there is the other one's doing, too.
-    const bool checked = transaction->snapshot != 0 && !transaction->read_only && pending.has_mutations();
+    const bool checked = !transaction->snapshot.is_zero() && !transaction->read_only && pending.has_mutations();
     if (!status.ok() && checked && transaction->changed_since_snapshot(log_)) status = contention_error();
     transactions_.release(*transaction);
   }
@@ -323,29 +338,30 @@ absl::Status Engine::commit(v1::CommitRequest& request, v1::CommitResponse& resp
 
 // A commit of its own that is in the way of others gives its locks back and tries again: it has read nothing that could
 // have changed.
-absl::Status Engine::lock(LockTable::Owner& owner, bool may_repeat, PendingCommit& pending) {
+absl::Status Engine::lock(const CallContext& call, LockTable::Owner& owner, bool may_repeat, PendingCommit& pending) {
   transactions_.sweep();  // nobody waits for one whose time is over
   const std::vector<std::string> entities = pending.entities();
-  const auto deadline = std::chrono::steady_clock::now() + options_.lock_timeout;
+  const Monotonic deadline = clock_.monotonic() + options_.lock_timeout;
   for (;;) {
-    absl::Status locked = locks_.exclude(owner, entities);
+    absl::Status locked = locks_.exclude(call, owner, entities);
     if (locked.ok()) {
-      NDB_RETURN_IF_ERROR(pending.apply(*store_, clock_.now().time_since_epoch().count()));
+      NDB_RETURN_IF_ERROR(pending.apply(*store_, Version(clock_.now()), call));
       // Only readers of a range care for more than the entities, and only locks keep them apart.
-      if (options_.concurrency == Concurrency::kPessimistic) locked = locks_.exclude(owner, pending.touched());
+      if (options_.concurrency == Concurrency::kPessimistic) locked = locks_.exclude(call, owner, pending.touched());
     }
-    if (locked.ok() || !may_repeat || std::chrono::steady_clock::now() >= deadline) return locked;
+    NDB_RETURN_IF_ERROR(call.check());
+    if (locked.ok() || !may_repeat || clock_.monotonic() >= deadline) return locked;
     locks_.release(owner);
   }
 }
 
 absl::Status Engine::write(const Transaction* transaction, PendingCommit& pending, v1::CommitResponse& response) {
   const bool writes = !pending.touched().empty();
-  Version commit_time = 0;
+  Version commit_time;
   absl::Status status;
   {
     MutexLock lock(commit_mutex_);
-    const bool checked = transaction != nullptr && transaction->snapshot != 0 && pending.has_mutations();
+    const bool checked = transaction != nullptr && !transaction->snapshot.is_zero() && pending.has_mutations();
     if (checked && transaction->changed_since_snapshot(log_)) {
       return contention_error();
     }

@@ -11,6 +11,7 @@
 #include "base/mutex.h"
 #include "base/worker.h"
 #include "google/datastore/v1/datastore.pb.h"
+#include "local_datastore/call_context.h"
 #include "local_datastore/composite/index_catalog.h"
 #include "local_datastore/concurrency/commit_clock.h"
 #include "local_datastore/concurrency/commit_log.h"
@@ -21,6 +22,7 @@
 #include "local_datastore/rules.h"
 #include "local_datastore/storage/id_allocator.h"
 #include "local_datastore/storage/kv_store.h"
+#include "local_datastore/storage/version_store.h"
 #include "local_datastore/write/commit.h"
 
 namespace ndb::local {
@@ -41,15 +43,19 @@ class Engine {
   // The clock outlives the engine.
   static absl::StatusOr<std::unique_ptr<Engine>> open(const Options& options, const Clock& clock);
 
-  absl::Status lookup(v1::LookupRequest& request, v1::LookupResponse& response);
-  absl::Status run_query(v1::RunQueryRequest& request, v1::RunQueryResponse& response);
-  absl::Status run_aggregation_query(v1::RunAggregationQueryRequest& request,
+  // `call` says how long the caller wants the answer: each ends soon after check() of it is no longer OK, with that
+  // error. A commit that has begun to write goes on to its end.
+  absl::Status lookup(const CallContext& call, v1::LookupRequest& request, v1::LookupResponse& response);
+  absl::Status run_query(const CallContext& call, v1::RunQueryRequest& request, v1::RunQueryResponse& response);
+  absl::Status run_aggregation_query(const CallContext& call, v1::RunAggregationQueryRequest& request,
                                      v1::RunAggregationQueryResponse& response);
-  absl::Status begin_transaction(v1::BeginTransactionRequest& request, v1::BeginTransactionResponse& response);
-  absl::Status commit(v1::CommitRequest& request, v1::CommitResponse& response);
-  absl::Status rollback(v1::RollbackRequest& request, v1::RollbackResponse& response);
-  absl::Status allocate_ids(v1::AllocateIdsRequest& request, v1::AllocateIdsResponse& response);
-  absl::Status reserve_ids(v1::ReserveIdsRequest& request, v1::ReserveIdsResponse& response);
+  absl::Status begin_transaction(const CallContext& call, v1::BeginTransactionRequest& request,
+                                 v1::BeginTransactionResponse& response);
+  absl::Status commit(const CallContext& call, v1::CommitRequest& request, v1::CommitResponse& response);
+  absl::Status rollback(const CallContext& call, v1::RollbackRequest& request, v1::RollbackResponse& response);
+  absl::Status allocate_ids(const CallContext& call, v1::AllocateIdsRequest& request,
+                            v1::AllocateIdsResponse& response);
+  absl::Status reserve_ids(const CallContext& call, v1::ReserveIdsRequest& request, v1::ReserveIdsResponse& response);
 
   // Empties all databases, their history too, and ends all transactions. Calls in flight end before it; whoever comes
   // meanwhile waits. Ids that were allocated are not allocated again.
@@ -66,26 +72,27 @@ class Engine {
 
  private:
   // Reads the store as it is at a time, notes what it reads, and may be called again.
-  using Read = std::function<absl::Status(Version at, ReadSet& reads)>;
+  using Read = std::function<absl::Status(const Snapshot& snapshot, ReadSet& reads)>;
 
   // Runs `run` at the time, or in the transaction, that the options say. A transaction that they begin is named in
   // `new_transaction`. `known` is what will be read for certain.
-  absl::Status read(const v1::ReadOptions& options, const Scope& scope, const ReadSet& known,
+  absl::Status read(const CallContext& call, const v1::ReadOptions& options, const Scope& scope, const ReadSet& known,
                     std::string& new_transaction, const Read& run);
-  absl::Status read_in(Transaction& transaction, const ReadSet& known, const Read& run);
-  absl::Status read_locked(Transaction& transaction, const ReadSet& known, const Read& run);
+  absl::Status read_in(const CallContext& call, Transaction& transaction, const ReadSet& known, const Read& run);
+  absl::Status read_locked(const CallContext& call, Transaction& transaction, const ReadSet& known, const Read& run);
 
   // for_each_row(), of metadata kinds too.
-  absl::Status rows_of(const QueryPlan& plan, Version at, std::size_t needed, ReadSet& reads, ReadStats& stats,
-                       const ConsumeRow& consume) const;
-  absl::Status aggregate(const v1::AggregationQuery& query, const QueryPlan& plan, Version at, ReadSet& reads,
-                         ReadStats& stats, v1::AggregationResultBatch& batch) const;
+  absl::Status rows_of(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+                       ReadStats& stats, const ConsumeRow& consume) const;
+  absl::Status aggregate(const Snapshot& snapshot, const v1::AggregationQuery& query, const QueryPlan& plan,
+                         ReadSet& reads, ReadStats& stats, v1::AggregationResultBatch& batch) const;
 
-  absl::StatusOr<std::shared_ptr<Transaction>> begin(const v1::TransactionOptions& options, const Scope& scope);
-  absl::StatusOr<Version> check_read_time(const google::protobuf::Timestamp& timestamp);
+  absl::StatusOr<std::shared_ptr<Transaction>> begin(const CallContext& call, const v1::TransactionOptions& options,
+                                                     const Scope& scope);
+  absl::StatusOr<Version> check_read_time(const CallContext& call, const google::protobuf::Timestamp& timestamp);
 
   absl::StatusOr<std::shared_ptr<Transaction>> transaction_of(const v1::CommitRequest& request, const Scope& scope);
-  absl::Status lock(LockTable::Owner& owner, bool may_repeat, PendingCommit& pending);
+  absl::Status lock(const CallContext& call, LockTable::Owner& owner, bool may_repeat, PendingCommit& pending);
   // `transaction` is nullptr for a commit of its own.
   absl::Status write(const Transaction* transaction, PendingCommit& pending, v1::CommitResponse& response);
 

@@ -118,7 +118,7 @@ class BatchBuilder {
       point.set_longitude(point.longitude() + 0.0);
     }
     if (value.has_timestamp_value()) {
-      value.set_integer_value(to_version(value.timestamp_value()));
+      value.set_integer_value(to_micros(value.timestamp_value()));
       value.set_meaning(18);
     }
     return value;
@@ -230,15 +230,16 @@ std::optional<std::int64_t> rows_enough(const v1::AggregationQuery& query) {
 
 }  // namespace
 
-absl::Status Engine::rows_of(const QueryPlan& plan, Version at, std::size_t needed, ReadSet& reads, ReadStats& stats,
-                             const ConsumeRow& consume) const {
-  if (!is_metadata(plan.kind)) return for_each_row(*store_, at, plan, needed, reads, stats, consume);
-  NDB_ASSIGN_OR_RETURN(const std::vector<v1::Entity> entities, metadata_of(*store_, at, plan, reads, stats));
+absl::Status Engine::rows_of(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+                             ReadStats& stats, const ConsumeRow& consume) const {
+  if (!is_metadata(plan.kind)) return for_each_row(snapshot, plan, needed, reads, stats, consume);
+  NDB_ASSIGN_OR_RETURN(const std::vector<v1::Entity> entities, metadata_of(snapshot, plan, reads, stats));
   return for_each_row_of(entities, plan, needed, consume);
 }
 
-absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryResponse& response) {
-  const Gate::Pass pass(gate_);
+absl::Status Engine::run_query(const CallContext& call, v1::RunQueryRequest& request, v1::RunQueryResponse& response) {
+  const Gate::Pass pass(gate_, call);
+  NDB_RETURN_IF_ERROR(pass.status());
   const Scope scope{.project = request.project_id(), .database = request.database_id()};
   NDB_RETURN_IF_ERROR(check_scope(scope));
   if (request.has_gql_query()) {
@@ -257,29 +258,30 @@ absl::Status Engine::run_query(v1::RunQueryRequest& request, v1::RunQueryRespons
     profile.explain(*response.mutable_explain_metrics());
     if (!request.explain_options().analyze()) return absl::OkStatus();
   }
-  const Read run = [&](Version at, ReadSet& reads) {
+  const Read run = [&](const Snapshot& snapshot, ReadSet& reads) {
     Batch& batch = *response.mutable_batch();
     batch.Clear();
     BatchBuilder builder(plan, request.query().start_cursor(),
                          request.has_property_mask() ? &request.property_mask() : nullptr,
-                         EntityReader(*store_, at, plan, profile.stats()), batch);
-    NDB_RETURN_IF_ERROR(rows_of(plan, at, builder.needed(), reads, profile.stats(),
+                         EntityReader(snapshot, plan, profile.stats()), batch);
+    NDB_RETURN_IF_ERROR(rows_of(snapshot, plan, builder.needed(), reads, profile.stats(),
                                 [&builder](const QueryRow& row) { return builder.add(row); }));
     NDB_RETURN_IF_ERROR(builder.finish());
-    batch.set_snapshot_version(at);
-    set_timestamp(*batch.mutable_read_time(), at);
+    batch.set_snapshot_version(snapshot.at.micros());
+    set_timestamp(*batch.mutable_read_time(), snapshot.at);
     return absl::OkStatus();
   };
-  NDB_RETURN_IF_ERROR(read(request.read_options(), scope, {}, *response.mutable_transaction(), run));
+  NDB_RETURN_IF_ERROR(read(call, request.read_options(), scope, {}, *response.mutable_transaction(), run));
   if (request.has_explain_options()) {
     profile.analyze(response.batch().entity_results_size(), *response.mutable_explain_metrics());
   }
   return absl::OkStatus();
 }
 
-absl::Status Engine::run_aggregation_query(v1::RunAggregationQueryRequest& request,
+absl::Status Engine::run_aggregation_query(const CallContext& call, v1::RunAggregationQueryRequest& request,
                                            v1::RunAggregationQueryResponse& response) {
-  const Gate::Pass pass(gate_);
+  const Gate::Pass pass(gate_, call);
+  NDB_RETURN_IF_ERROR(pass.status());
   const Scope scope{.project = request.project_id(), .database = request.database_id()};
   NDB_RETURN_IF_ERROR(check_scope(scope));
   if (request.has_gql_query()) {
@@ -301,18 +303,18 @@ absl::Status Engine::run_aggregation_query(v1::RunAggregationQueryRequest& reque
     profile.explain(*response.mutable_explain_metrics());
     if (!request.explain_options().analyze()) return absl::OkStatus();
   }
-  const Read run = [&](Version at, ReadSet& reads) {
+  const Read run = [&](const Snapshot& snapshot, ReadSet& reads) {
     response.mutable_batch()->Clear();
-    set_timestamp(*response.mutable_batch()->mutable_read_time(), at);
-    return aggregate(query, plan, at, reads, profile.stats(), *response.mutable_batch());
+    set_timestamp(*response.mutable_batch()->mutable_read_time(), snapshot.at);
+    return aggregate(snapshot, query, plan, reads, profile.stats(), *response.mutable_batch());
   };
-  NDB_RETURN_IF_ERROR(read(request.read_options(), scope, {}, *response.mutable_transaction(), run));
+  NDB_RETURN_IF_ERROR(read(call, request.read_options(), scope, {}, *response.mutable_transaction(), run));
   if (request.has_explain_options()) profile.analyze(1, *response.mutable_explain_metrics());
   return absl::OkStatus();
 }
 
-absl::Status Engine::aggregate(const v1::AggregationQuery& query, const QueryPlan& plan, Version at, ReadSet& reads,
-                               ReadStats& stats, v1::AggregationResultBatch& batch) const {
+absl::Status Engine::aggregate(const Snapshot& snapshot, const v1::AggregationQuery& query, const QueryPlan& plan,
+                               ReadSet& reads, ReadStats& stats, v1::AggregationResultBatch& batch) const {
   std::vector<Sum> totals(plan.sums.size());
   std::int64_t skipped = 0;
   std::int64_t count = 0;
@@ -331,7 +333,7 @@ absl::Status Engine::aggregate(const v1::AggregationQuery& query, const QueryPla
     return count < wanted;
   };
   if (wanted > 0) {
-    NDB_RETURN_IF_ERROR(rows_of(plan, at, plan.is_unordered() ? kAnyOrder : needed, reads, stats, add));
+    NDB_RETURN_IF_ERROR(rows_of(snapshot, plan, plan.is_unordered() ? kAnyOrder : needed, reads, stats, add));
   }
 
   auto& properties = *batch.add_aggregation_results()->mutable_aggregate_properties();

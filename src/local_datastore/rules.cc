@@ -223,24 +223,6 @@ absl::Status check_operand(v1::Value& value, const Scope& scope) {
   return EntityRules(scope, false).check_value(value, false, 1, false);
 }
 
-Version to_version(const google::protobuf::Timestamp& timestamp) {
-  // Saturates, so that a timestamp from a request cannot overflow.
-  constexpr std::int64_t kLimit = 9'000'000'000'000;
-  const std::int64_t seconds = std::min(std::max(timestamp.seconds(), -kLimit), kLimit);
-  return seconds * 1'000'000 + timestamp.nanos() / 1000;
-}
-
-void set_timestamp(google::protobuf::Timestamp& out, Version version) {
-  std::int64_t seconds = version / 1'000'000;
-  std::int64_t micros = version % 1'000'000;
-  if (micros < 0) {
-    --seconds;
-    micros += 1'000'000;
-  }
-  out.set_seconds(seconds);
-  out.set_nanos(static_cast<std::int32_t>(micros * 1000));
-}
-
 std::string describe_path(const v1::Key& key) {
   std::string out = "[";
   for (const v1::Key::PathElement& element : key.path()) {

@@ -9,9 +9,10 @@
 
 #include "absl/status/status.h"
 #include "google/datastore/v1/datastore.pb.h"
-#include "local_datastore/storage/storage_key.h"
 
 namespace ndb::local {
+
+namespace v1 = google::datastore::v1;
 
 inline constexpr std::size_t kMaxRequestBytes = 10 << 20;
 inline constexpr std::size_t kMaxEntityBytes = 1'048'572;
@@ -60,10 +61,6 @@ absl::Status check_property_name(std::string_view name);
 
 // __x__
 bool is_reserved(std::string_view name);
-
-// Microseconds since 1970, the fraction of one cut off; and back.
-Version to_version(const google::protobuf::Timestamp& timestamp);
-void set_timestamp(google::protobuf::Timestamp& out, Version version);
 
 // [Person: "ada", Account: 7], as messages show paths.
 std::string describe_path(const v1::Key& key);

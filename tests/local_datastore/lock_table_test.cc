@@ -14,6 +14,7 @@ using Owner = LockTable::Owner;
 
 constexpr std::chrono::milliseconds kShort(5);
 constexpr std::chrono::minutes kLong(1);
+const local::CallContext kCall;
 
 ReadSet key_read(const std::string& key) {
   ReadSet reads;
@@ -37,35 +38,35 @@ TEST(LockTableTest, ReadersShareAndWritersExclude) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
-    LockTable table(kShort);
+    LockTable table(Clock::system(), kShort);
     Owner one(1), two(2), three(3);
-    ASSERT_TRUE(table.share(one, c.reads).ok());
-    EXPECT_TRUE(table.share(two, c.reads).ok());
-    EXPECT_TRUE(table.share(two, c.reads).ok()) << "again";
-    EXPECT_EQ(table.exclude(three, {c.write}).ok(), !c.meets);
+    ASSERT_TRUE(table.share(kCall, one, c.reads).ok());
+    EXPECT_TRUE(table.share(kCall, two, c.reads).ok());
+    EXPECT_TRUE(table.share(kCall, two, c.reads).ok()) << "again";
+    EXPECT_EQ(table.exclude(kCall, three, {c.write}).ok(), !c.meets);
     table.release(one);
-    EXPECT_EQ(table.exclude(three, {c.write}).ok(), !c.meets) << "the second still reads";
+    EXPECT_EQ(table.exclude(kCall, three, {c.write}).ok(), !c.meets) << "the second still reads";
     table.release(two);
-    EXPECT_TRUE(table.exclude(three, {c.write}).ok());
-    EXPECT_EQ(table.share(one, c.reads).ok(), !c.meets);
-    EXPECT_TRUE(table.share(three, c.reads).ok()) << "nobody is in his own way";
+    EXPECT_TRUE(table.exclude(kCall, three, {c.write}).ok());
+    EXPECT_EQ(table.share(kCall, one, c.reads).ok(), !c.meets);
+    EXPECT_TRUE(table.share(kCall, three, c.reads).ok()) << "nobody is in his own way";
     for (Owner* owner : {&one, &two, &three}) table.close(*owner);
-    EXPECT_EQ(table.share(one, c.reads).code(),
+    EXPECT_EQ(table.share(kCall, one, c.reads).code(),
               c.name == std::string("nothing") ? absl::StatusCode::kOk : absl::StatusCode::kFailedPrecondition);
   }
 }
 
 TEST(LockTableTest, TheYoungestOfACircleGoes) {
-  LockTable table(kLong);
+  LockTable table(Clock::system(), kLong);
   std::vector<std::unique_ptr<Owner>> owners;
   for (std::uint64_t age : {2U, 1U, 3U}) owners.push_back(std::make_unique<Owner>(age));
   const std::vector<std::string> keys = {"a", "b", "c"};
-  for (std::size_t i = 0; i < 3; ++i) ASSERT_TRUE(table.share(*owners[i], key_read(keys[i])).ok());
+  for (std::size_t i = 0; i < 3; ++i) ASSERT_TRUE(table.share(kCall, *owners[i], key_read(keys[i])).ok());
   std::vector<absl::Status> outcomes(3);
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < 3; ++i) {
     threads.emplace_back([&, i] {
-      outcomes[i] = table.exclude(*owners[i], {keys[(i + 1) % 3]});
+      outcomes[i] = table.exclude(kCall, *owners[i], {keys[(i + 1) % 3]});
       table.close(*owners[i]);
     });
   }
@@ -76,11 +77,11 @@ TEST(LockTableTest, TheYoungestOfACircleGoes) {
 }
 
 TEST(LockTableTest, ClosingEndsWaits) {
-  LockTable table(kLong);
+  LockTable table(Clock::system(), kLong);
   Owner reader(1), writer(2);
-  ASSERT_TRUE(table.share(reader, key_read("k")).ok());
+  ASSERT_TRUE(table.share(kCall, reader, key_read("k")).ok());
   absl::Status outcome;
-  std::thread thread([&] { outcome = table.exclude(writer, {"k"}); });
+  std::thread thread([&] { outcome = table.exclude(kCall, writer, {"k"}); });
   table.close(writer);
   thread.join();
   EXPECT_TRUE(absl::IsFailedPrecondition(outcome)) << "whether it waited already or not";

@@ -25,7 +25,7 @@ class GarbageTest : public ::testing::Test {
     request.set_mode(v1::CommitRequest::NON_TRANSACTIONAL);
     *request.add_mutations() = mutation;
     v1::CommitResponse response;
-    EXPECT_TRUE(engine_->commit(request, response).ok());
+    EXPECT_TRUE(engine_->commit(local::CallContext(), request, response).ok());
     return response.mutation_results(0).version();
   }
   std::int64_t put(std::int64_t n) { return commit(upsert(entity(key("K", 1), {{"n", integer(n)}}))); }
@@ -40,7 +40,7 @@ class GarbageTest : public ::testing::Test {
       request.mutable_read_options()->mutable_read_time()->set_nanos(static_cast<std::int32_t>(at % 1'000'000 * 1000));
     }
     v1::LookupResponse response;
-    const absl::Status status = engine_->lookup(request, response);
+    const absl::Status status = engine_->lookup(local::CallContext(), request, response);
     if (!status.ok()) return -2;
     v1::LookupResponse parsed;  // the entity is in the response as bytes
     EXPECT_TRUE(parsed.ParseFromString(response.SerializeAsString()));
@@ -51,7 +51,7 @@ class GarbageTest : public ::testing::Test {
     request.set_project_id(kProject);
     request.mutable_query()->add_kind()->set_name("K");
     v1::RunQueryResponse response;
-    EXPECT_TRUE(engine_->run_query(request, response).ok());
+    EXPECT_TRUE(engine_->run_query(local::CallContext(), request, response).ok());
     return static_cast<std::size_t>(response.batch().entity_results_size());
   }
 
@@ -138,16 +138,16 @@ TEST(GroupCommitTest, VersionsAreUniqueAndInOrder) {
 // Reads stay before what may or may not be durable, and wait for nobody.
 TEST(CommitClockTest, LostCommitsAreNotRead) {
   FakeClock clock;
-  local::CommitClock commits(clock, 0);
+  local::CommitClock commits(clock, local::Version());
   const auto durable = commits.begin_commit();
   const auto lost = commits.begin_commit();
   commits.end_commits(durable);
   commits.lose_commits();
   commits.cancel_commit(commits.begin_commit());
   clock.advance(minutes(1));
-  EXPECT_EQ(commits.read_time(), lost - 1);
-  EXPECT_TRUE(commits.reach(durable));
-  EXPECT_FALSE(commits.reach(lost));
+  EXPECT_EQ(commits.read_time(), lost.previous());
+  EXPECT_TRUE(*commits.reach(durable, local::CallContext()));
+  EXPECT_FALSE(*commits.reach(lost, local::CallContext()));
 }
 
 // A space is where RocksDB looks for the neighbours of a row: the whole of what they begin with, and no more.

@@ -372,14 +372,14 @@ TEST(ExpiryTest, TheLocksGoToo) {
   *read.add_keys() = key("K", 1);
   read.mutable_read_options()->mutable_new_transaction();
   v1::LookupResponse answer;
-  ASSERT_TRUE(engine->lookup(read, answer).ok());
+  ASSERT_TRUE(engine->lookup(local::CallContext(), read, answer).ok());
   clock.advance(std::chrono::seconds(60));
   v1::CommitRequest write;
   write.set_project_id(kProject);
   write.set_mode(v1::CommitRequest::NON_TRANSACTIONAL);
   *write.add_mutations() = upsert(entity(key("K", 1)));
   v1::CommitResponse response;
-  EXPECT_TRUE(engine->commit(write, response).ok());
+  EXPECT_TRUE(engine->commit(local::CallContext(), write, response).ok());
 }
 
 TEST(ExpiryTest, IdleAndOldTransactionsEnd) {
@@ -390,7 +390,7 @@ TEST(ExpiryTest, IdleAndOldTransactionsEnd) {
     v1::BeginTransactionRequest request;
     request.set_project_id(kProject);
     v1::BeginTransactionResponse response;
-    EXPECT_TRUE(engine->begin_transaction(request, response).ok());
+    EXPECT_TRUE(engine->begin_transaction(local::CallContext(), request, response).ok());
     return response.transaction();
   };
   const auto read = [&](const std::string& transaction) {
@@ -399,7 +399,7 @@ TEST(ExpiryTest, IdleAndOldTransactionsEnd) {
     *request.add_keys() = key("K", 1);
     request.mutable_read_options()->set_transaction(transaction);
     v1::LookupResponse response;
-    return engine->lookup(request, response).ok();
+    return engine->lookup(local::CallContext(), request, response).ok();
   };
   const std::string idle = begin();
   clock.advance(seconds(59));
@@ -429,7 +429,7 @@ TEST(ClockTest, VersionsGrowThoughTheClockGoesBack) {
     request.set_mode(v1::CommitRequest::NON_TRANSACTIONAL);
     *request.add_mutations() = upsert(entity(key("K", 1)));
     v1::CommitResponse response;
-    ASSERT_TRUE(engine->commit(request, response).ok());
+    ASSERT_TRUE(engine->commit(local::CallContext(), request, response).ok());
     EXPECT_GT(response.mutation_results(0).version(), last);
     last = response.mutation_results(0).version();
   }

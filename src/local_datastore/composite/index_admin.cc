@@ -35,7 +35,8 @@ void describe(const CompositeIndex& index, const std::string& project, admin::In
 
 }  // namespace
 
-absl::Status IndexAdmin::list_indexes(admin::ListIndexesRequest& request, admin::ListIndexesResponse& response) {
+absl::Status IndexAdmin::list_indexes(const CallContext&, admin::ListIndexesRequest& request,
+                                      admin::ListIndexesResponse& response) {
   NDB_RETURN_IF_ERROR(check_scope({.project = request.project_id(), .database = {}}));
   if (!request.filter().empty()) {
     return absl::InvalidArgumentError("The local Datastore lists all indexes; the filter must be empty.");
@@ -57,7 +58,7 @@ absl::Status IndexAdmin::list_indexes(admin::ListIndexesRequest& request, admin:
   return absl::OkStatus();
 }
 
-absl::Status IndexAdmin::get_index(admin::GetIndexRequest& request, admin::Index& response) {
+absl::Status IndexAdmin::get_index(const CallContext&, admin::GetIndexRequest& request, admin::Index& response) {
   NDB_RETURN_IF_ERROR(check_scope({.project = request.project_id(), .database = {}}));
   const std::vector<CompositeIndex> indexes = catalog_.indexes();
   const auto index = find_id(indexes, request.index_id());

@@ -3,6 +3,7 @@
 
 #include "absl/status/status.h"
 #include "google/datastore/admin/v1/datastore_admin.pb.h"
+#include "local_datastore/call_context.h"
 #include "local_datastore/composite/index_catalog.h"
 
 namespace ndb::local {
@@ -16,8 +17,9 @@ class IndexAdmin {
   explicit IndexAdmin(IndexCatalog& catalog) : catalog_(catalog) {}  // which outlives it
 
   // In pages of at most 100. There are no filters.
-  absl::Status list_indexes(admin::ListIndexesRequest& request, admin::ListIndexesResponse& response);
-  absl::Status get_index(admin::GetIndexRequest& request, admin::Index& response);
+  absl::Status list_indexes(const CallContext& call, admin::ListIndexesRequest& request,
+                            admin::ListIndexesResponse& response);
+  absl::Status get_index(const CallContext& call, admin::GetIndexRequest& request, admin::Index& response);
 
  private:
   IndexCatalog& catalog_;

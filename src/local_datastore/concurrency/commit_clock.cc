@@ -4,11 +4,11 @@
 
 namespace ndb::local {
 
-Version CommitClock::now() const { return clock_.now().time_since_epoch().count(); }
+Version CommitClock::now() const { return Version(clock_.now()); }
 
 Version CommitClock::begin_commit() {
   MutexLock lock(mutex_);
-  last_ = std::max(last_ + 1, now());
+  last_ = std::max(last_.next(), now());
   in_flight_.push_back(last_);
   return last_;
 }
@@ -39,18 +39,17 @@ void CommitClock::lose_commits() {
 
 Version CommitClock::read_time() {
   MutexLock lock(mutex_);
-  if (!in_flight_.empty()) return in_flight_.front() - 1;
+  if (!in_flight_.empty()) return in_flight_.front().previous();
   last_ = std::max(last_, now());
   return last_;
 }
 
-bool CommitClock::reach(Version at) {
+absl::StatusOr<bool> CommitClock::reach(Version at, const CallContext& call) {
   MutexLock lock(mutex_);
   if (at > std::max(last_, now())) return false;
-  while (!in_flight_.empty() && at >= in_flight_.front()) {
-    if (lost_) return false;
-    ended_.wait(mutex_);
-  }
+  const auto decided = [&]() NDB_REQUIRES(mutex_) { return lost_ || in_flight_.empty() || at < in_flight_.front(); };
+  if (!call.wait(ended_, mutex_, std::nullopt, decided)) return call.check();
+  if (!in_flight_.empty() && at >= in_flight_.front()) return false;
   last_ = std::max(last_, at);
   return true;
 }

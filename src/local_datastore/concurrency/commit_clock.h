@@ -3,13 +3,15 @@
 
 #include <deque>
 
+#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "local_datastore/storage/storage_key.h"
+#include "local_datastore/call_context.h"
+#include "local_datastore/version.h"
 
 namespace ndb::local {
 
-// Microseconds since 1970 that only grow, whatever the system's clock does. Thread-safe.
+// Times that only grow, whatever the system's clock does. Thread-safe.
 class CommitClock {
  public:
   // No time at or before `last` is given out again.
@@ -29,8 +31,9 @@ class CommitClock {
   // A time at which all acknowledged commits are visible and to which no commit will be added.
   Version read_time();
 
-  // Waits until `at` is such a time; false if it is in the future, or not before a lost commit.
-  bool reach(Version at);
+  // Waits until `at` is such a time; false if it is in the future, or not before a lost commit. An error if the call
+  // ends first.
+  absl::StatusOr<bool> reach(Version at, const CallContext& call);
 
  private:
   Version now() const;

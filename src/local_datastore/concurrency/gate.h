@@ -2,31 +2,40 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
+#include "absl/status/status.h"
 #include "base/mutex.h"
+#include "local_datastore/call_context.h"
 
 namespace ndb::local {
 
 // Thread-safe.
 class Gate {
  public:
-  // A call on its way. Waits while the gate is closed; a thread holds one at a time.
+  // A call on its way. Waits while the gate is closed; a thread holds one at a time. Not OK if the call has ended,
+  // before it came or while it waited.
   class Pass {
    public:
-    explicit Pass(Gate& gate) : gate_(gate) {
+    Pass(Gate& gate, const CallContext& call) : gate_(gate), status_(call.check()) {
       const MutexLock lock(gate_.mutex_);
-      while (gate_.closed_) gate_.changed_.wait(gate_.mutex_);
-      ++gate_.inside_;
+      const auto open = [this]() NDB_REQUIRES(gate_.mutex_) { return !gate_.closed_; };
+      if (status_.ok() && !call.wait(gate_.changed_, gate_.mutex_, std::nullopt, open)) status_ = call.check();
+      if (status_.ok()) ++gate_.inside_;
     }
     ~Pass() {
+      if (!status_.ok()) return;
       const MutexLock lock(gate_.mutex_);
       if (--gate_.inside_ == 0 && gate_.closed_) gate_.changed_.notify_all();
     }
     Pass(const Pass&) = delete;
     Pass& operator=(const Pass&) = delete;
 
+    const absl::Status& status() const { return status_; }
+
    private:
     Gate& gate_;
+    absl::Status status_;
   };
 
   // The gate, closed as long as this lives. One at a time: others wait.

@@ -20,22 +20,22 @@ absl::Status contention_error() {
       "data, requiring Firestore to abort at least one in order to enforce serializability.");
 }
 
-absl::Status LockTable::share(Owner& owner, const ReadSet& reads) {
+absl::Status LockTable::share(const CallContext& call, Owner& owner, const ReadSet& reads) {
   MutexLock lock(mutex_);
   for (const std::string& key : reads.keys) {
-    NDB_RETURN_IF_ERROR(acquire({.owner = owner, .exclusive = false, .begin = key}));
+    NDB_RETURN_IF_ERROR(acquire(call, {.owner = owner, .exclusive = false, .begin = key}));
   }
   for (const KeyRange& range : reads.ranges) {
     if (range.begin >= range.end) continue;
-    NDB_RETURN_IF_ERROR(acquire({.owner = owner, .exclusive = false, .begin = range.begin, .end = range.end}));
+    NDB_RETURN_IF_ERROR(acquire(call, {.owner = owner, .exclusive = false, .begin = range.begin, .end = range.end}));
   }
   return absl::OkStatus();
 }
 
-absl::Status LockTable::exclude(Owner& owner, const std::vector<std::string>& keys) {
+absl::Status LockTable::exclude(const CallContext& call, Owner& owner, const std::vector<std::string>& keys) {
   MutexLock lock(mutex_);
   for (const std::string& key : keys) {
-    NDB_RETURN_IF_ERROR(acquire({.owner = owner, .exclusive = true, .begin = key}));
+    NDB_RETURN_IF_ERROR(acquire(call, {.owner = owner, .exclusive = true, .begin = key}));
   }
   return absl::OkStatus();
 }
@@ -51,7 +51,7 @@ void LockTable::close(Owner& owner) {
   owner.closed_ = true;
   give_back(owner);
   for (Waiter* waiter : waiters_) {
-    if (&waiter->request.owner == &owner) waiter->wake.notify_all();
+    if (&waiter->request.owner == &owner) waiter->wake();
   }
 }
 
@@ -67,16 +67,16 @@ void LockTable::give_back(Owner& owner) {
   owner.excluded_.clear();
   owner.ranges_.clear();
   for (Waiter* waiter : waiters_) {
-    if (std::erase(waiter->blockers, &owner) > 0) waiter->wake.notify_all();
+    if (std::erase(waiter->blockers, &owner) > 0) waiter->wake();
   }
 }
 
-absl::Status LockTable::acquire(const Request& request) {
+absl::Status LockTable::acquire(const CallContext& call, const Request& request) {
   Waiter waiter{.request = request};
   waiter.blockers = blockers_of(request);
   if (!waiter.blockers.empty() || request.owner.closed_) {
     waiters_.push_back(&waiter);
-    const absl::Status status = wait(waiter);
+    const absl::Status status = wait(call, waiter);
     waiters_.remove(&waiter);
     NDB_RETURN_IF_ERROR(status);
   }
@@ -84,15 +84,18 @@ absl::Status LockTable::acquire(const Request& request) {
   return absl::OkStatus();
 }
 
-absl::Status LockTable::wait(Waiter& waiter) {
+absl::Status LockTable::wait(const CallContext& call, Waiter& waiter) {
   const Owner& owner = waiter.request.owner;
-  const auto deadline = std::chrono::steady_clock::now() + max_wait_;
+  const Monotonic deadline = clock_.monotonic() + max_wait_;
   for (bool in_time = true;; waiter.blockers = blockers_of(waiter.request)) {
     if (owner.closed_) return absl::FailedPreconditionError("the owner of the lock has ended");
     if (!owner.doomed_ && waiter.blockers.empty()) return absl::OkStatus();
     break_circles(waiter);
     if (owner.doomed_ || !in_time) return contention_error();
-    in_time = waiter.wake.wait_until(mutex_, deadline) == std::cv_status::no_timeout;
+    NDB_RETURN_IF_ERROR(call.check());
+    waiter.woken = false;
+    call.wait(waiter.changed, mutex_, deadline - clock_.monotonic(), [&waiter] { return waiter.woken; });
+    in_time = clock_.monotonic() < deadline;
   }
 }
 
@@ -154,7 +157,7 @@ void LockTable::break_circles(const Waiter& waiter) {
                                           [](const Owner* a, const Owner* b) { return a->age < b->age; });
       youngest->doomed_ = true;
       for (Waiter* other : waiters_) {
-        if (&other->request.owner == youngest) other->wake.notify_all();
+        if (&other->request.owner == youngest) other->wake();
       }
     }
   }

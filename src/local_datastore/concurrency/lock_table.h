@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/strings.h"
+#include "local_datastore/call_context.h"
 #include "local_datastore/concurrency/read_set.h"
 
 namespace ndb::local {
@@ -45,11 +47,13 @@ class LockTable {
     bool closed_ = false;
   };
 
-  explicit LockTable(std::chrono::nanoseconds max_wait) : max_wait_(max_wait) {}
+  // The clock outlives it.
+  LockTable(const Clock& clock, std::chrono::nanoseconds max_wait) : clock_(clock), max_wait_(max_wait) {}
 
-  // ABORTED if a lock can't be had; those that the owner has already stay. FAILED_PRECONDITION after close().
-  absl::Status share(Owner& owner, const ReadSet& reads);
-  absl::Status exclude(Owner& owner, const std::vector<std::string>& keys);
+  // ABORTED if a lock can't be had; those that the owner has already stay. FAILED_PRECONDITION after close(). The error
+  // of the call if it ends while it waits.
+  absl::Status share(const CallContext& call, Owner& owner, const ReadSet& reads);
+  absl::Status exclude(const CallContext& call, Owner& owner, const std::vector<std::string>& keys);
 
   // Gives all locks back; the owner may take others, unless it was closed, which ends its waits too.
   void release(Owner& owner);
@@ -67,17 +71,23 @@ class LockTable {
   struct Waiter {
     const Request& request;
     std::vector<Owner*> blockers{};
-    Condition wake{};
+    bool woken = false;
+    Condition changed{};
+    void wake() {
+      woken = true;
+      changed.notify_all();
+    }
   };
 
-  absl::Status acquire(const Request& request) NDB_REQUIRES(mutex_);
-  absl::Status wait(Waiter& waiter) NDB_REQUIRES(mutex_);
+  absl::Status acquire(const CallContext& call, const Request& request) NDB_REQUIRES(mutex_);
+  absl::Status wait(const CallContext& call, Waiter& waiter) NDB_REQUIRES(mutex_);
   std::vector<Owner*> blockers_of(const Request& request) NDB_REQUIRES(mutex_);
   void grant(const Request& request) NDB_REQUIRES(mutex_);
   void break_circles(const Waiter& waiter) NDB_REQUIRES(mutex_);
   bool find_way(Owner* from, const Owner* to, std::vector<Owner*>& seen, std::vector<Owner*>& way) NDB_REQUIRES(mutex_);
   void give_back(Owner& owner) NDB_REQUIRES(mutex_);
 
+  const Clock& clock_;
   const std::chrono::nanoseconds max_wait_;
   Mutex mutex_;
   std::unordered_map<std::string, std::vector<Owner*>, StringHash, std::equal_to<>> shared_ NDB_GUARDED_BY(mutex_);

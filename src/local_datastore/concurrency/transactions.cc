@@ -62,7 +62,7 @@ std::shared_ptr<Transaction> TransactionTable::begin(const Scope& scope, const S
   const std::uint64_t age = previous != nullptr ? previous->transaction->locks.age : count_;
   Version snapshot = start.read_time;
   if (start.read_only) {
-    if (snapshot == 0) snapshot = commits_.read_time();
+    if (snapshot.is_zero()) snapshot = commits_.read_time();
   } else if (concurrency_ == Concurrency::kOptimistic) {
     snapshot = log_.pin();
   }
@@ -104,7 +104,7 @@ absl::StatusOr<std::shared_ptr<Transaction>> TransactionTable::finish(std::strin
 
 void TransactionTable::release(Transaction& transaction) {
   locks_.close(transaction.locks);
-  if (!transaction.read_only && transaction.snapshot != 0) log_.unpin(transaction.snapshot);
+  if (!transaction.read_only && !transaction.snapshot.is_zero()) log_.unpin(transaction.snapshot);
 }
 
 absl::Status TransactionTable::roll_back(std::string_view id, const Scope& scope) {

@@ -15,6 +15,7 @@
 #include "local_datastore/concurrency/commit_log.h"
 #include "local_datastore/concurrency/lock_table.h"
 #include "local_datastore/rules.h"
+#include "local_datastore/version.h"
 
 namespace ndb::local {
 
@@ -33,7 +34,7 @@ class Transaction {
   const std::string id;
   const Scope scope;
   const bool read_only;
-  const Version snapshot;  // 0: it reads the present
+  const Version snapshot;  // zero: it reads the present
   LockTable::Owner locks;  // of a pessimistic one that is not read-only
 
   // The reads of an optimistic one, which its commit is checked against.
@@ -58,7 +59,7 @@ class TransactionTable {
 
   struct Start {
     bool read_only = false;
-    Version read_time = 0;        // of a read-only one; 0: now
+    Version read_time{};          // of a read-only one; zero: now
     std::string_view previous{};  // the attempt that it repeats, whose age it keeps
   };
   std::shared_ptr<Transaction> begin(const Scope& scope, const Start& start);

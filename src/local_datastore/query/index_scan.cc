@@ -8,9 +8,8 @@
 
 namespace ndb::local {
 
-PathScan::PathScan(const KvStore& store, Version at, std::string space, KeyRange range, bool backwards,
-                   std::int64_t& rows_read)
-    : reader_(store, at),
+PathScan::PathScan(const Snapshot& snapshot, std::string space, KeyRange range, bool backwards, std::int64_t& rows_read)
+    : reader_(snapshot),
       space_(std::move(space)),
       range_(std::move(range)),
       backwards_(backwards),
@@ -107,9 +106,9 @@ void PathUnion::note(ReadSet& reads) const {
   for (const PathJoin& join : joins_) join.note(reads);
 }
 
-ValueScan::ValueScan(const KvStore& store, Version at, std::string index, Intervals intervals, bool backwards,
+ValueScan::ValueScan(const Snapshot& snapshot, std::string index, Intervals intervals, bool backwards,
                      std::optional<Start> start, std::int64_t& rows_read)
-    : reader_(store, at),
+    : reader_(snapshot),
       index_(std::move(index)),
       backwards_(backwards),
       start_(std::move(start)),

@@ -25,8 +25,7 @@ struct ReadStats {
 // The paths of the rows that begin with `space`, within a range, in their order or backwards. One thread.
 class PathScan {
  public:
-  PathScan(const KvStore& store, Version at, std::string space, KeyRange range, bool backwards,
-           std::int64_t& rows_read);
+  PathScan(const Snapshot& snapshot, std::string space, KeyRange range, bool backwards, std::int64_t& rows_read);
 
   // False behind the last one.
   absl::StatusOr<bool> next();
@@ -95,7 +94,7 @@ class ValueScan {
     std::string encoded;
     std::string path;
   };
-  ValueScan(const KvStore& store, Version at, std::string index, Intervals intervals, bool backwards,
+  ValueScan(const Snapshot& snapshot, std::string index, Intervals intervals, bool backwards,
             std::optional<Start> start, std::int64_t& rows_read);
 
   absl::StatusOr<bool> next();

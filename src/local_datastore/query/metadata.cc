@@ -16,8 +16,8 @@ namespace {
 // One row each of what the rows of a space say behind their common beginning, jumping over the rest.
 class Census {
  public:
-  Census(const KvStore& store, const QueryPlan& plan, Version at, ReadSet& reads, ReadStats& stats)
-      : reader_(store, at), plan_(plan), reads_(reads), stats_(stats) {}
+  Census(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads, ReadStats& stats)
+      : reader_(snapshot), plan_(plan), reads_(reads), stats_(stats) {}
 
   // Calls `found` with each escaped text that follows `space`.
   absl::Status names_in(const std::string& space, const std::function<absl::Status(const std::string&)>& found) {
@@ -160,10 +160,10 @@ bool is_metadata(std::string_view kind) {
          kind == "__Stat_Kind__";
 }
 
-absl::StatusOr<std::vector<v1::Entity>> metadata_of(const KvStore& store, Version at, const QueryPlan& plan,
-                                                    ReadSet& reads, ReadStats& stats) {
+absl::StatusOr<std::vector<v1::Entity>> metadata_of(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads,
+                                                    ReadStats& stats) {
   std::vector<v1::Entity> out;
-  Census census(store, plan, at, reads, stats);
+  Census census(snapshot, plan, reads, stats);
   const auto add = [&](const std::string& name) {
     out.push_back(census.entity(plan.kind, name));
     return absl::OkStatus();
@@ -203,10 +203,10 @@ absl::StatusOr<std::vector<v1::Entity>> metadata_of(const KvStore& store, Versio
       if (plan.kind == "__Stat_Total__") continue;
       v1::Entity& entity = out.emplace_back(census.entity(plan.kind, kind));
       (*entity.mutable_properties())["kind_name"].set_string_value(kind);
-      set_statistics(statistics, at, entity);
+      set_statistics(statistics, snapshot.at, entity);
     }
     if (plan.kind == "__Stat_Total__" && total.count > 0) {
-      set_statistics(total, at, out.emplace_back(census.entity(plan.kind, "total_entity_usage")));
+      set_statistics(total, snapshot.at, out.emplace_back(census.entity(plan.kind, "total_entity_usage")));
     }
   }
   return out;

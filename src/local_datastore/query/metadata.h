@@ -16,7 +16,7 @@ namespace ndb::local {
 bool is_metadata(std::string_view kind);
 
 // All entities of the plan's kind in its partition.
-absl::StatusOr<std::vector<v1::Entity>> metadata_of(const KvStore& store, Version at, const QueryPlan& plan,
-                                                    ReadSet& reads, ReadStats& stats);
+absl::StatusOr<std::vector<v1::Entity>> metadata_of(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads,
+                                                    ReadStats& stats);
 
 }  // namespace ndb::local

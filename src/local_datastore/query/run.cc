@@ -43,10 +43,9 @@ class Rival {
 // How the rows of a query are found.
 class Run {
  public:
-  Run(const KvStore& store, Version at, const QueryPlan& plan, std::size_t needed, ReadSet& reads, ReadStats& stats,
+  Run(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads, ReadStats& stats,
       const ConsumeRow& consume)
-      : store_(store),
-        at_(at),
+      : snapshot_(snapshot),
         plan_(plan),
         access_(plan, needed),
         reads_(reads),
@@ -54,8 +53,8 @@ class Run {
         maker_(plan),
         groups_(plan, consume),
         sorted_(plan.distinct > 0 ? kAllRows : needed, plan.wants_entities() ? kKeptBytes : 0),
-        entities_(store, at, plan, stats),
-        equalities_(store, at) {}
+        entities_(snapshot, plan, stats),
+        equalities_(snapshot) {}
 
   absl::Status run() {
     const std::string& first = plan_.orders[access_.first_order()].property;
@@ -103,7 +102,7 @@ class Run {
       std::int64_t& counter = plan_.kind.empty() ? stats_.entities : stats_.index_rows;
       for (std::string& space : spaces) {
         KeyRange range = access_.path_range(conjunction, space, streams && !access_.any_order(), backwards);
-        scans.emplace_back(store_, at_, std::move(space), std::move(range), backwards, counter);
+        scans.emplace_back(snapshot_, std::move(space), std::move(range), backwards, counter);
       }
       joins.emplace_back(std::move(scans), [this, &conjunction](std::string_view path) {
         return allows_path(conjunction, access_.keys_of_partition(), path);
@@ -128,7 +127,7 @@ class Run {
     const bool streams = access_.any_order() || access_.index_has_order();
     const bool one_each = streams && !access_.any_order() && plan_.distinct == 1;
     const bool covered = access_.covers_entries(property);
-    ValueScan scan(store_, at_, index_of(plan_.partition, plan_.kind, property), access_.intervals_of(property),
+    ValueScan scan(snapshot_, index_of(plan_.partition, plan_.kind, property), access_.intervals_of(property),
                    plan_.orders[order].descending, access_.start_of(order, streams), stats_.index_rows);
     std::string value;
     bool wanted = true;
@@ -243,8 +242,7 @@ class Run {
     std::string path;
   };
 
-  const KvStore& store_;
-  const Version at_;
+  const Snapshot snapshot_;
   const QueryPlan& plan_;
   const QueryAccess access_;
   ReadSet& reads_;
@@ -261,9 +259,9 @@ class Run {
 
 }  // namespace
 
-absl::Status for_each_row(const KvStore& store, Version at, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+absl::Status for_each_row(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
                           ReadStats& stats, const ConsumeRow& consume) {
-  return Run(store, at, plan, needed, reads, stats, consume).run();
+  return Run(snapshot, plan, needed, reads, stats, consume).run();
 }
 
 absl::Status for_each_row_of(const std::vector<v1::Entity>& entities, const QueryPlan& plan, std::size_t needed,
@@ -284,8 +282,8 @@ absl::Status for_each_row_of(const std::vector<v1::Entity>& entities, const Quer
   return absl::OkStatus();
 }
 
-EntityReader::EntityReader(const KvStore& store, Version at, const QueryPlan& plan, ReadStats& stats)
-    : reader_(store, at), space_(entities_of(plan.partition)), stats_(stats) {}
+EntityReader::EntityReader(const Snapshot& snapshot, const QueryPlan& plan, ReadStats& stats)
+    : reader_(snapshot), space_(entities_of(plan.partition)), stats_(stats) {}
 
 absl::StatusOr<StoredEntity> EntityReader::read(std::string_view path) {
   NDB_ASSIGN_OR_RETURN(const std::optional<Row> found, reader_.find(cat(space_, path)));

@@ -19,7 +19,7 @@ namespace ndb::local {
 // caller takes at most `needed` rows; kAnyOrder: all, in whatever order. What was looked at goes into `reads`. Equality
 // filters are joined, an order or inequality walks its index, and entities are fetched only where indexes do not say
 // which rows there are; rows are sorted only where no index has their order.
-absl::Status for_each_row(const KvStore& store, Version at, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+absl::Status for_each_row(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
                           ReadStats& stats, const ConsumeRow& consume);
 
 // The same over entities that are in no store.
@@ -29,7 +29,7 @@ absl::Status for_each_row_of(const std::vector<v1::Entity>& entities, const Quer
 // Reads the entities that rows come without. One thread.
 class EntityReader {
  public:
-  EntityReader(const KvStore& store, Version at, const QueryPlan& plan, ReadStats& stats);
+  EntityReader(const Snapshot& snapshot, const QueryPlan& plan, ReadStats& stats);
 
   // By its encode_path(). Lives until the next one is read.
   absl::StatusOr<StoredEntity> read(std::string_view path);

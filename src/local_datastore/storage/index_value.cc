@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "base/strings.h"
-#include "local_datastore/rules.h"
 
 namespace ndb::local {
 namespace {
@@ -87,7 +86,7 @@ void append_index_value(std::string& out, const v1::Value& value) {
       break;
     case v1::Value::kTimestampValue:
       out.push_back(kIndexFixedPoint);
-      append_fixed_point(out, to_version(value.timestamp_value()));
+      append_fixed_point(out, to_micros(value.timestamp_value()));
       break;
     case v1::Value::kDoubleValue:
       out.push_back(kIndexDouble);
@@ -311,7 +310,7 @@ bool decode_index_value(const IndexRow& row, v1::Value& value) {
       if (row.type == v1::Value::kIntegerValue) {
         value.set_integer_value(number);
       } else {
-        set_timestamp(*value.mutable_timestamp_value(), number);
+        set_micros(*value.mutable_timestamp_value(), number);
       }
       return true;
     }

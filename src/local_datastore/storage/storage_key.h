@@ -22,13 +22,11 @@
 #include <string_view>
 
 #include "google/datastore/v1/entity.pb.h"
+#include "local_datastore/version.h"
 
 namespace ndb::local {
 
 namespace v1 = google::datastore::v1;
-
-// Timestamps and versions: microseconds since 1970.
-using Version = std::int64_t;
 
 void append_escaped(std::string& out, std::string_view text);
 void append_big_endian(std::string& out, std::uint64_t number);
@@ -75,10 +73,10 @@ std::string after_prefix(std::string_view prefix);
 std::string after_row(std::string_view row);
 
 inline void append_version(std::string& out, Version version) {
-  append_big_endian(out, ~static_cast<std::uint64_t>(version));
+  append_big_endian(out, ~static_cast<std::uint64_t>(version.micros()));
 }
 inline Version load_version(std::string_view eight_bytes) {
-  return static_cast<Version>(~load_big_endian(eight_bytes));
+  return Version(static_cast<std::int64_t>(~load_big_endian(eight_bytes)));
 }
 inline constexpr std::size_t kVersionSize = 8;
 

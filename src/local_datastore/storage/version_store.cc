@@ -23,7 +23,7 @@ Version version_of(std::string_view key) { return load_version(key.substr(key.si
 
 std::string garbage_key(Version version) {
   std::string out(1, 'G');
-  append_big_endian(out, static_cast<std::uint64_t>(version));
+  append_big_endian(out, static_cast<std::uint64_t>(version.micros()));
   return out;
 }
 
@@ -57,6 +57,7 @@ std::optional<Row> SnapshotReader::row_here() {
 }
 
 absl::StatusOr<std::optional<Row>> SnapshotReader::find(std::string_view key) {
+  NDB_RETURN_IF_ERROR(call_.check());
   cursor_.seek(versioned(key, at_));
   if (!cursor_.valid()) {
     NDB_RETURN_IF_ERROR(cursor_.status());
@@ -85,13 +86,14 @@ void SnapshotReader::skip_versions() {
     cursor_.next();
   }
   if (cursor_.valid() && row_of(cursor_.key()) == current_) {
-    cursor_.seek(versioned(current_, 0));  // the oldest that can be
+    cursor_.seek(versioned(current_, Version()));  // the oldest that can be
     while (cursor_.valid() && row_of(cursor_.key()) == current_) cursor_.next();
   }
 }
 
 absl::StatusOr<std::optional<Row>> SnapshotReader::settle(std::string_view end) {
   while (cursor_.valid() && cursor_.key() < end) {
+    NDB_RETURN_IF_ERROR(call_.check());
     const std::string_view key = cursor_.key();
     current_.assign(row_of(key));
     if (version_of(key) > at_) {
@@ -118,6 +120,7 @@ absl::StatusOr<std::optional<Row>> SnapshotReader::previous(std::string_view beg
 // Backwards the oldest version of a row is met first.
 absl::StatusOr<std::optional<Row>> SnapshotReader::settle_back(std::string_view begin) {
   while (cursor_.valid() && cursor_.key() >= begin) {
+    NDB_RETURN_IF_ERROR(call_.check());
     current_.assign(row_of(cursor_.key()));
     if (version_of(cursor_.key()) <= at_) {
       cursor_.seek(versioned(current_, at_));
@@ -152,11 +155,11 @@ void RowWriter::finish() {
 }
 
 absl::StatusOr<std::size_t> collect_garbage(KvStore& store, Version horizon) {
-  const std::string end = garbage_key(horizon + 1);
+  const std::string end = garbage_key(horizon.next());
   std::size_t erased = 0;
   KvStore::Cursor lists = store.cursor();
-  for (lists.seek(garbage_key(0)); lists.valid() && lists.key() < end; lists.next()) {
-    const Version version = static_cast<Version>(load_big_endian(lists.key().substr(1)));
+  for (lists.seek(garbage_key(Version())); lists.valid() && lists.key() < end; lists.next()) {
+    const Version version(static_cast<std::int64_t>(load_big_endian(lists.key().substr(1))));
     KvStore::Batch batch;
     for (std::string_view rest = lists.value(); rest.size() >= sizeof(std::uint32_t);) {
       const std::size_t size = load_le<std::uint32_t>(rest);
@@ -176,13 +179,13 @@ absl::StatusOr<std::size_t> collect_garbage(KvStore& store, Version horizon) {
 StoredEntity to_entity(const Row& row) {
   if (row.value.size() < kHeaderSize) return {.version = row.version};
   return {.version = row.version,
-          .create_time = static_cast<Version>(load_le<std::uint64_t>(row.value)),
+          .create_time = Version(static_cast<std::int64_t>(load_le<std::uint64_t>(row.value))),
           .entity = row.value.substr(kHeaderSize)};
 }
 
 std::string entity_header(Version create_time) {
   std::string out;
-  append_le(out, static_cast<std::uint64_t>(create_time));
+  append_le(out, static_cast<std::uint64_t>(create_time.micros()));
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "local_datastore/call_context.h"
 #include "local_datastore/storage/kv_store.h"
 #include "local_datastore/storage/storage_key.h"
 
@@ -15,16 +16,23 @@ namespace ndb::local {
 // One version of a row. The views live until the reader that gave it moves.
 struct Row {
   std::string_view key{};
-  Version version = 0;
+  Version version{};
   std::string_view value{};  // never empty
 };
 
-// Rows as they were at one time. One thread, and not longer than the store.
+// The store as it was at one time, for one call. Both outlive it.
+struct Snapshot {
+  const KvStore& store;
+  Version at;
+  const CallContext& call;
+};
+
+// Rows of a snapshot. Every move asks whether the call may go on, so that whatever reads rows ends with its call. One
+// thread.
 class SnapshotReader {
  public:
-  SnapshotReader(const KvStore& store, Version at) : at_(at), cursor_(store.cursor()) {}
-
-  Version at() const { return at_; }
+  explicit SnapshotReader(const Snapshot& snapshot)
+      : call_(snapshot.call), at_(snapshot.at), cursor_(snapshot.store.cursor()) {}
 
   // The row of that key; absent if there was none, or it was erased.
   absl::StatusOr<std::optional<Row>> find(std::string_view key);
@@ -42,6 +50,7 @@ class SnapshotReader {
   std::optional<Row> row_here();
   void skip_versions();
 
+  const CallContext& call_;
   Version at_;
   KvStore::Cursor cursor_;
   std::string current_;  // the key of the row that the cursor is at
@@ -73,8 +82,8 @@ absl::StatusOr<std::size_t> collect_garbage(KvStore& store, Version horizon);
 // An entity as rows have it: the time of its creation (8 bytes, little-endian) before the serialized
 // google.datastore.v1.Entity, whose first field is its key.
 struct StoredEntity {
-  Version version = 0;
-  Version create_time = 0;
+  Version version{};
+  Version create_time{};
   std::string_view entity{};
 };
 StoredEntity to_entity(const Row& row);

@@ -6,8 +6,6 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "local_datastore/storage/storage_key.h"
-#include "local_datastore/storage/version_store.h"
 
 namespace ndb::local {
 namespace {
@@ -64,11 +62,11 @@ std::vector<std::string> PendingCommit::entities() const {
   return {rows.begin(), rows.end()};
 }
 
-absl::StatusOr<PendingCommit::Change*> PendingCommit::change_of(const v1::Key& key, const KvStore& store) {
+absl::StatusOr<PendingCommit::Change*> PendingCommit::change_of(const v1::Key& key, const Snapshot& newest) {
   StorageKey where(key);
   std::string row = where.entity();
   if (const auto found = changes_.find(row); found != changes_.end()) return &found->second;
-  SnapshotReader reader(store, kUncommitted);
+  SnapshotReader reader(newest);
   NDB_ASSIGN_OR_RETURN(const std::optional<Row> stored, reader.find(row));
   Change change{.where = std::move(where), .existed = stored.has_value()};
   if (stored.has_value()) {
@@ -84,7 +82,8 @@ absl::StatusOr<PendingCommit::Change*> PendingCommit::change_of(const v1::Key& k
   return &changes_.emplace(std::move(row), std::move(change)).first->second;
 }
 
-absl::Status PendingCommit::apply(const KvStore& store, Version request_time) {
+absl::Status PendingCommit::apply(const KvStore& store, Version request_time, const CallContext& call) {
+  const Snapshot newest{.store = store, .at = kUncommitted, .call = call};
   changes_.clear();
   touched_.clear();
   for (int i = 0; i < request_.mutations_size(); ++i) {
@@ -93,7 +92,7 @@ absl::Status PendingCommit::apply(const KvStore& store, Version request_time) {
     v1::MutationResult fresh;
     if (result.has_key()) *fresh.mutable_key() = std::move(*result.mutable_key());
     result = std::move(fresh);
-    NDB_ASSIGN_OR_RETURN(Change * change, change_of(key_of(mutation), store));
+    NDB_ASSIGN_OR_RETURN(Change * change, change_of(key_of(mutation), newest));
     NDB_RETURN_IF_ERROR(apply_mutation(mutation, request_time, change->state, result));
   }
   std::erase_if(changes_, [](const auto& item) {  // what stays as it was
@@ -143,16 +142,16 @@ void PendingCommit::write(Version commit_time, KvStore::Batch& batch) {
   }
   rows.finish();
   std::string last_commit;
-  append_le(last_commit, static_cast<std::uint64_t>(commit_time));
+  append_le(last_commit, static_cast<std::uint64_t>(commit_time.micros()));
   batch.put(kLastCommitKey, last_commit);
   response_.set_index_updates(index_updates);
 }
 
 absl::StatusOr<Version> load_last_commit(const KvStore& store) {
   NDB_ASSIGN_OR_RETURN(const std::optional<std::string> stored, store.get(kLastCommitKey));
-  if (!stored.has_value()) return 0;
+  if (!stored.has_value()) return Version();
   if (stored->size() != 8) return absl::DataLossError("the store's commit clock is damaged");
-  return static_cast<Version>(load_le<std::uint64_t>(*stored));
+  return Version(static_cast<std::int64_t>(load_le<std::uint64_t>(*stored)));
 }
 
 }  // namespace ndb::local

@@ -10,7 +10,7 @@
 #include "local_datastore/rules.h"
 #include "local_datastore/storage/id_allocator.h"
 #include "local_datastore/storage/index_value.h"
-#include "local_datastore/storage/kv_store.h"
+#include "local_datastore/storage/version_store.h"
 #include "local_datastore/write/mutation.h"
 
 namespace ndb::local {
@@ -35,7 +35,7 @@ class PendingCommit {
 
   // Applies the mutations to the newest versions. May be called again if the locks were lost. On an error nothing is to
   // be written.
-  absl::Status apply(const KvStore& store, Version request_time);
+  absl::Status apply(const KvStore& store, Version request_time, const CallContext& call);
 
   // All rows whose readers see a difference, in their order: those of the entities, and those of indexes that lead to
   // them before or after, so that a range that somebody has read covers the contents of what it leads to.
@@ -52,7 +52,7 @@ class PendingCommit {
     IndexRows before{};
     IndexRows after{};
   };
-  absl::StatusOr<Change*> change_of(const v1::Key& key, const KvStore& store);
+  absl::StatusOr<Change*> change_of(const v1::Key& key, const Snapshot& newest);
 
   v1::CommitRequest& request_;
   v1::CommitResponse& response_;
@@ -60,7 +60,7 @@ class PendingCommit {
   std::vector<std::string> touched_;
 };
 
-// The time of the last commit that wrote; 0 in an empty store.
+// The time of the last commit that wrote; zero in an empty store.
 absl::StatusOr<Version> load_last_commit(const KvStore& store);
 
 }  // namespace ndb::local

@@ -28,7 +28,7 @@ const v1::Entity& entity_of(const v1::Mutation& mutation) {
 bool conflicts(const v1::Mutation& mutation, const EntityState& state) {
   switch (mutation.conflict_detection_strategy_case()) {
     case v1::Mutation::kBaseVersion:
-      return mutation.base_version() != state.version;
+      return mutation.base_version() != state.version.micros();
     case v1::Mutation::kUpdateTime:
       return !state.exists || to_version(mutation.update_time()) != state.version;
     default:
@@ -81,7 +81,7 @@ absl::Status write_entity(const v1::Mutation& mutation, Version request_time, En
 }
 
 void report(const EntityState& state, v1::MutationResult& result) {
-  result.set_version(state.exists ? state.version : kUncommitted);
+  result.set_version((state.exists ? state.version : kUncommitted).micros());
   if (!state.exists) return;
   set_timestamp(*result.mutable_update_time(), state.version);
   set_timestamp(*result.mutable_create_time(), state.create_time);
@@ -149,7 +149,7 @@ absl::Status apply_mutation(const v1::Mutation& mutation, Version request_time, 
   }
   if (mutation.has_delete_()) {
     state = EntityState{};
-    result.set_version(kUncommitted);
+    result.set_version(kUncommitted.micros());
     return absl::OkStatus();
   }
   if (mutation.has_insert() && state.exists) {
@@ -164,7 +164,7 @@ absl::Status apply_mutation(const v1::Mutation& mutation, Version request_time, 
 }
 
 void set_commit_time(v1::MutationResult& result, Version commit_time) {
-  if (result.version() == kUncommitted) result.set_version(commit_time);
+  if (result.version() == kUncommitted.micros()) result.set_version(commit_time.micros());
   if (result.has_update_time() && to_version(result.update_time()) == kUncommitted) {
     set_timestamp(*result.mutable_update_time(), commit_time);
   }

@@ -5,17 +5,18 @@
 
 #include "absl/status/status.h"
 #include "local_datastore/rules.h"
+#include "local_datastore/version.h"
 
 namespace ndb::local {
 
 // The time of a commit that has none yet: it gets its time when it has all its locks.
-inline constexpr Version kUncommitted = Version{1} << 62;
+inline constexpr Version kUncommitted{std::int64_t{1} << 62};
 
 // An entity between two mutations of a commit.
 struct EntityState {
   bool exists = false;
-  Version version = 0;  // 0 if it does not exist
-  Version create_time = 0;
+  Version version{};  // zero if it does not exist
+  Version create_time{};
   std::string entity{};  // serialized
 };
 

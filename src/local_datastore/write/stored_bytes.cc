@@ -17,7 +17,7 @@ void set_entity_bytes(v1::EntityResult& result, std::string_view entity) {
 }
 
 void set_versions(const StoredEntity& stored, v1::EntityResult& result) {
-  result.set_version(stored.version);
+  result.set_version(stored.version.micros());
   set_timestamp(*result.mutable_update_time(), stored.version);
   set_timestamp(*result.mutable_create_time(), stored.create_time);
 }

@@ -116,7 +116,7 @@ void remove_all(v1::Value& value, const v1::ArrayValue& elements) {
 // Milliseconds, so that every transform of a commit writes the same time as the cloud would.
 void set_request_time(v1::Value& value, Version request_time) {
   if (!value.has_timestamp_value()) value.clear_meaning();
-  set_timestamp(*value.mutable_timestamp_value(), request_time / 1000 * 1000);
+  set_micros(*value.mutable_timestamp_value(), request_time.micros() / 1000 * 1000);
 }
 
 absl::Status check_number(v1::Value& operand, const Scope& scope) {

@@ -3,6 +3,7 @@
 
 #include "absl/status/status.h"
 #include "local_datastore/rules.h"
+#include "local_datastore/version.h"
 
 namespace ndb::local {
 

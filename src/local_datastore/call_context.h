@@ -1,0 +1,55 @@
+// How long a call may go on: until its client is gone, its deadline has passed, or the server stops.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+
+namespace ndb::local {
+
+// Made by whoever carries the call. Every loop and every wait of the engine asks it, so that a call ends soon after
+// nobody wants its answer any more. Thread-safe; outlives the call.
+class CallContext {
+ public:
+  CallContext() = default;  // goes on until cancel()
+  // The clock outlives it.
+  CallContext(const Clock& clock, Monotonic deadline) : clock_(&clock), deadline_(deadline) {}
+  CallContext(const CallContext&) = delete;
+  CallContext& operator=(const CallContext&) = delete;
+
+  // Ends the call with `reason`, which is not OK: CANCELLED if its client has gone, UNAVAILABLE if the server stops.
+  // The first reason counts.
+  void cancel(absl::Status reason);
+
+  // OK while the call may go on; then the reason of its end, or DEADLINE_EXCEEDED. Cheap enough for every row of a
+  // scan.
+  absl::Status check() const;
+
+  using Limit = std::optional<std::chrono::nanoseconds>;
+
+  // Waits until ready() is true, the call has ended, or `limit` has passed. Gives ready(), which is called with the
+  // mutex held, as all that may change its answer notify the condition.
+  template <class Ready>
+  bool wait(Condition& condition, Mutex& mutex, Limit limit, Ready ready) const NDB_REQUIRES(mutex) {
+    if (const Limit left = time_left(); left.has_value()) limit = limit.has_value() ? std::min(*limit, *left) : *left;
+    if (!limit.has_value()) return condition.wait(mutex, stop_.get_token(), std::move(ready));
+    return condition.wait_for(mutex, stop_.get_token(), *limit, std::move(ready));
+  }
+
+ private:
+  Limit time_left() const;
+
+  const Clock* clock_ = nullptr;  // of the deadline, if there is one
+  Monotonic deadline_{};
+  std::stop_source stop_;
+  mutable Mutex mutex_;
+  absl::Status reason_ NDB_GUARDED_BY(mutex_);
+};
+
+}  // namespace ndb::local
