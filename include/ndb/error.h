@@ -2,9 +2,10 @@
 // has try_get() for code that wants no exceptions. Absence of an entity is not an error.
 #pragma once
 
+#include <exception>
 #include <stdexcept>
-#include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 
@@ -21,27 +22,45 @@ class Error : public std::runtime_error {
   absl::Status status_;
 };
 
-// Subclasses carry NDB's names, for callers that tell them apart. Each can be made from a message alone.
-#define NDB_ERROR_CLASS_(Name, code)                                 \
+// The subclasses, which carry NDB's names, for callers that tell them apart. Each can be made from a message alone, and
+// then has the code that stands here; the library knows each by the third name as well (base/error.h).
+#define NDB_ERROR_CLASSES_(X)                                         \
+  /* no context, or one of another thread */                          \
+  X(ContextError, kFailedPrecondition, context_error)                 \
+  /* an option or argument that makes no sense */                     \
+  X(BadArgumentError, kInvalidArgument, bad_argument)                 \
+  /* a key that is malformed, incomplete or over its limits */        \
+  X(BadKeyError, kInvalidArgument, bad_key)                           \
+  /* a property value that is refused */                              \
+  X(BadValueError, kInvalidArgument, bad_value)                       \
+  /* a filter on what can't be filtered */                            \
+  X(BadFilterError, kInvalidArgument, bad_filter)                     \
+  /* a query that makes no sense */                                   \
+  X(BadQueryError, kInvalidArgument, bad_query)                       \
+  /* a projection's result lacks the property */                      \
+  X(UnprojectedPropertyError, kInvalidArgument, unprojected_property) \
+  /* a call that is not allowed here, such as a nested transaction */ \
+  X(BadRequestError, kInvalidArgument, bad_request)                   \
+  /* no model class, or more than one, for a kind */                  \
+  X(KindError, kNotFound, kind_error)                                 \
+  /* put_if() found another version than it was told */               \
+  X(ConflictError, kFailedPrecondition, conflict)                     \
+  /* no attempt of a transaction could be committed */                \
+  X(TransactionFailedError, kAborted, transaction_failed)             \
+  /* thrown by a transaction's function to roll back silently */      \
+  X(Rollback, kCancelled, rolled_back)                                \
+  /* the future was cancelled */                                      \
+  X(Cancelled, kCancelled, cancelled)                                 \
+  /* waiting for a future that nothing can ever finish */             \
+  X(StuckError, kFailedPrecondition, stuck_error)
+
+#define NDB_ERROR_CLASS_(Name, code, function)                       \
   class Name : public Error {                                        \
    public:                                                           \
     explicit Name(std::string_view message);                         \
     explicit Name(absl::Status status) : Error(std::move(status)) {} \
-  }
-NDB_ERROR_CLASS_(ContextError, kFailedPrecondition);           // no context, or one of another thread
-NDB_ERROR_CLASS_(BadArgumentError, kInvalidArgument);          // an option or argument that makes no sense
-NDB_ERROR_CLASS_(BadKeyError, kInvalidArgument);               // a key that is malformed, incomplete or over its limits
-NDB_ERROR_CLASS_(BadValueError, kInvalidArgument);             // a property value that is refused
-NDB_ERROR_CLASS_(BadFilterError, kInvalidArgument);            // a filter on what can't be filtered
-NDB_ERROR_CLASS_(BadQueryError, kInvalidArgument);             // a query that makes no sense
-NDB_ERROR_CLASS_(UnprojectedPropertyError, kInvalidArgument);  // a projection's result lacks the property
-NDB_ERROR_CLASS_(BadRequestError, kInvalidArgument);   // a call that is not allowed here, such as a nested transaction
-NDB_ERROR_CLASS_(KindError, kNotFound);                // no model class, or more than one, for a kind
-NDB_ERROR_CLASS_(ConflictError, kFailedPrecondition);  // put_if() found another version than it was told
-NDB_ERROR_CLASS_(TransactionFailedError, kAborted);    // no attempt of a transaction could be committed
-NDB_ERROR_CLASS_(Rollback, kCancelled);                // thrown by a transaction's function to roll back silently
-NDB_ERROR_CLASS_(Cancelled, kCancelled);               // the future was cancelled
-NDB_ERROR_CLASS_(StuckError, kFailedPrecondition);     // waiting for a future that nothing can ever finish
+  };
+NDB_ERROR_CLASSES_(NDB_ERROR_CLASS_)
 #undef NDB_ERROR_CLASS_
 
 // Throws `status` (which must not be OK) as the subclass that it was made for, else as Error.

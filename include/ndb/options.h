@@ -18,16 +18,28 @@ struct Flag {
   bool value;
 };
 
-// A memcache time-out in seconds. 0 is unlimited (NDB manual). A negative or sub-second value is a BadValueError when
-// the call is made; it is kept here as it was given, so that the message can name it.
+// A memcache time-out: a number of seconds, or a duration. 0 is unlimited (NDB manual). A negative or sub-second value
+// is a BadValueError when the call is made; it is kept here as it was given, so that the message can name it. What is
+// no whole number of milliseconds is rounded away from 0, so that it does not become unlimited, and what is longer than
+// milliseconds can count becomes the longest time that they can.
 struct Timeout {
   template <std::integral I>
     requires(!std::same_as<I, bool>)
-  constexpr Timeout(I seconds) : milliseconds(std::chrono::seconds(static_cast<std::int64_t>(seconds))) {}
+  constexpr Timeout(I seconds) : Timeout(std::chrono::duration<I>(seconds)) {}
   template <class Rep, class Period>
-  constexpr Timeout(std::chrono::duration<Rep, Period> d)
-      : milliseconds(std::chrono::ceil<std::chrono::milliseconds>(d)) {}
+  constexpr Timeout(std::chrono::duration<Rep, Period> d) : milliseconds(rounded(d)) {}
   std::chrono::milliseconds milliseconds;
+
+ private:
+  template <class Rep, class Period>
+  static constexpr std::chrono::milliseconds rounded(std::chrono::duration<Rep, Period> d) {
+    using std::chrono::milliseconds;
+    using Real = std::chrono::duration<long double, std::milli>;
+    const Real exact(d);
+    if (exact >= Real(milliseconds::max())) return milliseconds::max();
+    if (exact <= Real(milliseconds::min())) return milliseconds::min();
+    return exact < Real::zero() ? std::chrono::floor<milliseconds>(d) : std::chrono::ceil<milliseconds>(d);
+  }
 };
 
 // Programs that name different memcached servers write and read an entity in different places. What a client does that

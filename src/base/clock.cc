@@ -13,7 +13,7 @@ class SystemClock final : public Clock {
   Monotonic monotonic() const override {
     timespec t{};
     clock_gettime(CLOCK_BOOTTIME, &t);
-    return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+    return Monotonic(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
   }
 };
 

@@ -2,24 +2,26 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "ndb/error.h"
 
 namespace ndb {
 
-// A status that throw_error() throws as the class named. The code is that of the class.
-absl::Status bad_argument(std::string_view message);
-absl::Status bad_key(std::string_view message);
-absl::Status bad_value(std::string_view message);
-absl::Status bad_filter(std::string_view message);
-absl::Status bad_query(std::string_view message);
-absl::Status bad_request(std::string_view message);
-absl::Status context_error(std::string_view message);
-absl::Status kind_error(std::string_view message);
-absl::Status conflict(std::string_view message);
-absl::Status transaction_failed(std::string_view message);
-absl::Status stuck_error(std::string_view message);
+// For each class a function that makes a status of it: throw_error(bad_key(message)) throws a BadKeyError. The code of
+// the status is that of the class.
+#define NDB_ERROR_FUNCTION_(Name, code, function) absl::Status function(std::string_view message);
+NDB_ERROR_CLASSES_(NDB_ERROR_FUNCTION_)
+#undef NDB_ERROR_FUNCTION_
+
+// What the API does with a result of the code below it.
+template <class T>
+T value_or_throw(absl::StatusOr<T> result) {
+  if (!result.ok()) throw_error(result.status());
+  return *std::move(result);
+}
 
 // `status` with `what: ` before its message; code and payloads are kept.
 absl::Status annotate(const absl::Status& status, std::string_view what);

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/hash.h"
+
 namespace ndb {
 
 // Four counters of four bits for a hash, in half a cache line; what several hashes share only makes an estimate too
@@ -25,7 +27,7 @@ class FrequencySketch {
   std::size_t keys() const { return lines_.size() * 8; }
 
   void count(std::size_t hash) {
-    const std::uint64_t h = scramble(hash);
+    const std::uint64_t h = mix_bits(hash);  // hashes of integers may be the integers
     Line& line = lines_[h & (lines_.size() - 1)];
     bool counted = false;
     for (std::size_t row = 0; row < line.size(); ++row) {
@@ -38,7 +40,7 @@ class FrequencySketch {
   }
 
   int estimate(std::size_t hash) const {
-    const std::uint64_t h = scramble(hash);
+    const std::uint64_t h = mix_bits(hash);
     const Line& line = lines_[h & (lines_.size() - 1)];
     std::uint64_t least = kMost;
     for (std::size_t row = 0; row < line.size(); ++row) least = std::min(least, line[row] >> shift_of(h, row) & kMost);
@@ -49,10 +51,6 @@ class FrequencySketch {
   using Line = std::array<std::uint64_t, 4>;
   static constexpr std::size_t kMostLines = std::size_t{1} << 24;
 
-  static std::uint64_t scramble(std::uint64_t x) {  // hashes of integers may be the integers
-    x = (x ^ (x >> 32)) * 0x9E3779B97F4A7C15;
-    return x ^ (x >> 29);
-  }
   static std::size_t shift_of(std::uint64_t h, std::size_t row) { return (h >> (32 + 8 * row) & 0xF) * 4; }
   std::size_t halving_period() const { return 10 * keys(); }
 

@@ -39,6 +39,11 @@ std::string cat(const Piece&... pieces) {
 std::string base64url_encode(std::string_view bytes);
 std::optional<std::string> base64url_decode(std::string_view text);
 
+// Percent-encoding (RFC 3986): letters, digits and "-_.~" stay, every other byte becomes %XX, so that the text is
+// ASCII without blanks. Decoding gives nullopt where a % is not followed by two hexadecimal digits.
+std::string percent_encoded(std::string_view text);
+std::optional<std::string> percent_decoded(std::string_view text);
+
 // The 32 bytes of SHA-256.
 std::string sha256(std::string_view bytes);
 
@@ -60,11 +65,5 @@ Unsigned load_le(std::string_view in, std::size_t offset = 0) {
   }
   return value;
 }
-
-// Transparent hashing, so that maps keyed by std::string are searched by std::string_view without a copy.
-struct StringHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
-};
 
 }  // namespace ndb

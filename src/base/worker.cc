@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/clock.h"
+
 namespace ndb {
 
 void Worker::wake() {
@@ -28,11 +30,14 @@ void Worker::run() {
   while (true) {
     {
       const MutexLock hold(mutex_);
-      const auto due = std::chrono::steady_clock::now() + pause.value_or(std::chrono::milliseconds(0));
+      const Clock& clock = Clock::system();
+      const Monotonic due = clock.monotonic() + pause.value_or(std::chrono::milliseconds(0));
       while (!stopping_ && !awake_) {
         if (!pause) {
           changed_.wait(mutex_);
-        } else if (changed_.wait_until(mutex_, due) == std::cv_status::timeout) {
+        } else if (const auto left = due - clock.monotonic(); left.count() > 0) {
+          changed_.wait_for(mutex_, left);
+        } else {
           break;
         }
       }

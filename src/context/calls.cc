@@ -183,7 +183,7 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   const auto prepare = [&]() -> absl::Status {
     NDB_ASSIGN_OR_RETURN(write.key, context.qualify(handle.key()));
     NDB_RETURN_IF_ERROR(check_kind(write.key, info));
-    NDB_RETURN_IF_ERROR(before_put(payload, write.key, Clock::system().now()));
+    NDB_RETURN_IF_ERROR(before_put(payload, write.key, context.core->clock->now()));
     NDB_ASSIGN_OR_RETURN(write.policy, context.decide(write.key, options));
     if (base_version) NDB_RETURN_IF_ERROR(check_put_if(context, write));
     if (!write.policy.datastore && !write.key.is_complete()) {

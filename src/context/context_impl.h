@@ -185,10 +185,5 @@ namespace ndb {
 inline void throw_if_error(const absl::Status& status) {
   if (!status.ok()) throw_error(status);
 }
-template <class T>
-T value_or_throw(absl::StatusOr<T> result) {
-  if (!result.ok()) throw_error(result.status());
-  return *std::move(result);
-}
 
 }  // namespace ndb

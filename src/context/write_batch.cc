@@ -1,11 +1,11 @@
 #include "context/write_batch.h"
 
 #include <algorithm>
-#include <random>
 #include <span>
 #include <string_view>
 #include <utility>
 
+#include "base/backoff.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "memcache/transitions.h"
@@ -57,9 +57,9 @@ absl::Status write_cached(Context::Impl& context, const Write& write) {
 }
 
 std::chrono::milliseconds backoff(int attempt) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  const auto longest = std::min<std::int64_t>(100LL << std::min(attempt, 10), 30'000);
-  return std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(1, longest)(random));
+  constexpr Backoff kBackoff{
+      .initial = std::chrono::milliseconds(100), .maximum = std::chrono::seconds(30), .multiplier = 2, .least = 0};
+  return std::chrono::ceil<std::chrono::milliseconds>(kBackoff.delay(attempt + 1));
 }
 
 void WriteBatch::add(Write write) {

@@ -2,8 +2,6 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <algorithm>
-#include <random>
 #include <string_view>
 #include <vector>
 
@@ -21,22 +19,7 @@ constexpr absl::string_view kResentUrl = "ndb/resent";
 
 thread_local int deliveries = 0;
 
-// `text` as it stands in an URL; this also keeps characters that gRPC refuses out of the headers.
-std::string percent_encoded(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-        std::string_view("-_.~").find(c) != std::string_view::npos) {
-      out += c;
-    } else {
-      out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
-    }
-  }
-  return out;
-}
-
+// Percent-encoding also keeps characters that gRPC refuses out of the headers.
 std::string routing_header(const StubConfig& config) {
   const std::string project = cat("project_id=", percent_encoded(config.project));
   return config.database.empty() ? project : cat(project, "&database_id=", percent_encoded(config.database));
@@ -49,13 +32,6 @@ std::string resource_prefix_header(const StubConfig& config) {
 
 gpr_timespec from_now(std::chrono::microseconds delay) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(delay.count(), GPR_TIMESPAN));
-}
-
-// A delay from the upper half of `bound`, so that clients that failed together do not come back together.
-std::chrono::microseconds jittered(double bound) {
-  thread_local std::minstd_rand random{std::random_device{}()};
-  return std::chrono::microseconds(
-      static_cast<std::int64_t>(std::uniform_real_distribution<double>(bound / 2, bound)(random)));
 }
 
 absl::Status shut_down_error(const Rpc& rpc) {
@@ -134,8 +110,8 @@ Call::Call(std::shared_ptr<Session> session, const Rpc& rpc, const CallOptions& 
       rpc_(rpc),
       options_(options),
       deadline_(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
-                             gpr_time_from_millis(options.deadline.value_or(kDefaultDeadline).count(), GPR_TIMESPAN))),
-      backoff_(static_cast<double>(session_->config().backoff.initial.count())) {}
+                             gpr_time_from_millis(options.deadline.value_or(kDefaultDeadline).count(), GPR_TIMESPAN))) {
+}
 
 bool Call::delivering() { return deliveries > 0; }
 
@@ -182,9 +158,7 @@ bool Call::may_retry(grpc::StatusCode code) const {
 }
 
 void Call::retry_later(absl::Status error) {
-  const Backoff& backoff = session_->config().backoff;
-  const gpr_timespec when = from_now(jittered(backoff_));
-  backoff_ = std::min(backoff_ * backoff.multiplier, static_cast<double>(backoff.maximum.count()));
+  const gpr_timespec when = from_now(session_->config().backoff.delay(attempts_));
   if (gpr_time_cmp(when, deadline_) >= 0) return finish(std::move(error));
   {
     const MutexLock lock(mutex_);

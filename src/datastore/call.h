@@ -87,7 +87,6 @@ class Call : public std::enable_shared_from_this<Call> {
   const CallOptions options_;
   const gpr_timespec deadline_;
   int attempts_ = 0;
-  double backoff_;  // microseconds; bound of the next delay
 
   Mutex mutex_;
   bool cancelled_ NDB_GUARDED_BY(mutex_) = false;

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/backoff.h"
 #include "datastore/channel.h"
 #include "ndb/wire/datastore.pb.h"
 
@@ -49,18 +50,11 @@ class Stub {
                            Done<wire::ReserveIdsResponse> done) = 0;
 };
 
-// Delays between attempts: each is drawn from the upper half of a bound that grows.
-struct Backoff {
-  std::chrono::microseconds initial = std::chrono::milliseconds(100);
-  std::chrono::microseconds maximum = std::chrono::seconds(60);
-  double multiplier = 1.3;
-};
-
 struct StubConfig {
   std::string project{};
   std::string database{};  // empty: the default database
   Channels channels{};     // from make_channels(); each attempt takes the next one
-  Backoff backoff{};
+  Backoff backoff{};       // between attempts; the defaults are those of the API's service config
 };
 
 // The stub over gRPC. Its destructor cancels the calls under way and returns when every `done` has; only when it runs

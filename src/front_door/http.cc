@@ -102,27 +102,10 @@ std::string json_error(const absl::Status& status, http::status code) {
   return text;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 // nullopt for what no identifier has: bytes that are not visible ASCII.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '%') {
-      const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-      const int low = high < 0 ? -1 : hex_digit(text[i + 2]);
-      if (low < 0) return std::nullopt;
-      c = static_cast<char>(high * 16 + low);
-      i += 2;
-    }
-    if (c <= ' ' || c > '~') return std::nullopt;
-    out.push_back(c);
-  }
+std::optional<std::string> decoded_identifier(std::string_view text) {
+  std::optional<std::string> out = percent_decoded(text);
+  if (out && std::ranges::any_of(*out, [](char c) { return c <= ' ' || c > '~'; })) return std::nullopt;
   return out;
 }
 
@@ -141,7 +124,7 @@ bool matches(std::string_view form, std::string_view path, std::vector<std::pair
     form.remove_prefix(end + 1);
     std::string_view value = path.substr(0, path.find('/'));
     if (form.starts_with(':')) value = value.substr(0, value.rfind(':'));
-    std::optional<std::string> decoded = percent_decoded(value);
+    std::optional<std::string> decoded = decoded_identifier(value);
     if (value.empty() || !decoded) return false;
     fields.emplace_back(name, *std::move(decoded));
     path.remove_prefix(value.size());
@@ -168,8 +151,8 @@ absl::Status parse_parameters(std::string_view target, Message& message) {
     const std::string_view parameter = rest.substr(0, rest.find('&'));
     rest.remove_prefix(std::min(rest.size(), parameter.size() + 1));
     const std::size_t equals = std::min(parameter.find('='), parameter.size());
-    const std::optional<std::string> name = percent_decoded(parameter.substr(0, equals));
-    std::optional<std::string> value = percent_decoded(parameter.substr(std::min(equals + 1, parameter.size())));
+    const std::optional<std::string> name = decoded_identifier(parameter.substr(0, equals));
+    std::optional<std::string> value = decoded_identifier(parameter.substr(std::min(equals + 1, parameter.size())));
     if (!name || !value) {
       return absl::InvalidArgumentError("The parameters of a request must be visible ASCII, or encoded so.");
     }

@@ -28,7 +28,7 @@ absl::Status look_up(const Snapshot& snapshot, const v1::LookupRequest& request,
   response.clear_missing();
   response.clear_deferred();
   SnapshotReader reader(snapshot);
-  std::unordered_set<std::string> seen;
+  std::unordered_set<std::string, StringHash> seen;
   std::size_t bytes = 0;
   for (const v1::Key& key : request.keys()) {
     std::string row = StorageKey(key).entity();

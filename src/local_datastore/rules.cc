@@ -137,8 +137,6 @@ class EntityRules {
 
 }  // namespace
 
-bool is_reserved(std::string_view name) { return name.size() >= 4 && name.starts_with("__") && name.ends_with("__"); }
-
 bool is_incomplete(const v1::Key& key) {
   if (key.path_size() == 0) return true;
   const v1::Key::PathElement& last = key.path(key.path_size() - 1);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "base/names.h"
 #include "google/datastore/v1/datastore.pb.h"
 
 namespace ndb::local {
@@ -58,9 +59,6 @@ absl::Status check_depth(std::string_view property, std::size_t depth);
 absl::Status check_operand(v1::Value& value, const Scope& scope);
 
 absl::Status check_property_name(std::string_view name);
-
-// __x__
-bool is_reserved(std::string_view name);
 
 // [Person: "ada", Account: 7], as messages show paths.
 std::string describe_path(const v1::Key& key);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/strings.h"
 #include "memcache/memcache_gateway.h"
 
@@ -20,15 +21,8 @@ constexpr int kResets = 3;  // attempts
 
 std::string raw_name(std::string_view key) { return plain_name(kRawPrefix, key); }
 
-// Scrambles the bits of a number, one to one.
-std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
-  x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
-  return x ^ (x >> 31);
-}
-
 // A token is a CAS unique hidden under its epoch. Read under another epoch it is some number that no item has.
-std::uint64_t from_token(std::uint64_t token, std::uint64_t epoch) { return token == 0 ? 0 : token ^ mix(epoch); }
+std::uint64_t from_token(std::uint64_t token, std::uint64_t epoch) { return token == 0 ? 0 : token ^ mix_bits(epoch); }
 
 }  // namespace
 
@@ -39,7 +33,7 @@ Store new_tag(Verb verb, seconds timeout, WallTime now) {
   return {.verb = verb, .body = std::move(body), .ttl = memcached_ttl(timeout, now)};
 }
 
-std::uint64_t to_token(const Unique& unique) { return unique.cas == 0 ? 0 : unique.cas ^ mix(unique.epoch); }
+std::uint64_t to_token(const Unique& unique) { return unique.cas == 0 ? 0 : unique.cas ^ mix_bits(unique.epoch); }
 
 // Keys that memcached would refuse are hashed, and so are those that could be taken for a hash.
 std::string plain_name(std::string_view prefix, std::string_view key) {

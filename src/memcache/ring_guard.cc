@@ -36,10 +36,10 @@ std::string sorted_list(const Cluster& cluster) {
 
 bool RingGuard::agrees() {
   if (cluster_.config().ring_check == RingCheck::kOff) return true;
-  Monotonic::rep due = next_.load(std::memory_order_relaxed);
+  Monotonic due = next_.load(std::memory_order_relaxed);
   const Monotonic now = cluster_.clock().monotonic();
   // Of those who find it due one checks; it sets the next time itself.
-  if (now.count() >= due && next_.compare_exchange_strong(due, (now + kInterval).count())) check();
+  if (now >= due && next_.compare_exchange_strong(due, now + kInterval)) check();
   return agrees_.load(std::memory_order_relaxed);
 }
 
@@ -55,7 +55,7 @@ void RingGuard::check() {
   agrees_ = !differs;
   const bool fencing = cluster_.config().ring_check == RingCheck::kEnforce && (differs || silent);
   const auto pause = fencing ? kFencedRetry : silent ? kRetry : kInterval;
-  next_ = (cluster_.clock().monotonic() + pause).count();
+  next_ = cluster_.clock().monotonic() + pause;
 }
 
 RingGuard::Answer RingGuard::ask(std::size_t server, const std::string& list) {

@@ -33,7 +33,7 @@ class RingGuard {
   Answer ask(std::size_t server, const std::string& list);
 
   Cluster& cluster_;
-  std::atomic<Monotonic::rep> next_{0};
+  std::atomic<Monotonic> next_{Monotonic()};
   std::atomic<bool> agrees_{true};
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/names.h"
 #include "base/strings.h"
 #include "model/compression.h"
 #include "model/entity_wire.h"
@@ -361,7 +362,7 @@ void Encoder::properties(const std::map<std::string, Value, std::less<>>& proper
     const auto& [name, property_value] = *it;
     if (name.empty() || name.size() > kMaxNameBytes || !is_utf8(name)) {
       fail("has a name that is not of 1 to 1500 bytes of UTF-8");
-    } else if (name.size() >= 4 && name.starts_with("__") && name.ends_with("__")) {
+    } else if (is_reserved(name)) {
       fail("has a name of the form __x__, which belongs to the Datastore");
     }
     const std::size_t before = size();

@@ -1,14 +1,13 @@
 // Entities as JSON. Values pass through ndb::Value, and what JSON cannot tell is told by the class.
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <ctime>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
 #include "absl/strings/escaping.h"
 #include "base/error.h"
+#include "base/rfc3339.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "ndb/detail/model_info.h"
@@ -150,54 +149,6 @@ std::string shown(const Json& json) {
   std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() > kLimit) text.replace(kLimit, std::string::npos, "...");
   return text;
-}
-
-// Of digits at the front of `text`, which it takes off.
-bool take_number(std::string_view& text, std::size_t digits, int& number) {
-  if (text.size() < digits || !std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(digits),
-                                           [](char c) { return c >= '0' && c <= '9'; })) {
-    return false;
-  }
-  const char* const front = text.data();
-  std::from_chars(front, front + digits, number);
-  text.remove_prefix(digits);
-  return true;
-}
-bool take(std::string_view& text, char c) {
-  if (text.empty() || text.front() != c) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
-bool take_date(std::string_view& text, Timestamp& time) {
-  int year = 0, month = 0, day = 0;
-  if (!take_number(text, 4, year) || !take(text, '-') || !take_number(text, 2, month) || !take(text, '-') ||
-      !take_number(text, 2, day)) {
-    return false;
-  }
-  const std::chrono::year_month_day date{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
-                                         std::chrono::day(static_cast<unsigned>(day))};
-  time = std::chrono::sys_days(date);
-  return date.ok();
-}
-
-// With up to nine decimals, of which six count.
-bool take_time(std::string_view& text, Timestamp& time) {
-  int hours = 0, minutes = 0, seconds = 0, micros = 0;
-  if (!take_number(text, 2, hours) || !take(text, ':') || !take_number(text, 2, minutes) || !take(text, ':') ||
-      !take_number(text, 2, seconds) || hours > 23 || minutes > 59 || seconds > 59) {
-    return false;
-  }
-  if (take(text, '.')) {
-    std::size_t digits = 0;
-    while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') ++digits;
-    if (digits == 0 || digits > 9) return false;
-    for (std::size_t i = 0; i < 6; ++i) micros = 10 * micros + (i < digits ? text[i] - '0' : 0);
-    text.remove_prefix(digits);
-  }
-  time += std::chrono::hours(hours) + std::chrono::minutes(minutes) + std::chrono::seconds(seconds) +
-          std::chrono::microseconds(micros);
-  return true;
 }
 
 std::optional<double> special_number(const Json& json) {
@@ -345,30 +296,15 @@ class JsonReader {
     return wrong(json, R"(a point {"latitude": ..., "longitude": ...})");
   }
 
-  Value timestamp(const Json& json) {
-    Timestamp time{};
-    std::string_view text = text_of(json);
-    bool good = take_date(text, time) && take(text, 'T') && take_time(text, time);
-    if (good && !take(text, 'Z')) {
-      const int sign = take(text, '-') ? 1 : take(text, '+') ? -1 : 0;
-      int hours = 0, minutes = 0;
-      good = sign != 0 && take_number(text, 2, hours) && take(text, ':') && take_number(text, 2, minutes) &&
-             hours < 24 && minutes < 60;
-      time += sign * (std::chrono::hours(hours) + std::chrono::minutes(minutes));
-    }
-    return good && text.empty() ? Value(time) : wrong(json, "a time like 2026-01-02T03:04:05.678Z");
-  }
+  Value timestamp(const Json& json) { return time(json, "", "", "a time like 2026-01-02T03:04:05.678Z"); }
+  Value date(const Json& json) { return time(json, "", "T00:00:00Z", "a date like 2026-01-02"); }
+  Value time_of_day(const Json& json) { return time(json, "1970-01-01T", "Z", "a time of day like 03:04:05"); }
 
-  Value date(const Json& json) {
-    Timestamp time{};
-    std::string_view text = text_of(json);
-    return take_date(text, time) && text.empty() ? Value(time) : wrong(json, "a date like 2026-01-02");
-  }
-
-  Value time_of_day(const Json& json) {
-    Timestamp time{};
-    std::string_view text = text_of(json);
-    return take_time(text, time) && text.empty() ? Value(time) : wrong(json, "a time of day like 03:04:05");
+  // A text that is a time between what is put around it.
+  Value time(const Json& json, std::string_view before, std::string_view behind, std::string_view wanted) {
+    const std::optional<Timestamp> time =
+        json.is_string() ? parse_time(cat(before, json.get_ref<const std::string&>(), behind)) : std::nullopt;
+    return time ? Value(*time) : wrong(json, wanted);
   }
 
   // JSON does not say whether a value is indexed: it is where it can be.
@@ -378,9 +314,6 @@ class JsonReader {
     const bool small = characters.size() <= kMaxIndexedBytes;
     Value value(std::move(characters));
     return std::move(value.set_indexed(small));
-  }
-  static std::string_view text_of(const Json& json) {
-    return json.is_string() ? std::string_view(json.get_ref<const std::string&>()) : std::string_view();
   }
 
   template <class Read>

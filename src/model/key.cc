@@ -8,6 +8,8 @@
 
 #include "absl/container/inlined_vector.h"
 #include "base/error.h"
+#include "base/hash.h"
+#include "base/names.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "model/default_partition.h"
@@ -35,14 +37,6 @@ struct PartitionView {
   std::string_view project, database, namespace_;
 };
 using Path = absl::InlinedVector<Key::Element, 2>;
-
-template <class T>
-T value_or_throw(absl::StatusOr<T> result) {
-  if (!result.ok()) throw_error(result.status());
-  return *std::move(result);
-}
-
-bool is_reserved(std::string_view s) { return s.size() >= 4 && s.starts_with("__") && s.ends_with("__"); }
 
 absl::Status check_part(std::string_view what, std::string_view part) {
   if (part.empty()) return bad_key(cat("the ", what, " of a key is empty; it needs 1 to 1500 bytes"));
@@ -286,7 +280,7 @@ struct Key::Rep {
       return bad_key(cat("a key of kind ", quoted(path.back().kind), " has ", rep->bytes.size(),
                          " bytes in all; 6 KiB are allowed"));
     }
-    rep->hash = std::hash<std::string_view>()(rep->bytes);
+    rep->hash = seeded_hash(rep->bytes);
     parse_key(rep->bytes, rep->where, rep->path);
     return Key(std::move(rep));
   }

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
-#include <ctime>
 #include <ostream>
 
 #include "base/error.h"
+#include "base/rfc3339.h"
 #include "base/strings.h"
 #include "ndb/entity.h"
 
@@ -71,25 +70,6 @@ std::weak_ordering order(const Entity& a, const Entity& b) {
 std::string shown(double number) {
   char buffer[32];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, number).ptr};
-}
-
-std::string shown(Timestamp time) {                       // RFC 3339
-  constexpr auto kFarthest = std::chrono::days(3652059);  // about 10,000 years, beyond which floor() might overflow
-  if (time > Timestamp(kFarthest) || time < Timestamp(-kFarthest)) {
-    return cat(time.time_since_epoch().count(), "us since 1970");
-  }
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
-  const std::time_t count = seconds.time_since_epoch().count();
-  std::tm parts{};
-  gmtime_r(&count, &parts);
-  char buffer[64];
-  const std::size_t size = std::strftime(buffer, sizeof buffer, "%Y-%m-%dT%H:%M:%S", &parts);
-  std::string out(buffer, size);
-  if (const auto micros = (time - seconds).count(); micros != 0) {
-    std::snprintf(buffer, sizeof buffer, ".%06d", static_cast<int>(micros));
-    out += buffer;
-  }
-  return out + "Z";
 }
 
 }  // namespace
@@ -171,7 +151,7 @@ std::string Value::to_string() const {
     case ValueType::kDouble:
       return shown(as_double());
     case ValueType::kTimestamp:
-      return shown(as_timestamp());
+      return format_time(as_timestamp());
     case ValueType::kKey:
       return as_key().to_string();
     case ValueType::kString:

@@ -8,9 +8,8 @@
 #include <random>
 #include <utility>
 
-#include "absl/hash/hash.h"
-#include "absl/strings/string_view.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "ndb/error.h"
@@ -29,8 +28,6 @@ double random_fraction() {
   static thread_local std::minstd_rand random{std::random_device{}()};
   return std::uniform_real_distribution<double>(1e-9, 1.0 - 1e-9)(random);
 }
-
-std::size_t hash_of(std::string_view key) { return absl::HashOf(absl::string_view(key.data(), key.size())); }
 
 template <class Duration>
 Duration scaled(Duration duration, double factor) {
@@ -71,7 +68,7 @@ class TaggedCache::Get {
   Get(TaggedCache& cache, std::span<const std::string_view> keys, const Load& load, Surroundings& around)
       : cache_(cache), load_(load), around_(around), began_(cache.flights_.now()), now_(cache.clock_.monotonic()) {
     items_.resize(keys.size());
-    for (std::size_t i = 0; i < keys.size(); ++i) items_[i] = {.key = keys[i], .hash = hash_of(keys[i])};
+    for (std::size_t i = 0; i < keys.size(); ++i) items_[i] = {.key = keys[i], .hash = seeded_hash(keys[i])};
   }
 
   std::vector<Value> run() {
@@ -124,7 +121,7 @@ class TaggedCache::Get {
   void take_if_landed(Item& item);
   void lead();
   void load(std::span<Item*> led);
-  void keep(std::span<Item*> led, std::span<Loaded> loaded, Monotonic took);
+  void keep(std::span<Item*> led, std::span<Loaded> loaded, std::chrono::nanoseconds took);
   void fail(std::span<Item*> led, const std::exception_ptr& error);
   void wait();
 
@@ -250,7 +247,7 @@ void TaggedCache::Get::load(std::span<Item*> led) {
   std::vector<Loaded> loaded;
   const Monotonic start = cache_.clock_.monotonic();
   around_.apart(providing, [&] { loaded = load_(keys); });
-  const Monotonic took = cache_.clock_.monotonic() - start;
+  const std::chrono::nanoseconds took = cache_.clock_.monotonic() - start;
   if (loaded.size() != keys.size()) {
     throw BadValueError(cat("the provider of SharedCache ", quoted(cache_.options_.name), " was asked for ",
                             keys.size(), " values, but gave ", loaded.size()));
@@ -259,7 +256,7 @@ void TaggedCache::Get::load(std::span<Item*> led) {
 }
 
 // A value stays only if the tag that was read before it was computed is still the gold one.
-void TaggedCache::Get::keep(std::span<Item*> led, std::span<Loaded> loaded, Monotonic took) {
+void TaggedCache::Get::keep(std::span<Item*> led, std::span<Loaded> loaded, std::chrono::nanoseconds took) {
   std::vector<memcache::TagRead> tags;
   for (const Item* item : led) {
     tags.push_back({.name = cache_.tag_name(item->key), .timeout = cache_.new_tag_timeout()});
@@ -274,7 +271,7 @@ void TaggedCache::Get::keep(std::span<Item*> led, std::span<Loaded> loaded, Mono
 #endif
     Copy copy{.value = loaded[i].value, .tag = item.tag.value_or(memcache::Tag{}), .current = now};
     if (options.timeout.count() > 0) {
-      copy.expires = now + scaled(Monotonic(options.timeout), 1 - random_fraction() / 10);
+      copy.expires = now + scaled(std::chrono::nanoseconds(options.timeout), 1 - random_fraction() / 10);
       if (options.early_refresh > 0) {
         copy.renew = copy.expires - scaled(took, -options.early_refresh * std::log(random_fraction()));
       }
@@ -330,7 +327,7 @@ TaggedCache::TaggedCache(Options options, const Clock& clock)
 
 bool TaggedCache::find_fresh(std::string_view key, Value& value) {
   if (options_.max_staleness.count() == 0) return false;
-  const std::size_t hash = hash_of(key);
+  const std::size_t hash = seeded_hash(key);
   store_.expect_visit(hash);
   const Monotonic now = clock_.monotonic();
   bool fresh = false;
@@ -358,7 +355,7 @@ std::chrono::seconds TaggedCache::new_tag_timeout() const {
 void TaggedCache::forget(std::span<const std::string> keys) {
   for (const std::string& key : keys) {
     flights_.spoil(key);
-    store_.erase(key, hash_of(key));
+    store_.erase(key, seeded_hash(key));
   }
   counts_.invalidations += keys.size();
 }

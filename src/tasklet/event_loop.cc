@@ -125,9 +125,9 @@ void EventLoop::block() {
     sleep_until_(timers_.begin()->first);
     return;
   }
-  constexpr Monotonic kLongest = std::chrono::hours(1);  // in case the clock was moved
+  constexpr std::chrono::nanoseconds kLongest = std::chrono::hours(1);  // in case the clock was moved
   const bool timed = !timers_.empty() && !sleep_until_;
-  const Monotonic longest = timed ? std::min(timers_.begin()->first - now(), kLongest) : kLongest;
+  const auto longest = timed ? std::min(timers_.begin()->first - now(), kLongest) : kLongest;
   MutexLock lock(inbox_->mutex_);
   if (inbox_->callbacks_.empty()) inbox_->arrived_.wait_for(inbox_->mutex_, longest);
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/names.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "context/client_core.h"
@@ -69,9 +70,6 @@ class Output {
   std::string partial_{};  // what is written; empty: stdout, or finished
   std::ofstream file_;
 };
-
-// Kinds such as __Stat_Total__ are the Datastore's own and cannot be imported.
-bool is_reserved(std::string_view kind) { return kind.size() >= 4 && kind.starts_with("__") && kind.ends_with("__"); }
 
 class Export {
  public:

@@ -7,7 +7,6 @@
 #include <random>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 namespace ndb {
 namespace {
@@ -94,10 +93,25 @@ TEST(Strings, LittleEndianNumbers) {
   EXPECT_EQ(load_le<std::uint64_t>(out, 6), 0x8182838485868788);
 }
 
-TEST(Strings, MapsAreSearchedByStringView) {
-  const std::unordered_map<std::string, int, StringHash, std::equal_to<>> map = {{"ada", 36}};
-  EXPECT_EQ(map.find(std::string_view("adam", 3))->second, 36);
-  EXPECT_EQ(map.find(std::string_view("eve")), map.end());
+TEST(Strings, PercentEncoding) {
+  const struct {
+    std::string bytes;
+    std::string text;
+  } cases[] = {
+      {"", ""},
+      {"my-project_1.~", "my-project_1.~"},
+      {"example.com:shop", "example.com%3Ashop"},
+      {"a b/c&d=e%", "a%20b%2Fc%26d%3De%25"},
+      {"\xc3\xa9\0\xff"s, "%C3%A9%00%FF"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(percent_encoded(c.bytes), c.text);
+    EXPECT_EQ(percent_decoded(c.text), c.bytes) << c.text;
+  }
+  EXPECT_EQ(percent_decoded("%c3%a9 +"), "\xc3\xa9 +") << "small digits, and what needs no encoding here";
+  for (const char* malformed : {"%", "%4", "a%", "a%4", "%4g", "%g4", "%%41", "% 41", "%-1"}) {
+    EXPECT_EQ(percent_decoded(malformed), std::nullopt) << malformed;
+  }
 }
 
 }  // namespace

@@ -18,11 +18,13 @@ using ::testing::HasSubstr;
 class SuspendedClock final : public ndb::Clock {
  public:
   ndb::WallTime now() const override { return system().now(); }
-  ndb::Monotonic monotonic() const override { return system().monotonic() + ndb::Monotonic(passed_ += each_look); }
-  std::atomic<ndb::Monotonic::rep> each_look{0};
+  ndb::Monotonic monotonic() const override {
+    return system().monotonic() + std::chrono::nanoseconds(passed_ += each_look);
+  }
+  std::atomic<std::int64_t> each_look{0};  // nanoseconds
 
  private:
-  mutable std::atomic<ndb::Monotonic::rep> passed_{0};
+  mutable std::atomic<std::int64_t> passed_{0};
 };
 
 TEST_F(Transactions, AnUnknownOutcomeKeepsTheLocks) {
@@ -87,7 +89,7 @@ TEST_F(Transactions, UnderLocksThatMayHaveEndedNothingIsWritten) {
   };
   set("a", 1);
   in_new_context(client, [&] {
-    clock.each_look = ndb::Monotonic(std::chrono::minutes(2)).count();
+    clock.each_look = std::chrono::nanoseconds(std::chrono::minutes(2)).count();
     try {
       ndb::transaction([] { increment("a"); });
       ADD_FAILURE() << "it was committed";

@@ -33,6 +33,10 @@ tools: base memcache datastore context
 # How an include begins, and the rooms, or parts of one, that may have it. What no row mentions is open to all.
 libraries='
 libmemcached: memcache
+xxhash.h: base memcache
+zlib.h: model
+zstd.h: memcache
+nlohmann/: model tools
 rocksdb/: local_datastore/storage
 yaml-cpp/: local_datastore/composite
 boost/: tasklet front_door

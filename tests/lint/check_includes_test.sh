@@ -32,6 +32,7 @@ expect accept src/local_datastore/engine.cc '#include "local_datastore/storage/k
 expect accept src/local_datastore/query/run.cc '#include "local_datastore/rules.h"'
 expect accept src/local_datastore/query/run.cc '#include "google/datastore/v1/datastore.pb.h"'
 expect accept src/local_datastore/storage/kv_store.cc '#include <rocksdb/db.h>'
+expect accept src/model/json.cc '#include <nlohmann/json.hpp>'
 expect accept src/model/key.cc '// as in #include "context/context.h"'
 
 expect refuse include/ndb/key.h '#include "base/strings.h"'
@@ -54,6 +55,7 @@ expect refuse src/front_door/service.cc '#include "datastore/stub.h"'
 expect refuse src/query/query.cc '#include "key.h"'
 expect refuse src/context/context.cc '#include <libmemcached/memcached.h>'
 expect refuse src/context/context.cc '#include "google/datastore/v1/datastore.pb.h"'
+expect refuse src/local_datastore/rules.cc '#include <nlohmann/json.hpp>'
 expect refuse src/cellar/wine.cc '#include "base/log.h"'
 
 exit "$((failures != 0))"

@@ -12,7 +12,7 @@ namespace ndb::testing {
 class FakeClock final : public Clock {
  public:
   WallTime now() const override { return start_ + std::chrono::floor<std::chrono::microseconds>(passed()); }
-  Monotonic monotonic() const override { return std::chrono::hours(1) + passed(); }
+  Monotonic monotonic() const override { return Monotonic(std::chrono::hours(1) + passed()); }
   void advance(std::chrono::nanoseconds by) { passed_ += by.count(); }
 
  private:

@@ -38,12 +38,14 @@ class JumpingClock final : public Clock {
   JumpingClock(const JumpingClock&) = delete;
   JumpingClock& operator=(const JumpingClock&) = delete;
 
-  WallTime now() const override { return WallTime(std::chrono::floor<std::chrono::microseconds>(now_)); }
+  WallTime now() const override {
+    return WallTime(std::chrono::floor<std::chrono::microseconds>(now_.time_since_epoch()));
+  }
   Monotonic monotonic() const override { return now_; }
-  void advance(Monotonic by) { now_ += by; }
+  void advance(std::chrono::nanoseconds by) { now_ += by; }
 
  private:
-  Monotonic now_ = std::chrono::hours(1);
+  Monotonic now_{std::chrono::hours(1)};
 };
 
 // While it lives, log lines are kept instead of printed.

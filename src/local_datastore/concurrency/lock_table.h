@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mutex.h"
 #include "base/strings.h"
 #include "local_datastore/call_context.h"

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/strings.h"
+#include "base/hash.h"
 
 namespace ndb::local {
 

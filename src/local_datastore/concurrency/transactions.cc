@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr Monotonic kRemembered = seconds(300);  // how long an ended transaction is told from an unknown one
+constexpr seconds kRemembered{300};  // how long an ended transaction is told from an unknown one
 constexpr std::string_view kExpired = "The referenced transaction has expired or is no longer valid.";
 constexpr std::string_view kUnknown = "Invalid transaction.";
 

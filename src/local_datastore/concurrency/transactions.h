@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/mutex.h"
 #include "base/strings.h"
 #include "local_datastore/concurrency/commit_log.h"
@@ -50,8 +51,8 @@ class Transaction {
 class TransactionTable {
  public:
   struct Limits {
-    Monotonic total;
-    Monotonic idle;
+    std::chrono::nanoseconds total;
+    std::chrono::nanoseconds idle;
   };
   TransactionTable(const Clock& clock, CommitClock& commits, CommitLog& log, LockTable& locks, Concurrency concurrency,
                    Limits limits);

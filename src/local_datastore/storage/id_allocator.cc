@@ -2,6 +2,7 @@
 
 #include <random>
 
+#include "base/hash.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -11,21 +12,13 @@ namespace {
 constexpr std::string_view kCounterKey = "Mids";
 constexpr std::uint64_t kBlock = 1000;  // how often the counter in the store moves
 
-std::uint64_t mix(std::uint64_t x) {
-  x ^= x >> 33;
-  x *= 0xff51afd7ed558ccdULL;
-  x ^= x >> 33;
-  x *= 0xc4ceb9fe1a85ec53ULL;
-  return x ^ x >> 33;
-}
-
 // A permutation of the numbers of 52 bits: a Feistel network of two halves.
 std::uint64_t scatter(std::uint64_t number, std::uint64_t seed) {
   constexpr std::uint64_t kHalf = (std::uint64_t{1} << 26) - 1;
   std::uint64_t left = number >> 26 & kHalf;
   std::uint64_t right = number & kHalf;
   for (std::uint64_t round = 0; round < 4; ++round) {
-    const std::uint64_t next = left ^ (mix(right ^ seed ^ round << 32) & kHalf);
+    const std::uint64_t next = left ^ (mix_bits(right ^ seed ^ round << 32) & kHalf);
     left = right;
     right = next;
   }

@@ -4,6 +4,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "base/hash.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
@@ -24,7 +25,7 @@ absl::Status check_commit(v1::CommitRequest& request, const Scope& scope) {
   if (request.mutations_size() > kMaxMutations) {
     return absl::InvalidArgumentError(cat("cannot write more than ", kMaxMutations, " entities in a single call"));
   }
-  std::unordered_map<std::string, v1::Mutation::OperationCase> previous;
+  std::unordered_map<std::string, v1::Mutation::OperationCase, StringHash> previous;
   for (v1::Mutation& mutation : *request.mutable_mutations()) {
     NDB_RETURN_IF_ERROR(check_mutation(mutation, scope));
     const v1::Key& key = key_of(mutation);
