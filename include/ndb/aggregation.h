@@ -19,8 +19,8 @@ namespace ndb {
 // What is asked, and the type of the answer.
 template <class Result>
 struct Aggregate {
-  using result_type = Result;
-  detail::Aggregation asked{};
+  using result_type = Result;   // the type of the answer
+  detail::Aggregation asked{};  // what to compute, and of which property
 };
 
 namespace detail {

@@ -13,11 +13,14 @@ namespace ndb {
 class Cursor {
  public:
   Cursor() = default;
+  // What bytes() gave. The Datastore refuses others when a query begins with them.
   static Cursor from_bytes(std::string bytes) { return Cursor(std::move(bytes)); }
   static Cursor from_urlsafe(std::string_view text);  // BadArgumentError if the text was not made by urlsafe()
 
+  // The place as the Datastore gave it.
   const std::string& bytes() const { return bytes_; }
   std::string urlsafe() const;  // for links and forms: letters, digits, - and _
+  // Whether it is a place.
   explicit operator bool() const { return !bytes_.empty(); }
   friend bool operator==(const Cursor&, const Cursor&) = default;
 

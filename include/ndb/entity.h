@@ -20,9 +20,10 @@ namespace ndb {
 //   ada.edit()["age"] = ada["age"].as_int64() + 1;
 class Entity : public Handle {
  public:
-  using Properties = std::map<std::string, Value, std::less<>>;
+  using Properties = std::map<std::string, Value, std::less<>>;  // by stored name
 
   Entity() = default;  // empty: an entity that does not exist
+  // An entity that is not stored yet; put() stores it.
   static Entity make(Key key, Properties properties = {});
   static Entity make(std::string_view kind, const Id& id, Properties properties = {});
   static Entity embedded(Properties properties = {});  // without a key, to be a value inside another one

@@ -15,6 +15,7 @@ namespace ndb {
 // `status()` carries the code of the Datastore API where the error came from there.
 class Error : public std::runtime_error {
  public:
+  // `status` must not be OK; its message becomes what().
   explicit Error(absl::Status status);
   const absl::Status& status() const noexcept { return status_; }
 

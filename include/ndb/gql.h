@@ -23,11 +23,13 @@ namespace ndb {
 // What stands for a `@1`, `@2`, ... of the text, or with a name for `@name`: a value (an ndb::Array for IN), or a
 // Cursor where LIMIT or OFFSET takes one.
 struct Binding : detail::GqlBinding {
+  // The value, or the cursor, that is bound.
   template <class V>
     requires(!std::derived_from<V, detail::GqlBinding> && std::convertible_to<const V&, Value>)
   Binding(const V& v) : GqlBinding{.value = Value(v)} {}
   Binding(Cursor cursor) : GqlBinding{.value = std::move(cursor)} {}
 };
+// Binds `@name`.
 inline Binding named(std::string_view name, Binding binding) {
   binding.name = std::string(name);
   return binding;
@@ -40,6 +42,7 @@ inline Binding named(std::string_view name, Binding binding) {
 template <class M>
 class GqlQuery : public Selection<M> {
  public:
+  // See gql().
   explicit GqlQuery(std::string text)
       : Selection<M>({.gql = std::move(text)}, {.kind = detail::Wanted::Kind::kEntities, .info = &detail::info<M>()}) {}
 
@@ -57,6 +60,7 @@ class GqlQuery : public Selection<M> {
     return query;
   }
 
+  // The form for a text that selects keys, or properties, which are named here or taken as they come.
   KeysOnly keys_only() const { return KeysOnly(this->spec_); }
   template <detail::IsProperty... P>
     requires(sizeof...(P) > 0)
@@ -74,6 +78,8 @@ class GqlQuery : public Selection<M> {
   }
 };
 
+// The query of a GQL text with its bindings, of entities of class M. The Datastore parses the text when results are
+// asked for; what it does not understand is a BadQueryError, with line and column from the local Datastore.
 template <class M = Entity, std::convertible_to<Binding>... B>
 GqlQuery<M> gql(std::string text, const B&... bindings) {
   return GqlQuery<M>(std::move(text)).bind(bindings...);

@@ -22,10 +22,11 @@ struct HandleAccess;
 struct Unset {};
 }  // namespace detail
 
+// What to_json() writes, and how.
 struct JsonOptions {
-  std::vector<std::string> include{};  // only these properties; empty: all
-  std::vector<std::string> exclude{};
-  int indent = -1;  // spaces per level; negative: one line
+  std::vector<std::string> include{};  // only these properties, by their names in C++; empty: all
+  std::vector<std::string> exclude{};  // none of these
+  int indent = -1;                     // spaces per level; negative: one line
 };
 
 // The base of model classes and of ndb::Entity. A value: copying shares the properties, editing one copy never shows in
@@ -33,7 +34,9 @@ struct JsonOptions {
 // may be used by different threads.
 class Handle {
  public:
+  // Whether the entity exists: false for an empty handle, which a get of an absent entity gives.
   explicit operator bool() const { return static_cast<bool>(payload_); }
+  // The key; that of what was asked for if the handle is empty. Incomplete until a put has given it an id.
   const Key& key() const { return key_; }
 
   // Writes the entity and returns its key; an incomplete key is completed, in this handle too. Defined with the
@@ -62,10 +65,12 @@ class Handle {
   // fit. What to_json() gave is read back as it was.
   void populate_json(std::string_view json);
 
-  std::string to_string() const;  // Account(Key('Account', 'ada'), {name: "Ada", age: 36})
+  // For logs and messages: Account(Key('Account', 'ada'), {name: "Ada", age: 36}).
+  std::string to_string() const;
   friend std::ostream& operator<<(std::ostream& out, const Handle& entity);
 
-  // What a model class may declare anew. They stand here so that a private one is an error instead of being ignored.
+  // The class variables and hooks that a model class may declare anew. They stand here so that a private one is an
+  // error instead of being ignored.
   static constexpr detail::Unset _kind{}, _use_cache{}, _use_memcache{}, _use_datastore{}, _memcache_timeout{},
       _write_through{}, _best_effort{}, _use_shared_cache{}, _class_name{}, _legacy_data{}, _keep_unknown{},
       _pre_get_hook{}, _post_get_hook{}, _pre_put_hook{}, _post_put_hook{}, _pre_delete_hook{}, _post_delete_hook{},

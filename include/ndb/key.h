@@ -31,9 +31,9 @@ inline Id id(int number) { return std::int64_t{number}; }
 // stays without a project until it is used in one. An empty string is a value: the default database, the default
 // namespace.
 struct Partition {
-  std::optional<std::string> project{};
-  std::optional<std::string> database{};
-  std::optional<std::string> namespace_{};
+  std::optional<std::string> project{};     // project id
+  std::optional<std::string> database{};    // database id
+  std::optional<std::string> namespace_{};  // namespace
 };
 
 // An immutable value; copying costs one reference count. Thread-safe like a const object.
@@ -47,29 +47,32 @@ class Key {
  public:
   // One element of the path. The views live as long as the key.
   struct Element {
-    std::string_view kind;
-    std::variant<std::monostate, std::int64_t, std::string_view> id;
+    std::string_view kind;                                            // never empty
+    std::variant<std::monostate, std::int64_t, std::string_view> id;  // none: incomplete
   };
 
   Key() = default;  // no key at all: false
+  // A root key, or the child of a complete `parent`, in whose partition it is. BadKeyError for a part that is not
+  // allowed.
   Key(std::string_view kind, const Id& id, const Partition& where = {});
-  Key(std::string_view kind, const Id& id,
-      const Key& parent);  // `parent` must be complete; the partition is the parent's
+  Key(std::string_view kind, const Id& id, const Key& parent);
 
+  // False for the default-constructed key, of which nothing below may be called but comparisons and to_string().
   explicit operator bool() const { return rep_ != nullptr; }
 
+  // The parts of the key. Views live as long as the key. The project is empty while the key was given none.
   std::string_view project() const;
   std::string_view database() const;    // "" is the default one
   std::string_view namespace_() const;  // "" is the default one
   std::span<const Element> path() const;
-  std::string_view kind() const;  // of the last element
-  Id id() const;                  // of the last element
-  std::optional<std::string_view> string_id() const;
-  std::optional<std::int64_t> integer_id() const;
-  Key parent() const;  // no key if this is a root
-  Key root() const;
-  bool is_complete() const;                      // has an id, and so do all its ancestors
-  bool has_ancestor(const Key& ancestor) const;  // inclusive of the key itself
+  std::string_view kind() const;                      // of the last element
+  Id id() const;                                      // of the last element
+  std::optional<std::string_view> string_id() const;  // nullopt if the last id is no name
+  std::optional<std::int64_t> integer_id() const;     // nullopt if the last id is no number
+  Key parent() const;                                 // no key if this is a root
+  Key root() const;                                   // its first ancestor, or the key itself
+  bool is_complete() const;                           // has an id, and so do all its ancestors
+  bool has_ancestor(const Key& ancestor) const;       // inclusive of the key itself
 
   Key with_id(const Id& id) const;                 // the same key with another last id
   Key in_partition(const Partition& where) const;  // fields that `where` sets replace the key's
@@ -89,6 +92,7 @@ class Key {
 
   friend std::ostream& operator<<(std::ostream& out, const Key& key);  // to_string()
 
+  // Kept in the key; the same for equal keys, within one process.
   std::size_t hash() const noexcept;
   friend bool operator==(const Key& a, const Key& b) noexcept;
   // By project, database, namespace, then the path element by element: kind, ids before names (Datastore's order).
@@ -116,7 +120,9 @@ class Key {
 
 }  // namespace ndb
 
+// So that keys can be in the standard library's hash tables.
 template <>
 struct std::hash<ndb::Key> {
+  // See Key::hash().
   std::size_t operator()(const ndb::Key& key) const noexcept { return key.hash(); }
 };

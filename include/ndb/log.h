@@ -6,6 +6,7 @@
 
 namespace ndb {
 
+// How much a line of the log matters.
 enum class Severity { kInfo, kWarning, kError };
 
 // Replaces the sink for the whole process; an empty function restores the default. The sink is called from any thread,

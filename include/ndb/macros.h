@@ -9,6 +9,7 @@
 #pragma once
 #pragma GCC system_header  // else g++ adds thousands of lines of "in expansion of macro" to a mistake in the list
 
+// The properties of a model class, behind its struct Properties.
 #define NDB_MODEL(...)                \
   NDB_EACH_(NDB_COLUMN_, __VA_ARGS__) \
   static constexpr auto ndb_fields() { return ::ndb::Fields{NDB_LIST_(NDB_NAME_, __VA_ARGS__)}; }

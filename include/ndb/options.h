@@ -13,9 +13,10 @@ namespace ndb {
 
 // A bool to which nothing else converts: no pointer, integer or lambda.
 struct Flag {
+  // From a bool and nothing else.
   template <std::same_as<bool> B>
   constexpr Flag(B b) : value(b) {}
-  bool value;
+  bool value;  // what it was made from
 };
 
 // A memcache time-out: a number of seconds, or a duration. 0 is unlimited (NDB manual). A negative or sub-second value
@@ -23,12 +24,14 @@ struct Flag {
 // no whole number of milliseconds is rounded away from 0, so that it does not become unlimited, and what is longer than
 // milliseconds can count becomes the longest time that they can.
 struct Timeout {
+  // Whole seconds.
   template <std::integral I>
     requires(!std::same_as<I, bool>)
   constexpr Timeout(I seconds) : Timeout(std::chrono::duration<I>(seconds)) {}
+  // A duration, rounded as above.
   template <class Rep, class Period>
   constexpr Timeout(std::chrono::duration<Rep, Period> d) : milliseconds(rounded(d)) {}
-  std::chrono::milliseconds milliseconds;
+  std::chrono::milliseconds milliseconds;  // as given
 
  private:
   template <class Rep, class Period>
@@ -46,6 +49,8 @@ struct Timeout {
 // finds this out: nothing; log and count it; or also serve nothing from memcache and fail writes (FAILED_PRECONDITION).
 enum class RingCheck { kOff, kWarn, kEnforce };
 
+// Whether a read must see every write that was acknowledged before it (the default), or may see an older state, as the
+// Datastore API's ReadOptions say.
 enum class ReadConsistency { kStrong, kEventual };
 
 // Options of get, put and delete. What is not set is decided by the context's policies (see ndb/context.h).

@@ -48,18 +48,23 @@ std::optional<Constant> policy_answer(V&& v, const Key& key) {
 template <class Constant>
 class Policy {
  public:
+  // The default policy.
   Policy(std::nullptr_t) {}
+  // A constant, an optional of one, or a callable of the key. It is called by the context's thread.
   template <class V>
     requires(!std::same_as<std::remove_cvref_t<V>, Policy> && !std::same_as<std::remove_cvref_t<V>, std::nullptr_t>)
   Policy(V v) : ask_([v = std::move(v)](const Key& key) mutable { return detail::policy_answer<Constant>(v, key); }) {}
 
+  // Whether this is the default policy, which asks the model class.
   bool is_default() const { return ask_ == nullptr; }
-  std::optional<Constant> operator()(const Key& key) const { return ask_(key); }  // not of the default policy
+  // The answer for `key`, nullopt if it has no opinion. Not of the default policy.
+  std::optional<Constant> operator()(const Key& key) const { return ask_(key); }
 
  private:
   std::function<std::optional<Constant>(const Key&)> ask_;
 };
 
+// Policies that answer yes or no, and the one that answers with a time-out.
 using FlagPolicy = Policy<Flag>;
 using TimeoutPolicy = Policy<Timeout>;
 

@@ -53,9 +53,12 @@ class Projected {
                 "ndb: _key is not projected: a result always has its key(). For keys alone there is query.keys().");
 
  public:
+  // Of the entity.
   const Key& key() const { return key_; }
+  // False for the result of a get() that found nothing.
   explicit operator bool() const { return static_cast<bool>(key_); }
 
+  // The value of a property: `row[Account::age]`.
   template <detail::IsProperty Q>
   decltype(auto) operator[](Q) const {
     constexpr std::size_t position = detail::position_of<Q, P...>();
@@ -91,11 +94,16 @@ class Projected {
 // The same for properties that are named at run time.
 class ProjectedEntity {
  public:
+  // Of the entity.
   const Key& key() const { return key_; }
+  // False for the result of a get() that found nothing.
   explicit operator bool() const { return static_cast<bool>(key_); }
 
-  const Value& operator[](std::string_view name) const;  // UnprojectedPropertyError if it was not asked for
+  // The value of the property with this stored name. UnprojectedPropertyError if it was not asked for.
+  const Value& operator[](std::string_view name) const;
+  // Whether it was asked for.
   bool contains(std::string_view name) const { return values_.contains(name); }
+  // All values, by stored name.
   const std::map<std::string, Value, std::less<>>& values() const { return values_; }
 
  private:
@@ -134,6 +142,7 @@ struct RowMaker<ProjectedEntity> {
 template <detail::IsProperty... P>
 class Projection : public Selection<Projected<P...>> {
  public:
+  // Query::project() makes it.
   explicit Projection(detail::QuerySpec spec)
       : Selection<Projected<P...>>(std::move(spec), {.kind = detail::Wanted::Kind::kProjection,
                                                      .projection = {detail::Traits<P>::path()...}}) {}
@@ -148,8 +157,10 @@ class Projection : public Selection<Projected<P...>> {
 // The same by name.
 class DynamicProjection : public Selection<ProjectedEntity> {
  public:
+  // Query::project() makes it.
   DynamicProjection(detail::QuerySpec spec, std::vector<std::string> properties)
       : Selection(std::move(spec), {.kind = detail::Wanted::Kind::kProjection, .projection = std::move(properties)}) {}
+  // Of the results that agree in all these properties, one.
   DynamicProjection distinct() const {
     DynamicProjection query = *this;
     query.spec_.distinct_on = wanted_.projection;

@@ -49,6 +49,7 @@ struct ListFilters {  // NOLINT(bugprone-crtp-constructor-accessibility): P is a
 template <auto Member, PropertyOptions Options = PropertyOptions{}, class Parent = void>
 struct Property : detail::Columns<typename detail::MemberOf<decltype(Member)>::Type, Property<Member, Options, Parent>>,
                   detail::ListFilters<Property<Member, Options, Parent>> {
+  // As an ascending order.
   operator Order() const { return detail::order<Property>(false); }
   // For populate(): `ada.populate(Account::name("Ada"), Account::age(36))`.
   template <class V>
@@ -63,20 +64,24 @@ struct Property : detail::Columns<typename detail::MemberOf<decltype(Member)>::T
 
 // The key as a property of every model class: `Account::_key > key`, `-Account::_key`.
 struct KeyProperty : detail::ListFilters<KeyProperty> {
+  // As an ascending order.
   operator Order() const { return detail::order<KeyProperty>(false); }
 };
 
 // Of a PolyModel: the classes that an entity is of, from the root to its own.
 struct ClassProperty {
+  // As an ascending order.
   operator Order() const { return detail::order<ClassProperty>(false); }
 };
 
 // A property that no class lists, by its stored name: `ndb::GenericProperty("bar") == 1`, `Wild::others["bar"] == 1`.
 class GenericProperty {
  public:
+  // Of the stored name, with dots for the properties of embedded entities.
   explicit GenericProperty(std::string name) : name_(std::move(name)) {}
   const std::string& name() const { return name_; }
 
+  // Filters and orders, as those of Property.
   Filter IN(Array values) const { return {name_, Op::kIn, std::move(values)}; }
   Filter NOT_IN(Array values) const { return {name_, Op::kNotIn, std::move(values)}; }
   operator Order() const { return {name_, false}; }
@@ -107,6 +112,7 @@ struct Columns<Expando, Parent> {
 template <class... P>
 struct Fields {
   constexpr Fields() = default;
+  // The list of the arguments, or of both lists.
   constexpr explicit Fields(P...)
     requires(sizeof...(P) > 0)
   {}

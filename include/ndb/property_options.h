@@ -12,9 +12,10 @@
 
 namespace ndb {
 
-// A literal as a template argument.
+// A literal as a template argument of ndb::choices.
 struct Choice {
-  static constexpr std::size_t kCapacity = 64;
+  static constexpr std::size_t kCapacity = 64;  // bytes of a text, with its end
+  // A text of at most 63 bytes, a truth value, an integer or a floating-point number.
   template <std::size_t N>
   constexpr Choice(const char (&s)[N]) : type(Type::kText) {
     static_assert(N <= kCapacity, "ndb: a choice is a text of at most 63 bytes.");
@@ -28,11 +29,12 @@ struct Choice {
   template <std::floating_point F>
   constexpr Choice(F f) : type(Type::kReal), real(static_cast<double>(f)) {}
 
+  // Which of the members below holds the value.
   enum class Type : std::uint8_t { kText, kBool, kNumber, kReal };
-  Type type;
-  std::int64_t number = 0;
-  double real = 0;
-  char text[kCapacity] = {};
+  Type type;                  // of the literal
+  std::int64_t number = 0;    // of kBool and kNumber
+  double real = 0;            // of kReal
+  char text[kCapacity] = {};  // of kText
 };
 
 namespace detail {
@@ -88,12 +90,14 @@ inline constexpr ChoiceList kChoices{.all = &all_choices<C...>,
 
 }  // namespace detail
 
-// Pointers to variables, because g++ 12 takes no pointer to a function within a template argument.
+// What ndb::validator and ndb::choices are: pointers to variables, because g++ 12 takes no pointer to a function within
+// a template argument.
 struct Validator {
-  const detail::ValidatorInfo* info = nullptr;
+  const detail::ValidatorInfo* info = nullptr;  // null: no validator
 };
+// See ndb::choices.
 struct Choices {
-  const detail::ChoiceList* list = nullptr;
+  const detail::ChoiceList* list = nullptr;  // null: any value
 };
 
 // `.validator = ndb::validator<function>`. The function takes a value of the property (of a repeated one an element, of
@@ -106,24 +110,29 @@ inline constexpr Validator validator{&detail::kValidator<F>};
 template <Choice... C>
 inline constexpr Choices choices{&detail::kChoices<C...>};
 
+// The options of one property, by name: `(age, .name = "a", .indexed = false)`.
 struct PropertyOptions {
+  // A stored name or a kind, as a template argument.
   struct Name {
-    static constexpr std::size_t kCapacity = 128;
+    static constexpr std::size_t kCapacity = 128;  // bytes, with its end
     constexpr Name() = default;
+    // A literal of at most 127 bytes.
     template <std::size_t N>
     constexpr Name(const char (&s)[N]) {
       static_assert(N <= kCapacity, "ndb: the stored name of a property has at most 127 bytes.");
       for (std::size_t i = 0; i < N; ++i) text[i] = s[i];
     }
+    // Whether no name was given.
     constexpr bool empty() const { return text[0] == 0; }
+    // The name; lives as long as this.
     constexpr std::string_view view() const { return text; }
-    char text[kCapacity] = {};
+    char text[kCapacity] = {};  // ends with 0
   };
-  Name name{};            // stored under this name; default: the field's own
-  bool indexed = true;    // false: queries cannot filter or sort by it
-  bool required = false;  // a put while it is unset is a BadValueError; of a type that can be unset
-  Choices choices{};
-  Validator validator{};
+  Name name{};                // stored under this name; default: the field's own
+  bool indexed = true;        // false: queries cannot filter or sort by it
+  bool required = false;      // a put while it is unset is a BadValueError; of a type that can be unset
+  Choices choices{};          // the values that a put takes; see ndb::choices
+  Validator validator{};      // a function that a put asks; see ndb::validator
   Name kind{};                // of a Key: a put of a key of another kind is a BadValueError
   bool compressed = false;    // of Text, Blob, Json and local structs: stored as zlib bytes
   bool local = false;         // of a struct: stored as bytes without indexes, NDB's LocalStructuredProperty

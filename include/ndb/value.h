@@ -31,6 +31,7 @@ using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
 struct Text : std::string {
   using std::string::string;
   Text() = default;
+  // The string as a Text.
   Text(std::string text) : std::string(std::move(text)) {}
 };
 
@@ -38,13 +39,14 @@ struct Text : std::string {
 struct Blob : std::string {
   using std::string::string;
   Blob() = default;
+  // The string's bytes as a Blob.
   Blob(std::string bytes) : std::string(std::move(bytes)) {}
 };
 
 // JSON text, stored as NDB stores it: as bytes that are never indexed. A put refuses text that is no JSON; empty is
 // null.
 struct Json {
-  std::string text{};
+  std::string text{};  // one JSON value
   friend bool operator==(const Json&, const Json&) = default;
 };
 
@@ -53,20 +55,23 @@ using Date = std::chrono::sys_days;
 
 // A time of day, stored as that time of the first day of 1970; NDB's TimeProperty.
 struct TimeOfDay {
-  std::chrono::microseconds since_midnight{};
+  std::chrono::microseconds since_midnight{};  // less than a day
+  // That time of 1 January 1970.
   explicit operator Timestamp() const { return Timestamp(since_midnight); }
   friend auto operator<=>(const TimeOfDay&, const TimeOfDay&) = default;
 };
 
+// A point on the earth.
 struct GeoPoint {
-  double latitude = 0;   // -90 to 90
-  double longitude = 0;  // -180 to 180
+  double latitude = 0;   // degrees, -90 to 90
+  double longitude = 0;  // degrees, -180 to 180
   friend bool operator==(const GeoPoint&, const GeoPoint&) = default;
 };
 
 // The elements of an array property. An array cannot hold arrays.
 using Array = std::vector<Value>;
 
+// The types of the Datastore's values.
 enum class ValueType : std::uint8_t {
   kNull,
   kBool,
@@ -80,23 +85,26 @@ enum class ValueType : std::uint8_t {
   kEntity,
   kArray
 };
-std::string_view type_name(ValueType type);  // "int64", for messages
+// The name of a type for messages, such as "int64".
+std::string_view type_name(ValueType type);
 
 // One value of any type. A value type; thread-safe like a const object.
 class Value {
  public:
   Value() = default;  // null
+  // A value of the type that the argument has; null for nullptr, an empty optional, a key that names nothing and an
+  // empty entity. Text and Json are not indexed. An integer above the largest int64 is a BadValueError.
   Value(std::nullptr_t) {}
   Value(std::nullopt_t) {}
   template <std::same_as<bool> B>
   Value(B v) : data_(v) {}
   template <std::integral I>
     requires(!std::same_as<I, bool>)
-  Value(I v) : data_(checked(v)) {}  // BadValueError above the largest int64
+  Value(I v) : data_(checked(v)) {}
   template <std::floating_point F>
   Value(F v) : data_(static_cast<double>(v)) {}
   Value(Timestamp v) : data_(v) {}
-  Value(Key v);  // no key is null
+  Value(Key v);
   Value(const char* v) : data_(std::string(v)) {}
   Value(std::string_view v) : data_(std::string(v)) {}
   Value(std::string v) : data_(std::move(v)) {}
@@ -104,11 +112,12 @@ class Value {
   Value(Blob v) : data_(std::move(v)) {}
   Value(Json v) : data_(Blob(std::move(v.text))), indexed_(false) {}
   Value(GeoPoint v) : data_(v) {}
-  Value(Entity v);  // an embedded entity; an empty handle is null
+  Value(Entity v);  // embedded
   Value(Array v) : data_(std::move(v)) {}
   template <class T>
   Value(const std::optional<T>& v) : Value(v ? Value(*v) : Value()) {}
 
+  // Which of the types it has.
   ValueType type() const { return static_cast<ValueType>(data_.index()); }
   bool is_null() const { return data_.index() == 0; }
 
@@ -144,6 +153,7 @@ class Value {
   friend bool operator==(const Value& a, const Value& b) { return (a <=> b) == 0; }
   friend std::weak_ordering operator<=>(const Value& a, const Value& b);
   friend std::ostream& operator<<(std::ostream& out, const Value& value);  // to_string()
+  // For logs and messages: 36, "Ada", [1, 2], {city: "London"}.
   std::string to_string() const;
 
  private:
