@@ -28,7 +28,7 @@ inline constexpr Count kCounts[] = {
 
 inline ndb::TierCounts growth(const ndb::TierCounts& before, const ndb::TierCounts& after) {
   ndb::TierCounts grown;
-  for (const auto& [name, field] : kCounts) grown.*field = after.*field - before.*field;
+  for (const auto& field : ndb::TierCounts::fields()) grown.*field.value = after.*field.value - before.*field.value;
   return grown;
 }
 

@@ -12,6 +12,7 @@
 
 #include "ndb/context.h"
 #include "ndb/options.h"
+#include "ndb/stats.h"
 
 namespace ndb {
 
@@ -55,23 +56,6 @@ struct ClientOptions {
   std::optional<Timeout> memcache_timeout{};
 };
 
-// What memcache has done for a client, all threads together, since the client was made.
-struct MemcacheStats {
-  std::uint64_t round_trips = 0, commands = 0;
-  std::uint64_t hits = 0, misses = 0;
-  std::uint64_t bypassed = 0;  // reads that found a lock, or no answer
-  std::uint64_t fills = 0, locks = 0, unlocks = 0;
-  std::uint64_t errors = 0;            // operations that a server did not answer as it should
-  std::uint64_t corrupt = 0;           // records that were damaged or belonged to another key
-  std::uint64_t refused_as_stale = 0;  // records older than what the context had seen
-  std::uint64_t ring_mismatches = 0;   // other programs name other servers
-  std::uint64_t repairs_waiting = 0;   // releases of locks that memcache has not taken yet
-  std::uint64_t repaired = 0;          // of those that had to wait
-  std::uint64_t repairs_given_up = 0;  // the locks ended by themselves
-  std::uint64_t probed = 0;            // hits that the consistency probe looked up again
-  std::uint64_t stale_hits = 0;        // of those that were stale
-};
-
 // A thread's context, from client.context() to the end of the scope, which waits for the tasklets that were spawned in
 // it and flushes. A second one on the same thread is a ContextError.
 class ContextScope {
@@ -102,7 +86,9 @@ class Client {
   [[nodiscard]] ContextScope context() const;
 
   const std::string& project() const;
-  MemcacheStats memcache_stats() const;  // all 0 without memcached
+  // What the tiers have done for this client and its copies so far. Thread-safe, and cheap enough for a scrape.
+  MemcacheStats memcache_stats() const;    // all 0 without memcached
+  DatastoreStats datastore_stats() const;  // RPCs by method and outcome
 
   class Core;
   const std::shared_ptr<Core>& core() const { return core_; }

@@ -15,27 +15,11 @@
 #include "ndb/key.h"
 #include "ndb/options.h"
 #include "ndb/policy.h"
+#include "ndb/stats.h"
 
 namespace ndb {
 
 class Client;
-
-// What the tiers have done for a context since it began, its transactions included.
-struct TierCounts {
-  std::uint64_t cache_hits = 0;       // reads answered by the in-context cache
-  std::uint64_t memcache_reads = 0;   // batches sent to memcache by reads (a lease's second round trip not counted)
-  std::uint64_t memcache_hits = 0;    // reads answered by memcache
-  std::uint64_t shared_hits = 0;      // of those, with an entity that another thread of the process had decoded
-  std::uint64_t memcache_fills = 0;   // records offered to memcache after a Lookup
-  std::uint64_t memcache_locks = 0;   // batches of locks taken before a Commit
-  std::uint64_t memcache_writes = 0;  // entities written to memcache alone, and calls of invalidate()
-  std::uint64_t lookups = 0;          // Lookup RPCs
-  std::uint64_t lookup_keys = 0;      // keys in them
-  std::uint64_t commits = 0;          // Commit RPCs
-  std::uint64_t mutations = 0;        // mutations in them
-  std::uint64_t queries = 0;          // RunQuery and RunAggregationQuery RPCs
-  friend bool operator==(const TierCounts&, const TierCounts&) = default;
-};
 
 // One per thread and one per transaction; a new one starts empty. Get it by ndb::get_context(), keep it in no variable
 // that another thread sees: every call on it from another thread throws ContextError.

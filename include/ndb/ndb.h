@@ -18,6 +18,7 @@
 #include "ndb/query.h"
 #include "ndb/selection.h"
 #include "ndb/shared_cache.h"
+#include "ndb/stats.h"
 #include "ndb/tasklet.h"
 #include "ndb/transaction.h"
 #include "ndb/value.h"

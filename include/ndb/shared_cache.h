@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "ndb/client.h"
+#include "ndb/stats.h"
 
 namespace ndb {
 
@@ -46,22 +47,6 @@ struct SharedCacheOptions {
   // one caller renews a value that all others are still served. 0 = never.
   double early_refresh = 1;
   std::chrono::seconds tag_timeout = std::chrono::hours(24);  // of tags in memcached, at least 10 min; 0 = unlimited
-};
-
-// Since the cache was made.
-struct SharedCacheStats {
-  std::uint64_t hits = 0;            // served without a look at the tag
-  std::uint64_t validated = 0;       // served because the tag is the gold one
-  std::uint64_t misses = 0;          // not there, expired, or invalidated
-  std::uint64_t loads = 0;           // values that a provider was called for
-  std::uint64_t provider_calls = 0;  // for one or more values
-  std::uint64_t joined = 0;          // waited for another caller's load
-  std::uint64_t renewals = 0;        // early ones, of the loads
-  std::uint64_t discarded = 0;       // loads that were not kept: invalidated meanwhile, or memcached did not answer
-  std::uint64_t unreachable = 0;     // tags that memcached did not give
-  std::uint64_t invalidations = 0;
-  std::uint64_t evictions = 0;
-  std::size_t entries = 0, bytes = 0;  // now
 };
 
 namespace detail {

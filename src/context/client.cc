@@ -11,6 +11,7 @@
 #include "context/context_impl.h"
 #include "context/current.h"
 #include "datastore/channel.h"
+#include "datastore/observed_stub.h"
 #include "model/default_partition.h"
 
 namespace ndb {
@@ -41,6 +42,11 @@ absl::StatusOr<std::unique_ptr<memcache::Gateway>> make_gateway(const ClientOpti
   return memcache::Gateway::make(std::move(config));
 }
 
+// All that stands between the contexts of a client and its Datastore, from the inside out.
+std::unique_ptr<datastore::Stub> decorated(std::unique_ptr<datastore::Stub> stub, const Client::Core& core) {
+  return std::make_unique<datastore::ObservedStub>(std::move(stub), core.rpcs, *core.clock);
+}
+
 absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
   if (options.shared_cache_entries == 0 || options.shared_cache_entries > SharedEntities::kMostEntries) {
     return bad_argument(cat("shared_cache_entries must be 1 to ", SharedEntities::kMostEntries, ", but is ",
@@ -64,7 +70,7 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
   stub.project = *core->partition.project;
   stub.database = options.database;
   NDB_ASSIGN_OR_RETURN(stub.channels, datastore::make_channels(channels));
-  core->stub = datastore::make_stub(std::move(stub));
+  core->stub = decorated(datastore::make_stub(std::move(stub)), *core);
   if (core->gateway != nullptr) {
     core->shared = std::make_unique<SharedEntities>(options.shared_cache_entries, options.shared_cache_bytes);
   }
@@ -147,6 +153,8 @@ MemcacheStats Client::memcache_stats() const {
   }
   return stats;
 }
+
+DatastoreStats Client::datastore_stats() const { return core_->rpcs->stats(); }
 
 ContextScope Client::context() const {
   if (tasklet_locals().context != nullptr) {

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "context/consistency_probe.h"
+#include "datastore/observed_stub.h"
 #include "datastore/stub.h"
 #include "memcache/gateway.h"
 #include "ndb/client.h"
@@ -36,7 +37,8 @@ class Client::Core {
   ClientOptions options;
   Partition partition;  // all three fields are set
   std::unique_ptr<datastore::Stub> stub;
-  std::unique_ptr<memcache::Gateway> gateway;  // null: no memcache tier
+  std::shared_ptr<datastore::RpcCounters> rpcs = std::make_shared<datastore::RpcCounters>();  // of the RPCs of `stub`
+  std::unique_ptr<memcache::Gateway> gateway;                                                 // null: no memcache tier
   const Clock* clock = &Clock::system();
   std::unique_ptr<context::SharedEntities> shared;   // null: no memcache tier, which has to confirm them
   std::unique_ptr<context::ConsistencyProbe> probe;  // null: off. After stub and gateway, which it uses

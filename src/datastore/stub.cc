@@ -37,20 +37,13 @@ class GrpcStub final : public Stub {
     if (!Call::delivering()) session_->wait_for_all();
   }
 
-#define NDB_RPC(function, Name, idempotent)                                                                          \
+#define NDB_SEND(function, Name, idempotent)                                                                         \
   void function(wire::Name##Request request, const CallOptions& options, Done<wire::Name##Response> done) override { \
     static constexpr Rpc kRpc{#Name, idempotent};                                                                    \
     call(kRpc, std::move(request), options, std::move(done));                                                        \
   }
-  NDB_RPC(lookup, Lookup, true)
-  NDB_RPC(run_query, RunQuery, true)
-  NDB_RPC(run_aggregation_query, RunAggregationQuery, true)
-  NDB_RPC(begin_transaction, BeginTransaction, false)
-  NDB_RPC(commit, Commit, false)
-  NDB_RPC(rollback, Rollback, false)
-  NDB_RPC(allocate_ids, AllocateIds, false)
-  NDB_RPC(reserve_ids, ReserveIds, true)
-#undef NDB_RPC
+  NDB_DATASTORE_RPCS(NDB_SEND)
+#undef NDB_SEND
 
  private:
   template <class Request, class Response>

@@ -24,30 +24,33 @@ struct CallOptions {
 template <class Response>
 using Done = std::function<void(absl::StatusOr<Response>)>;
 
-// Sends requests to the Datastore. Thread-safe; one per client. Every function returns at once; `done` runs exactly
-// once, on a thread of gRPC's or on the caller's, and must neither block nor throw. project_id and database_id of a
-// request are filled in from the stub's own. Lookup, RunQuery, RunAggregationQuery and ReserveIds are retried after
-// UNAVAILABLE and DEADLINE_EXCEEDED with jittered exponential back-off (0.1 s to 60 s, x1.3: the API's service config);
-// the others only as far as `retries` says. An error has the server's code, and its message after the name of the RPC;
-// one that tells of no answer names the address. The interface exists because tests put faults and counters between the
-// context and the real stub.
+// All RPCs: function, method, and whether the API's service config lets a call be sent again by itself. What stands for
+// every RPC is made from this list.
+#define NDB_DATASTORE_RPCS(X)                         \
+  X(lookup, Lookup, true)                             \
+  X(run_query, RunQuery, true)                        \
+  X(run_aggregation_query, RunAggregationQuery, true) \
+  X(begin_transaction, BeginTransaction, false)       \
+  X(commit, Commit, false)                            \
+  X(rollback, Rollback, false)                        \
+  X(allocate_ids, AllocateIds, false)                 \
+  X(reserve_ids, ReserveIds, true)
+
+// Sends requests to the Datastore. Thread-safe; one per client. Every function, such as
+//   void lookup(wire::LookupRequest request, const CallOptions& options, Done<wire::LookupResponse> done);
+// returns at once; `done` runs exactly once, on a thread of gRPC's or on the caller's, and must neither block nor
+// throw. project_id and database_id of a request are filled in from the stub's own. RPCs that may be sent again by
+// themselves are retried after UNAVAILABLE and DEADLINE_EXCEEDED with jittered exponential backoff (0.1 s to 60 s,
+// x1.3: the API's service config); the others only as far as `retries` says. An error has the server's code, and its
+// message after the name of the RPC; one that tells of no answer names the address. The interface exists for
+// decorators: ForwardingStub is their base.
 class Stub {
  public:
   virtual ~Stub() = default;
-  virtual void lookup(wire::LookupRequest request, const CallOptions& options, Done<wire::LookupResponse> done) = 0;
-  virtual void run_query(wire::RunQueryRequest request, const CallOptions& options,
-                         Done<wire::RunQueryResponse> done) = 0;
-  virtual void run_aggregation_query(wire::RunAggregationQueryRequest request, const CallOptions& options,
-                                     Done<wire::RunAggregationQueryResponse> done) = 0;
-  virtual void begin_transaction(wire::BeginTransactionRequest request, const CallOptions& options,
-                                 Done<wire::BeginTransactionResponse> done) = 0;
-  virtual void commit(wire::CommitRequest request, const CallOptions& options, Done<wire::CommitResponse> done) = 0;
-  virtual void rollback(wire::RollbackRequest request, const CallOptions& options,
-                        Done<wire::RollbackResponse> done) = 0;
-  virtual void allocate_ids(wire::AllocateIdsRequest request, const CallOptions& options,
-                            Done<wire::AllocateIdsResponse> done) = 0;
-  virtual void reserve_ids(wire::ReserveIdsRequest request, const CallOptions& options,
-                           Done<wire::ReserveIdsResponse> done) = 0;
+#define NDB_DECLARE(function, Name, idempotent) \
+  virtual void function(wire::Name##Request request, const CallOptions& options, Done<wire::Name##Response> done) = 0;
+  NDB_DATASTORE_RPCS(NDB_DECLARE)
+#undef NDB_DECLARE
 };
 
 struct StubConfig {

@@ -9,7 +9,7 @@
 
 #include "consistency/item.h"
 #include "consistency/recorder.h"
-#include "support/forwarding_stub.h"
+#include "support/take_core.h"
 
 namespace ndb::consistency {
 

@@ -677,6 +677,17 @@ TEST_F(GuideInContext, Counts) {
             << counts.lookup_keys << " keys in " << counts.lookups << " Lookups\n";
   // [/counts]
   EXPECT_EQ(counts.lookup_keys, 1u);
+  const ndb::Client& client = client_;
+  // [stats]
+  const ndb::DatastoreStats rpcs = client.datastore_stats();
+  const ndb::RpcStats& lookups = rpcs[ndb::RpcMethod::kLookup];
+  std::cout << lookups.calls() << " Lookups, " << lookups.failed() << " of them failed, in " << lookups.time.count()
+            << " ns\n";
+  ndb::for_each_stat(client.memcache_stats(), [](const auto& field, std::uint64_t value) {
+    std::cout << field.name << ' ' << value << "  # " << field.help << '\n';
+  });
+  // [/stats]
+  EXPECT_GT(lookups.calls(), 0u);
 }
 
 }  // namespace guide

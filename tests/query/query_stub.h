@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/forwarding_stub.h"
+#include "support/take_core.h"
 #include "support/tiers.h"
 
 namespace ndb::testing {

@@ -14,8 +14,8 @@
 #include "datastore/channel.h"
 #include "ndb/local_datastore.h"
 #include "ndb/ndb.h"
-#include "support/forwarding_stub.h"
 #include "support/memcached_server.h"
+#include "support/take_core.h"
 
 namespace ndb::testing {
 
