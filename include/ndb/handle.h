@@ -120,7 +120,9 @@ struct HandleAccess {
 }  // namespace detail
 
 // The version that the Datastore gave to what was read as this entity, or to what put() wrote; it grows with every
-// change. Stays while the entity is edited. 0: never stored, an empty handle, or an entity without Datastore.
+// change. Stays while the entity is edited. What a transaction has put, and copies made of it since, have the version
+// of the commit when that is there. 0: never stored, an empty handle, or an entity without Datastore. Any thread may
+// ask.
 inline std::uint64_t version_of(const Handle& entity) {
   const detail::PayloadPtr& payload = detail::HandleAccess::payload(entity);
   return payload ? payload->version() : 0;

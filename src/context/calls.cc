@@ -191,6 +191,7 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
           cat("put of ", write.key.to_string(),
               ": the key is incomplete, and with use_datastore = false nothing can complete it; give it an id"));
     }
+    if (context.in_transaction() && write.policy.datastore) payload.expect_commit();
     write.payload = payload;
     NDB_ASSIGN_OR_RETURN(write.entity, encode_entity(write.key, *payload.get()));
     return absl::OkStatus();

@@ -231,6 +231,7 @@ void Attempt::merge(const std::vector<Write>& writes, const wire::CommitResponse
   });
   for (std::size_t i = 0; i < writes.size(); ++i) {
     const auto version = static_cast<std::uint64_t>(response.mutation_results(static_cast<int>(i)).version());
+    if (writes[i].payload) writes[i].payload->set_committed_version(version);
     if (parent_.cache.floor(writes[i].key) <= version) {
       context::remember_write(parent_, writes[i], writes[i].key, version);
     }

@@ -1,11 +1,13 @@
 // The payload of an entity: its properties, immutable while shared, counted by itself.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,17 +44,29 @@ class Payload {
 
   // The Datastore's version of these properties, or of those that they were edited from; 0: not known. Another thread
   // may look while a put is acknowledged.
-  std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
+  std::uint64_t version() const {
+    const std::uint64_t own = version_.load(std::memory_order_relaxed);
+    return committed_ == nullptr ? own : std::max(own, committed_->load(std::memory_order_relaxed));
+  }
   void set_version(std::uint64_t version) { version_.store(version, std::memory_order_relaxed); }
+  // Of what a transaction has written, after PayloadPtr::expect_commit(): the version of its commit.
+  void set_committed_version(std::uint64_t version) {
+    if (committed_ == nullptr) return set_version(version);
+    committed_->store(version, std::memory_order_relaxed);
+  }
 
  protected:
-  Payload(const Payload& other) : info_(other.info_), unknown_(other.unknown_), version_(other.version()) {}
+  Payload(const Payload& other)
+      : info_(other.info_), unknown_(other.unknown_), version_(other.version()), committed_(other.committed_) {}
 
  private:
   friend class PayloadPtr;
   const ModelInfo* info_;
   Unknown unknown_;
   std::atomic<std::uint64_t> version_{0};
+  // The version that a commit gives to this payload and to its copies, 0 before it; null: no transaction has put it.
+  // Versions only grow, so that the larger of the two counts. Replaced only while there is no other owner.
+  std::shared_ptr<std::atomic<std::uint64_t>> committed_;
   mutable std::atomic<int> owners_{0};
   bool edited_ = false;  // edit() gave out a reference, so from now on this payload is copied instead of shared
 };
@@ -78,6 +92,14 @@ class PayloadPtr {
   explicit operator bool() const { return payload_ != nullptr; }
   Payload* get() const { return payload_; }
   Payload* operator->() const { return payload_; }
+
+  // A transaction is going to write this payload: what is copied from now on, for the write or by whoever edits or
+  // copies the handle, gets the version of the commit together with it. A payload with other owners gets it alone.
+  void expect_commit() {
+    if (!payload_->edited_ && payload_->owners_.load(std::memory_order_acquire) != 1) return;
+    payload_->set_version(payload_->version());
+    payload_->committed_ = std::make_shared<std::atomic<std::uint64_t>>(0);
+  }
 
   // Makes this the only owner and marks the payload as edited.
   void detach() {
