@@ -60,6 +60,9 @@ class GqlQuery : public Selection<M> {
     return query;
   }
 
+  // As Query::on_error().
+  GqlQuery on_error(ErrorHandler handler) const { return GqlQuery::handing_errors_to(*this, std::move(handler)); }
+
   // The form for a text that selects keys, or properties, which are named here or taken as they come.
   KeysOnly keys_only() const { return KeysOnly(this->spec_); }
   template <detail::IsProperty... P>

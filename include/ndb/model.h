@@ -13,6 +13,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -37,13 +38,14 @@ class GqlQuery;  // ndb/gql.h
 
 // An id as an argument: a name or a number.
 struct SomeId {
+  // BadKeyError for 0 or a name that no key can have when a key is made of it.
   template <class S>
     requires std::is_convertible_v<const S&, std::string_view>
   SomeId(const S& name) : id(ndb::id(std::string_view(name))) {}
   template <std::integral I>
     requires(!std::same_as<I, bool>)
   SomeId(I number) : id(static_cast<std::int64_t>(number)) {}
-  Id id;
+  Id id;  // what it is
 };
 
 // The base of model classes. A model class has no data of its own beside what Handle has.
@@ -81,8 +83,9 @@ class Model : public Base {
   using Props = typename M::Properties;
 
  public:
-  using ndb_base = Base;
-  static constexpr KeyProperty _key{};
+  using ndb_base = Base;                // for the framework
+  static constexpr KeyProperty _key{};  // for filters and orders: `Account::_key > key`
+  // The kind of its entities.
   static constexpr std::string_view _get_kind() { return detail::kInfo<D>.kind; }
 
   // A new entity, not stored until put(). Without an id the Datastore assigns a number at put().
@@ -90,12 +93,14 @@ class Model : public Base {
   static D make(Props<M> properties, const Id& id = {}) {
     return make(std::move(properties), Key(_get_kind(), id));
   }
+  // The same below a parent, which must be a complete key (BadKeyError).
   template <class M = D>
   static D make(Props<M> properties, const Id& id, const Key& parent) {
     return make(std::move(properties), Key(_get_kind(), id, parent));
   }
+  // The same with a whole key: that of the new entity itself, not of its parent. BadKeyError if it is of another kind.
   template <class M = D>
-  static D make(Props<M> properties, Key key) {  // BadKeyError if the key is of another kind
+  static D make(Props<M> properties, Key key) {
     detail::check_own_key(key, detail::kInfo<D>);
     return detail::HandleAccess::wrap<D>(
         std::move(key), detail::PayloadPtr(new detail::PayloadOf<Props<M>>(detail::kInfo<D>, std::move(properties))));
@@ -110,7 +115,7 @@ class Model : public Base {
   // cache.
   auto& edit() { return *static_cast<Props<D>*>(this->edited()); }
 
-  // Several properties at once: `ada.populate(Account::name("Ada"), Account::age(36))`.
+  // Sets several properties at once: `ada.populate(Account::name("Ada"), Account::age(36))`.
   template <class... P>
   void populate(detail::Assignment<P>... assignments) {
     auto& properties = edit();
@@ -119,30 +124,47 @@ class Model : public Base {
 
   // A new entity of what to_json() gave, or a part of it. BadValueError as of populate_json().
   static D from_json(std::string_view json, const Id& id = {}) { return from_json(json, Key(_get_kind(), id)); }
+  // The same with a whole key.
   static D from_json(std::string_view json, Key key) {
     D entity = make({}, std::move(key));
     entity.populate_json(json);
     return entity;
   }
 
-  // The verbs; defined in ndb/verbs.h. An entity that does not exist is an empty handle.
+  // The verbs, with the errors that ndb/verbs.h says. `parent` must be a complete key (BadKeyError).
+  //
+  // The entity with this id, or an empty handle.
   static D get_by_id(const SomeId& id, const Options& options = {});
+  // The same below a parent.
   static D get_by_id(const SomeId& id, const Key& parent, const Options& options = {});
+  // The same as a future.
   static Future<D> get_by_id_async(const SomeId& id, const Options& options = {});
+  // The same below a parent, as a future.
   static Future<D> get_by_id_async(const SomeId& id, const Key& parent, const Options& options = {});
+  // The entity with this name; if there is none, a new one with these properties, which is inserted in a transaction
+  // that looks again, so that of two callers one inserts and both get the same. Joins a running transaction.
   template <class M = D>
   static D get_or_insert(std::string_view name, Props<M> properties = {}, const Options& options = {});
+  // The same below a parent.
   template <class M = D>
   static D get_or_insert(std::string_view name, const Key& parent, Props<M> properties = {},
                          const Options& options = {});
+  // The same in a tasklet.
   template <class M = D>
   static Future<D> get_or_insert_async(std::string_view name, Props<M> properties = {}, const Options& options = {});
+  // The same below a parent, in a tasklet.
   template <class M = D>
   static Future<D> get_or_insert_async(std::string_view name, const Key& parent, Props<M> properties = {},
                                        const Options& options = {});
-  static std::vector<Key> allocate_ids(int count, const Key& parent = {}, const Options& options = {});
-  static Future<std::vector<Key>> allocate_ids_async(int count, const Key& parent = {}, const Options& options = {});
+  // Ids that no other entity gets, as keys: under `parent`, or without one as roots. BadKeyError for a parent that is
+  // empty or incomplete.
+  static std::vector<Key> allocate_ids(int count, const std::optional<Key>& parent = {}, const Options& options = {});
+  // The same in a tasklet.
+  static Future<std::vector<Key>> allocate_ids_async(int count, const std::optional<Key>& parent = {},
+                                                     const Options& options = {});
 
+  // A query over the kind (ndb/query.h), of a PolyModel over this class and those that extend it. All filters must
+  // hold.
   template <class... F>
   static Query<D> query(F... filters) {
     static_assert((std::convertible_to<F, Filter> && ...),
@@ -174,7 +196,7 @@ class PolyModel : public Model<D, Base> {
   PolyModel() = default;
 
  public:
-  using ndb_poly = PolyModel;
+  using ndb_poly = PolyModel;               // for the framework
   static constexpr ClassProperty class_{};  // for filters: `Animal::class_ == "Cat"`
 
   // The entity as a class of its hierarchy. An empty handle if it is not of that class.
@@ -186,7 +208,7 @@ class PolyModel : public Model<D, Base> {
   }
 };
 
-// Keys of a model class.
+// Keys of a model class, in the partition of the current context. BadKeyError for an id or parent that no key can have.
 template <class M>
 Key key(const SomeId& id) {
   return Key(M::_get_kind(), id.id);

@@ -68,7 +68,11 @@ struct Options {
   // Of a get: a cached answer must have been the Datastore's not longer than this ago; 0 asks the Datastore. It bounds
   // what faults beyond the promise of the caches could do, and is ignored in a transaction.
   std::optional<std::chrono::milliseconds> max_staleness{};
-  std::optional<std::chrono::milliseconds> deadline{};  // of each RPC; default 60 s (Datastore service config)
+  // How long the call may take at the Datastore, with all its RPCs, resends and pauses; then it is DEADLINE_EXCEEDED.
+  // At most 300 s. Of a put or delete: of each Commit. Of an iteration and of map(): of each wait for a next result.
+  // Default: 30 s for a Commit, 60 s for any other RPC (Datastore service config), and as long as a call of several
+  // RPCs gets on.
+  std::optional<std::chrono::milliseconds> deadline{};
   std::optional<int>
       retries{};  // RPC retries after the first attempt, where the API allows any; default: until the deadline
   std::optional<ReadConsistency> read_consistency{};  // an EVENTUAL read never fills memcache

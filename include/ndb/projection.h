@@ -1,6 +1,7 @@
 // Projections: `Account::query().project(Account::name, Account::age).fetch()`.
 #pragma once
 
+#include <any>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -11,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "ndb/detail/codec.h"
 #include "ndb/detail/property_traits.h"
 #include "ndb/detail/query_calls.h"
@@ -67,8 +70,17 @@ class Projected {
   }
 
  private:
-  template <class>
-  friend struct detail::RowMaker;
+  template <detail::IsProperty...>
+  friend class Projection;
+
+  static absl::StatusOr<std::any> decode(const Key& key, std::string_view entity) {
+    Projected row;
+    if (absl::Status status = detail::decode_projection(key, entity, table(), &row.values_); !status.ok()) {
+      return status;
+    }
+    row.key_ = key;
+    return std::any(std::move(row));
+  }
 
   using Values = std::tuple<typename detail::ProjectedType<typename detail::Traits<P>::Type>::Type...>;
 
@@ -107,35 +119,13 @@ class ProjectedEntity {
   const std::map<std::string, Value, std::less<>>& values() const { return values_; }
 
  private:
-  template <class>
-  friend struct detail::RowMaker;
+  friend class DynamicProjection;
+
+  static absl::StatusOr<std::any> decode(const Key& key, std::string_view entity);
 
   Key key_;
   std::map<std::string, Value, std::less<>> values_;
 };
-
-namespace detail {
-
-template <class... P>
-struct RowMaker<Projected<P...>> {
-  static Projected<P...> make(QueryResult result) {
-    Projected<P...> row;
-    decode_projection(result, Projected<P...>::table(), &row.values_);
-    row.key_ = std::move(result.key);
-    return row;
-  }
-};
-template <>
-struct RowMaker<ProjectedEntity> {
-  static ProjectedEntity make(QueryResult result) {
-    ProjectedEntity row;
-    row.values_ = decode_projection(result);
-    row.key_ = std::move(result.key);
-    return row;
-  }
-};
-
-}  // namespace detail
 
 // A query for some properties of the entities instead of all; see Query::project(). The context cache has no part in
 // it: it neither changes nor keeps what the Datastore answers.
@@ -145,13 +135,16 @@ class Projection : public Selection<Projected<P...>> {
   // Query::project() makes it.
   explicit Projection(detail::QuerySpec spec)
       : Selection<Projected<P...>>(std::move(spec), {.kind = detail::Wanted::Kind::kProjection,
-                                                     .projection = {detail::Traits<P>::path()...}}) {}
+                                                     .projection = {detail::Traits<P>::path()...},
+                                                     .decode = &Projected<P...>::decode}) {}
   // Of the results that agree in all these properties, one.
   Projection distinct() const {
     Projection query = *this;
     query.spec_.distinct_on = this->wanted_.projection;
     return query;
   }
+  // As Query::on_error().
+  Projection on_error(ErrorHandler handler) const { return this->handing_errors_to(*this, std::move(handler)); }
 };
 
 // The same by name.
@@ -159,13 +152,17 @@ class DynamicProjection : public Selection<ProjectedEntity> {
  public:
   // Query::project() makes it.
   DynamicProjection(detail::QuerySpec spec, std::vector<std::string> properties)
-      : Selection(std::move(spec), {.kind = detail::Wanted::Kind::kProjection, .projection = std::move(properties)}) {}
+      : Selection(std::move(spec), {.kind = detail::Wanted::Kind::kProjection,
+                                    .projection = std::move(properties),
+                                    .decode = &ProjectedEntity::decode}) {}
   // Of the results that agree in all these properties, one.
   DynamicProjection distinct() const {
     DynamicProjection query = *this;
     query.spec_.distinct_on = wanted_.projection;
     return query;
   }
+  // As Query::on_error().
+  DynamicProjection on_error(ErrorHandler handler) const { return handing_errors_to(*this, std::move(handler)); }
 };
 
 }  // namespace ndb

@@ -25,10 +25,14 @@
 
 namespace ndb {
 
-// The keys of a query's results alone, which costs the Datastore less. The context cache has no part in it.
+// The keys of a query's results alone, which costs the Datastore less. The context cache has no part in it. Immutable
+// and safe to use from many threads, as all queries are.
 class KeysOnly : public Selection<Key> {
  public:
+  // Query::keys_only() makes it.
   explicit KeysOnly(detail::QuerySpec spec) : Selection(std::move(spec), {.kind = detail::Wanted::Kind::kKeys}) {}
+  // As Query::on_error(), for answers without a key.
+  KeysOnly on_error(ErrorHandler handler) const { return handing_errors_to(*this, std::move(handler)); }
 };
 
 // A query over the entities of one kind, as objects of class M; see Selection for the ways to get them. Immutable:
@@ -40,11 +44,13 @@ class KeysOnly : public Selection<Key> {
 template <class M>
 class Query : public Selection<M> {
  public:
+  // Model::query() and ndb::query() make them: over the kind of M, or another one, "" being all kinds.
   explicit Query(std::vector<Filter> filters) : Query(M::_get_kind(), std::move(filters)) {}
   Query(std::string_view kind, std::vector<Filter> filters)
       : Selection<M>({.kind = std::string(kind), .filters = std::move(filters)},
                      {.kind = detail::Wanted::Kind::kEntities, .info = &detail::info<M>()}) {}
 
+  // Besides the filters that it has: all must hold. BadFilterError when the query is sent for one that makes no sense.
   template <std::convertible_to<Filter>... F>
   Query filter(F... filters) const {
     return with([&](detail::QuerySpec& spec) { (spec.filters.push_back(std::move(filters)), ...); });
@@ -54,7 +60,8 @@ class Query : public Selection<M> {
   Query order(const O&... orders) const {
     return with([&](detail::QuerySpec& spec) { (spec.orders.push_back(orders), ...); });
   }
-  // The entity of this key, and those whose keys begin with it.
+  // The entity of this key, and those whose keys begin with it. BadQueryError when the query is sent if the key is
+  // empty or incomplete.
   Query ancestor(Key key) const {
     return with([&](detail::QuerySpec& spec) { spec.ancestor = std::move(key); });
   }
@@ -66,9 +73,12 @@ class Query : public Selection<M> {
   Query offset(std::size_t results) const {
     return with([&](detail::QuerySpec& spec) { spec.offset = results; });
   }
+  // At most so many results; a limit that fetch() and the like are given counts instead.
   Query limit(std::size_t results) const {
     return with([&](detail::QuerySpec& spec) { spec.limit = results; });
   }
+  // From the place of one cursor to that of another. They must come from the same query: kind, filters and orders
+  // (INVALID_ARGUMENT from the Datastore). An empty cursor is no bound.
   Query start_cursor(Cursor cursor) const {
     return with([&](detail::QuerySpec& spec) { spec.start = std::move(cursor); });
   }
@@ -86,6 +96,15 @@ class Query : public Selection<M> {
     return with([&](detail::QuerySpec& spec) { spec.distinct_on = std::move(properties); });
   }
 
+  // Passes over results that can't be given (a property that does not fit the class, an entity of another class in
+  // GQL): `handler` is called with the key and the status of each, in the tasklet that goes through the results and
+  // when it gets there, and a limit is filled nevertheless. What it throws goes to that tasklet; the query can then go
+  // on. This holds for every way to get results, and for the projections and keys of this query.
+  Query on_error(ErrorHandler handler) const {
+    return with([&](detail::QuerySpec& spec) { spec.on_error = std::move(handler); });
+  }
+
+  // The same query for keys alone, in all forms of Selection; keys() is its fetch().
   KeysOnly keys_only() const { return KeysOnly(this->spec_); }
   std::vector<Key> keys(std::size_t limit = kNoLimit, const Options& options = {}) const {
     return keys_only().fetch(limit, options);
@@ -107,7 +126,7 @@ class Query : public Selection<M> {
 
   // Several aggregations in one call, as a tuple: `auto [n, mean] = query.aggregate(ndb::count(),
   // ndb::avg(Account::age))`. At most 5. Like keys, they do not look at the context cache. BadValueError if a sum of
-  // integers overflows.
+  // integers overflows; BadQueryError for one without a property. `options.deadline` bounds the RPC.
   template <class... Result>
     requires(sizeof...(Result) > 0)
   std::tuple<Result...> aggregate(const Aggregate<Result>&... of) const {
@@ -127,10 +146,11 @@ class Query : public Selection<M> {
     return detail::in_background([self = *this, of...] { return self.aggregate(of...); });
   }
 
+  // One aggregation: see ndb::count(), ndb::sum() and ndb::avg() for what they give.
   std::int64_t count(std::size_t up_to = kNoLimit, const Options& options = {}) const {
     return std::get<0>(aggregate(options, ndb::count(up_to)));
   }
-  // `property` is `Account::age` or a name; see ndb::sum() and ndb::avg() for what they give.
+  // `property` is `Account::age` or a name.
   template <class P>
   auto sum(const P& property, const Options& options = {}) const {
     return std::get<0>(aggregate(options, ndb::sum(property)));

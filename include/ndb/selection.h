@@ -1,6 +1,7 @@
 // What a query selects, and the ways to get it: all at once, page by page, one by one, or into a function.
 #pragma once
 
+#include <any>
 #include <concepts>
 #include <cstddef>
 #include <deque>
@@ -12,8 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "ndb/cursor.h"
 #include "ndb/detail/query_calls.h"
+#include "ndb/error.h"
 #include "ndb/future.h"
 #include "ndb/handle.h"
 #include "ndb/key.h"
@@ -24,39 +27,54 @@ namespace ndb {
 
 namespace detail {
 
-// How a result becomes a row.
+// A result as a row. Its error, if it has one, is thrown.
 template <class Row>
-struct RowMaker;
-template <std::derived_from<Handle> M>
-struct RowMaker<M> {
-  static M make(QueryResult result) { return HandleAccess::wrap<M>(std::move(result.key), std::move(result.payload)); }
-};
-template <>
-struct RowMaker<Key> {
-  static Key make(QueryResult result) { return std::move(result.key); }
-};
+Row row_of(QueryResult result) {
+  if (!result.status.ok()) throw_error(result.status);
+  if constexpr (std::derived_from<Row, Handle>) {
+    return HandleAccess::wrap<Row>(std::move(result.key), std::move(result.payload));
+  } else if constexpr (std::same_as<Row, Key>) {
+    return std::move(result.key);
+  } else {
+    return std::any_cast<Row>(std::move(result.row));
+  }
+}
 
 }  // namespace detail
 
 // Results one after another. While one batch of them is used, the next is under way. It works in the context where it
 // was started, and is used by one tasklet at a time (BadRequestError). Copies share the place. A range that can be gone
 // through once.
+//
+// An error of one result (see Selection) is thrown where that result would be given, and the iteration is then past it:
+// call next(), or begin the loop over the same iteration, again. An error of the query itself ends the iteration, and
+// is thrown again by every later call.
 template <class Row>
 class Iteration {
  public:
+  // An input iterator for a range-based for loop, which holds one result.
   class Iterator {
    public:
+    // What std::input_iterator asks for.
     using value_type = Row;
     using difference_type = std::ptrdiff_t;
+
+    // Reads the first result. This, and ++, wait for a result and throw as Iteration::next() does.
     explicit Iterator(std::shared_ptr<detail::QueryRun> run) : run_(std::move(run)) { ++*this; }
+
+    // The result. Not at the end.
     Row& operator*() const { return *row_; }
     Row* operator->() const { return &*row_; }
+
+    // On to the next result.
     Iterator& operator++() {
       row_.reset();
-      if (run_->has_next()) row_.emplace(detail::RowMaker<Row>::make(run_->next()));
+      if (run_->has_next()) row_.emplace(detail::row_of<Row>(run_->next()));
       return *this;
     }
     void operator++(int) { ++*this; }
+
+    // Whether there is no further result.
     bool operator==(std::default_sentinel_t) const { return !row_.has_value(); }
 
    private:
@@ -64,14 +82,24 @@ class Iteration {
     mutable std::optional<Row> row_;
   };
 
+  // Selection::iterate() makes it.
   explicit Iteration(std::shared_ptr<detail::QueryRun> run) : run_(std::move(run)) {}
 
+  // Whether there is another result, which may be one that next() throws the error of. Waits where need be.
   bool has_next() const { return run_->has_next(); }
-  Row next() const { return detail::RowMaker<Row>::make(run_->next()); }  // BadRequestError if there is none
-  // The places before and behind the result that was given last; at the start both are where the query starts.
+  Row next() const { return detail::row_of<Row>(run_->next()); }  // BadRequestError if there is none
+  // As next(), with an error of the result as a status.
+  absl::StatusOr<Row> try_next() const {
+    detail::QueryResult result = run_->next();
+    if (!result.status.ok()) return std::move(result.status);
+    return detail::row_of<Row>(std::move(result));
+  }
+  // The places before and behind the result that was given last; at the start both are where the query starts. What was
+  // passed over since (Query::on_error) is behind the second.
   const Cursor& cursor_before() const { return run_->before(); }
   const Cursor& cursor_after() const { return run_->after(); }
 
+  // The range from the present place on.
   Iterator begin() const { return Iterator(run_); }
   std::default_sentinel_t end() const { return {}; }
 
@@ -82,58 +110,69 @@ class Iteration {
 // A page of results: `auto [results, cursor, more] = query.fetch_page(20, cursor);`
 template <class Row>
 struct Page {
-  std::vector<Row> results{};
-  Cursor cursor{};    // where the next page starts
-  bool more = false;  // whether there is a result behind this page
+  std::vector<Row> results{};  // as many as were asked for, or fewer at the end
+  Cursor cursor{};             // where the next page starts
+  bool more = false;           // whether there is a result behind this page
 };
 
 // The base of queries, with all ways to get their results as rows of one type. Immutable, and safe to use from many
 // threads.
 //
 // A `limit` stands instead of the query's own. Functions that end in _async have started when they return, and go on
-// in a tasklet of their own; the query is sent when the caller next waits. Errors are those of the Datastore,
-// BadQueryError and BadFilterError for a query that makes no sense, BadValueError for a result that does not fit its
-// class. Of the options, those that concern memcache mean nothing here.
+// in a tasklet of their own; the query is sent when the caller next waits. Of the options, those that concern memcache
+// mean nothing here. `deadline` bounds a whole call of fetch(), get() or fetch_page(), and each wait for a next result
+// of iterate() and map(); DEADLINE_EXCEEDED. Without one a query may take as long as it brings something at least every
+// 60 s.
+//
+// Errors are those of the Datastore, and BadQueryError and BadFilterError for a query that makes no sense. Beside these
+// errors of the query there are errors of one result: BadValueError where a stored property does not fit the class,
+// KindError where GQL selects another kind, DATA_LOSS where the bytes are no entity. fetch(), get() and fetch_page()
+// throw the first of them and give nothing; map() calls its function with all other results before; an iteration can go
+// on behind it. Query::on_error() passes over them.
 template <class Row>
 class Selection {
  public:
+  // All results, up to the limit.
   std::vector<Row> fetch(std::size_t limit = kNoLimit, const Options& options = {}) const {
     std::vector<Row> rows;
-    for (const auto run = start(limit, options); run->has_next();) {
-      rows.push_back(detail::RowMaker<Row>::make(run->next()));
-    }
+    const auto run = start(spec_, limit, options, detail::Bounds::kRun);
+    while (run->has_next()) rows.push_back(detail::row_of<Row>(run->next()));
     return rows;
   }
+  // The same in a tasklet.
   Future<std::vector<Row>> fetch_async(std::size_t limit = kNoLimit, const Options& options = {}) const {
     return detail::in_background([self = *this, limit, options] { return self.fetch(limit, options); });
   }
 
   // The first result; an empty row if there is none.
   Row get(const Options& options = {}) const {
-    const auto run = start(1, options);
-    return run->has_next() ? detail::RowMaker<Row>::make(run->next()) : Row();
+    const auto run = start(spec_, 1, options, detail::Bounds::kRun);
+    return run->has_next() ? detail::row_of<Row>(run->next()) : Row();
   }
+  // The same in a tasklet.
   Future<Row> get_async(const Options& options = {}) const {
     return detail::in_background([self = *this, options] { return self.get(options); });
   }
 
   // Up to `size` results from `start` on, in place of the query's limit; its offset counts for the first page only.
-  // `more` is exact: one result behind the page is looked at.
+  // `more` is exact: one result behind the page is looked at. A result with an error makes this page fail whenever it
+  // is asked for; on_error() gets past it.
   Page<Row> fetch_page(std::size_t size, const Cursor& start = {}, const Options& options = {}) const {
     detail::QuerySpec spec = spec_;
     if (start) {
       spec.start = start;
       spec.offset = 0;
     }
-    const auto run = detail::start_query(spec, wanted_, size == kNoLimit ? size : size + 1, options);
+    const auto run = this->start(spec, size == kNoLimit ? size : size + 1, options, detail::Bounds::kRun);
     Page<Row> page;
     while (page.results.size() < size && run->has_next()) {
-      page.results.push_back(detail::RowMaker<Row>::make(run->next()));
+      page.results.push_back(detail::row_of<Row>(run->next()));
     }
-    page.cursor = run->after();
     page.more = run->has_next();
+    page.cursor = run->after();  // behind what was passed over at the end, so that the next page does not meet it again
     return page;
   }
+  // The same in a tasklet.
   Future<Page<Row>> fetch_page_async(std::size_t size, const Cursor& start = {}, const Options& options = {}) const {
     return detail::in_background(
         [self = *this, size, start, options] { return self.fetch_page(size, start, options); });
@@ -141,14 +180,16 @@ class Selection {
 
   // `for (Account account : query)`, or with options `for (Account account : query.iterate(limit, options))`.
   Iteration<Row> iterate(std::size_t limit = kNoLimit, const Options& options = {}) const {
-    return Iteration<Row>(start(limit, options));
+    return Iteration<Row>(start(spec_, limit, options, detail::Bounds::kStep));
   }
+  // The range of the results, as of iterate(): each begin() sends the query anew.
   typename Iteration<Row>::Iterator begin() const { return iterate().begin(); }
+  // The end of any such range.
   std::default_sentinel_t end() const { return {}; }
 
   // Calls `function` with every result, in concurrent tasklets (at most kMapWidth at a time): what they get is batched.
-  // Gives what the calls gave, in the order of the results. If calls fail, the others are made nevertheless, and then
-  // the error of the first is rethrown.
+  // Gives what the calls gave, in the order of the results. If calls fail, or results have errors, the other calls are
+  // made nevertheless, and then the first error is rethrown.
   template <std::invocable<Row&> Function>
   auto map(Function function, std::size_t limit = kNoLimit, const Options& options = {}) const {
     using Result = std::decay_t<std::invoke_result_t<Function&, Row&>>;
@@ -167,9 +208,13 @@ class Selection {
       }
       running.pop_front();
     };
-    for (const auto run = start(limit, options); run->has_next();) {
-      running.push_back(tasklet(
-          [&function, row = detail::RowMaker<Row>::make(run->next())]() mutable -> Result { return function(row); }));
+    const auto run = start(spec_, limit, options, detail::Bounds::kStep);
+    while (run->has_next()) {
+      detail::QueryResult result = run->next();
+      running.push_back(tasklet([&function, result = std::move(result)]() mutable -> Result {
+        Row row = detail::row_of<Row>(std::move(result));
+        return function(row);
+      }));
       while (!running.empty() && (running.size() >= kMapWidth || running.front().done())) collect();
     }
     while (!running.empty()) collect();
@@ -184,17 +229,26 @@ class Selection {
     });
   }
 
+  // What is asked, for the framework's tests.
   const detail::QuerySpec& spec() const { return spec_; }
 
  protected:
+  // For the classes of queries.
   Selection(detail::QuerySpec spec, detail::Wanted wanted) : spec_(std::move(spec)), wanted_(std::move(wanted)) {}
+  // `query` with an error handler.
+  template <class Query>
+  static Query handing_errors_to(Query query, ErrorHandler handler) {
+    query.spec_.on_error = std::move(handler);
+    return query;
+  }
 
-  detail::QuerySpec spec_;
-  detail::Wanted wanted_;
+  detail::QuerySpec spec_;  // what is asked
+  detail::Wanted wanted_;   // what results are made into
 
  private:
-  std::shared_ptr<detail::QueryRun> start(std::size_t limit, const Options& options) const {
-    return detail::start_query(spec_, wanted_, limit, options);
+  std::shared_ptr<detail::QueryRun> start(const detail::QuerySpec& spec, std::size_t limit, const Options& options,
+                                          detail::Bounds bounds) const {
+    return detail::start_query(spec, wanted_, limit, options, bounds);
   }
 };
 

@@ -1,21 +1,30 @@
 // The verbs on keys and models: get, put, delete, one by one and many at once, now and as futures.
 //
-// All of them work in the thread's current context. Which tiers they use is decided by their options, the context's
-// policies, the model class, the client's defaults, in this order (ndb/context.h). What is pending in a context is sent
-// in batches when the caller waits. They throw ndb::Error; an entity that does not exist is an empty handle and no
-// error.
+// All of them work in the calling thread's current context (ContextError without one). Which tiers they use is decided
+// by their options, the context's policies, the model class, the client's defaults, in this order (ndb/context.h). What
+// is pending in a context is sent in batches when the caller waits; functions that end in _async do not wait. An entity
+// that does not exist is an empty handle and no error.
+//
+// Errors are ndb::Error or a subclass, thrown by what waits and kept by futures: BadKeyError for a key that is empty or
+// incomplete where an entity must be named; BadArgumentError for options that make no sense or leave no tier; KindError
+// for the key of another kind than the class; BadValueError for an entity that does not fit its class; otherwise the
+// code of the Datastore's answer, UNAVAILABLE or DEADLINE_EXCEEDED where there was none, and UNAVAILABLE for a write
+// that memcached could not be locked for. Hooks of the class may throw what they like.
 #pragma once
 
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "ndb/context.h"
 #include "ndb/detail/calls.h"
 #include "ndb/entity.h"
+#include "ndb/error.h"
 #include "ndb/future.h"
 #include "ndb/handle.h"
 #include "ndb/key.h"
@@ -47,16 +56,34 @@ Future<M> Key::get_async() const {
   return get_async<M>(Options());
 }
 
-// The entities of the keys, in their order; a key may stand in it twice. The first error is thrown when all have ended.
+// The entities of the keys, in their order; a key may stand in it twice. Throws when all have ended, the error of the
+// first key that has one (BadValueError for an entity that does not fit M, an error of its RPC, ...), and then gives
+// nothing of the others: see try_get_multi().
 template <class M>
 std::vector<M> get_multi(std::span<const Key> keys, const Options& options = {}) {
   std::vector<M> models;
   models.reserve(keys.size());
-  for (detail::Found& found : detail::read_multi(keys, detail::info<M>(), options)) {
-    models.push_back(detail::HandleAccess::wrap<M>(std::move(found.key), std::move(found.payload)));
+  for (absl::StatusOr<detail::Found>& found : detail::read_multi(keys, detail::info<M>(), options)) {
+    if (!found.ok()) throw_error(found.status());
+    models.push_back(detail::HandleAccess::wrap<M>(std::move(found->key), std::move(found->payload)));
   }
   return models;
 }
+// The same with the error of each key in its place, so that one entity that can't be read hides no other.
+template <class M>
+std::vector<absl::StatusOr<M>> try_get_multi(std::span<const Key> keys, const Options& options = {}) {
+  std::vector<absl::StatusOr<M>> models;
+  models.reserve(keys.size());
+  for (absl::StatusOr<detail::Found>& found : detail::read_multi(keys, detail::info<M>(), options)) {
+    if (found.ok()) {
+      models.emplace_back(detail::HandleAccess::wrap<M>(std::move(found->key), std::move(found->payload)));
+    } else {
+      models.emplace_back(std::move(found).status());
+    }
+  }
+  return models;
+}
+// Each future has the entity or the error of its key.
 template <class M>
 std::vector<Future<M>> get_multi_async(std::span<const Key> keys, const Options& options = {}) {
   std::vector<Future<M>> futures;
@@ -68,7 +95,8 @@ std::vector<Future<M>> get_multi_async(std::span<const Key> keys, const Options&
 // ---- put ----
 
 // Writes the entities and gives their keys, which are completed in the handles too. An error of one leaves the others
-// written; the first one is thrown when all have ended. The async form leaves the handles as they are.
+// written; the first one is thrown when all have ended. The async form leaves the handles as they are, and each of its
+// futures has the key or the error of its entity.
 template <std::ranges::forward_range Range>
 std::vector<Future<Key>> put_multi_async(Range&& entities, const Options& options = {}) {
   std::vector<Future<Key>> futures;
@@ -90,7 +118,8 @@ std::vector<Key> put_multi(Range&& entities, const Options& options = {}) {
 
 // ---- delete ----
 
-// Deletes the entities; one that does not exist is no error.
+// Deletes the entities, all in as few Commits as their limits allow; one that does not exist is no error. The first
+// error is thrown when all have ended; in the async form each is in its future.
 std::vector<Future<void>> delete_multi_async(std::span<const Key> keys, const Options& options = {});
 void delete_multi(std::span<const Key> keys, const Options& options = {});
 
@@ -155,11 +184,12 @@ Future<D> Model<D, Base>::get_or_insert_async(std::string_view name, const Key& 
   });
 }
 template <class D, class Base>
-std::vector<Key> Model<D, Base>::allocate_ids(int count, const Key& parent, const Options& options) {
-  return detail::allocate_ids(parent ? Key(_get_kind(), Id(), parent) : Key(_get_kind(), Id()), count, options);
+std::vector<Key> Model<D, Base>::allocate_ids(int count, const std::optional<Key>& parent, const Options& options) {
+  return detail::allocate_ids(parent ? Key(_get_kind(), Id(), *parent) : Key(_get_kind(), Id()), count, options);
 }
 template <class D, class Base>
-Future<std::vector<Key>> Model<D, Base>::allocate_ids_async(int count, const Key& parent, const Options& options) {
+Future<std::vector<Key>> Model<D, Base>::allocate_ids_async(int count, const std::optional<Key>& parent,
+                                                            const Options& options) {
   return detail::in_background([count, parent, options] { return allocate_ids(count, parent, options); });
 }
 

@@ -53,12 +53,15 @@ class MultiRead final : public FutureCore {
   }
 
   std::shared_ptr<ReadOp> read(std::size_t i) { return {shared_from_this(), &reads_[i]}; }
-  std::vector<Found> take() {
-    std::vector<Found> found;
+  std::vector<absl::StatusOr<Found>> take() {
+    std::vector<absl::StatusOr<Found>> found;
     found.reserve(reads_.size());
     for (Read& read : reads_) {
-      throw_if_error(read.status);
-      found.push_back({std::move(read.key), std::move(read.payload)});
+      if (read.status.ok()) {
+        found.emplace_back(Found{std::move(read.key), std::move(read.payload)});
+      } else {
+        found.emplace_back(std::move(read.status));
+      }
     }
     return found;
   }
@@ -154,7 +157,8 @@ Found read(const Key& key, const ModelInfo& info, const Options& options) {
   return op->take();
 }
 
-std::vector<Found> read_multi(std::span<const Key> keys, const ModelInfo& info, const Options& options) {
+std::vector<absl::StatusOr<Found>> read_multi(std::span<const Key> keys, const ModelInfo& info,
+                                              const Options& options) {
   if (keys.empty()) return {};
   const Call call;
   auto reads = std::make_shared<MultiRead>(keys, info);

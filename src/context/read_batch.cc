@@ -120,6 +120,7 @@ void ReadBatch::received(std::span<memcache::ReadResult> results) {
 }
 
 void ReadBatch::lookup(const std::vector<std::size_t>& rest) {
+  const datastore::Pace pace(rpc_.call(), EventLoop::current().now());
   Chunk chunk;
   std::size_t bytes = 0;
   for (const std::size_t i : rest) {
@@ -131,16 +132,30 @@ void ReadBatch::lookup(const std::vector<std::size_t>& rest) {
     }
     const std::size_t size = entry.key().bytes().size();
     if (chunk.size() == kLookupKeys || bytes + size > kLookupBytes) {
-      send_lookup(std::exchange(chunk, {}));
+      lookup(std::exchange(chunk, {}), pace);
       bytes = 0;
     }
     chunk.push_back(i);
     bytes += size;
   }
-  if (!chunk.empty()) send_lookup(std::move(chunk));
+  if (!chunk.empty()) lookup(std::move(chunk), pace);
 }
 
-void ReadBatch::send_lookup(Chunk chunk) {
+// The next Lookup of these keys: at once, or after a pause if the last one brought none of them.
+void ReadBatch::lookup(Chunk chunk, datastore::Pace pace) {
+  EventLoop& loop = EventLoop::current();
+  const absl::StatusOr<datastore::Pace::Next> next = pace.next(loop.now());
+  if (!next.ok()) return fail(chunk, annotate(next.status(), "the Datastore has deferred the key again and again"));
+  if (next->pause.count() == 0) return send_lookup(std::move(chunk), pace, next->options);
+  ++context_->under_way;
+  loop.call_at(loop.now() + next->pause,
+               [self = shared_from_this(), chunk = std::move(chunk), pace, options = next->options]() mutable {
+                 self->send_lookup(std::move(chunk), pace, options);
+                 self->context_->done_one();
+               });
+}
+
+void ReadBatch::send_lookup(Chunk chunk, const datastore::Pace& pace, const datastore::CallOptions& options) {
   wire::LookupRequest request;
   if (context_->in_transaction()) {
     request.mutable_read_options()->set_transaction(context_->transaction->id);
@@ -151,13 +166,13 @@ void ReadBatch::send_lookup(Chunk chunk) {
   ++context_->counts->lookups;
   context_->counts->lookup_keys += chunk.size();
   auto done = context_->on_loop<wire::LookupResponse>(
-      [self = shared_from_this(), chunk = std::move(chunk)](absl::StatusOr<wire::LookupResponse> response) {
-        self->answered(chunk, std::move(response));
+      [self = shared_from_this(), chunk = std::move(chunk), pace](absl::StatusOr<wire::LookupResponse> response) {
+        self->answered(chunk, pace, std::move(response));
       });
-  context_->core->stub->lookup(std::move(request), rpc_.call(), std::move(done));
+  context_->core->stub->lookup(std::move(request), options, std::move(done));
 }
 
-void ReadBatch::answered(const Chunk& chunk, absl::StatusOr<wire::LookupResponse> response) {
+void ReadBatch::answered(const Chunk& chunk, datastore::Pace pace, absl::StatusOr<wire::LookupResponse> response) {
   if (!response.ok()) return fail(chunk, response.status());
   std::vector<std::pair<const Key*, std::size_t>> keys;
   keys.reserve(chunk.size());
@@ -195,7 +210,12 @@ void ReadBatch::answered(const Chunk& chunk, absl::StatusOr<wire::LookupResponse
     if (!key.ok()) continue;
     if (const auto i = unanswered.take(*key)) deferred.push_back(*i);
   }
-  if (!deferred.empty()) send_lookup(std::move(deferred));
+  if (deferred.size() < chunk.size()) {
+    pace.progressed(EventLoop::current().now());
+  } else {
+    pace.stalled();
+  }
+  if (!deferred.empty()) lookup(std::move(deferred), pace);
   if (const Chunk lost = unanswered.rest(); !lost.empty()) {
     fail(lost, absl::InternalError("the Datastore's answer to a Lookup leaves the key out"));
   }

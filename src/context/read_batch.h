@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "context/context_impl.h"
+#include "datastore/pace.h"
 #include "memcache/gateway.h"
 
 namespace ndb::context {
@@ -49,8 +50,9 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
 
   std::uint64_t find_shared(Entry& entry) const;  // its version, or 0
   void lookup(const std::vector<std::size_t>& rest);
-  void send_lookup(Chunk chunk);
-  void answered(const Chunk& chunk, absl::StatusOr<wire::LookupResponse> response);
+  void lookup(Chunk chunk, datastore::Pace pace);
+  void send_lookup(Chunk chunk, const datastore::Pace& pace, const datastore::CallOptions& options);
+  void answered(const Chunk& chunk, datastore::Pace pace, absl::StatusOr<wire::LookupResponse> response);
   void resolve(const Entry& entry, const Result& result);
   absl::StatusOr<detail::PayloadPtr> decode(const Entry& entry, const Result& result, const detail::ModelInfo& info);
   void fail(const Chunk& chunk, const absl::Status& status);

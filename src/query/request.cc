@@ -12,11 +12,19 @@
 namespace ndb {
 namespace {
 
+// No key is not "no ancestor": Key::parent() of a root gives it, and the query would be over the whole kind.
+absl::StatusOr<Key> qualified_ancestor(const Context::Impl& context, const Key& ancestor) {
+  if (!ancestor) return bad_query("the ancestor is the empty key; leave ancestor() out for a query without one");
+  if (!ancestor.is_complete()) {
+    return bad_query(cat("the ancestor ", ancestor.to_string(), " is incomplete; put it first or give it an id"));
+  }
+  return context.qualify(ancestor);
+}
+
 absl::Status add_filters(const Context::Impl& context, const detail::QuerySpec& spec, wire::Query& query) {
   std::vector<wire::Filter> all;
   if (spec.ancestor) {
-    NDB_ASSIGN_OR_RETURN(const Key ancestor, context.qualify(spec.ancestor));
-    if (!ancestor.is_complete()) return bad_query(cat("the ancestor ", ancestor.to_string(), " is incomplete"));
+    NDB_ASSIGN_OR_RETURN(const Key ancestor, qualified_ancestor(context, *spec.ancestor));
     wire::PropertyFilter& filter = *all.emplace_back().mutable_property_filter();
     filter.mutable_property()->set_name("__key__");
     filter.set_op(wire::PropertyFilter::HAS_ANCESTOR);
@@ -95,7 +103,7 @@ absl::StatusOr<wire::PartitionId> partition_of(const Context::Impl& context, con
   const Partition& here = context.core->partition;
   std::string where = spec.namespace_.value_or(*here.namespace_);
   if (spec.ancestor) {
-    NDB_ASSIGN_OR_RETURN(const Key ancestor, context.qualify(spec.ancestor));
+    NDB_ASSIGN_OR_RETURN(const Key ancestor, qualified_ancestor(context, *spec.ancestor));
     if (spec.namespace_ && *spec.namespace_ != ancestor.namespace_()) {
       return bad_query(cat("the query is in the namespace ", quoted(*spec.namespace_), ", but its ancestor ",
                            ancestor.to_string(), " is not"));

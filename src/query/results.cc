@@ -16,44 +16,55 @@ constexpr int kFromIndex = 18;
 
 }  // namespace
 
-absl::StatusOr<detail::QueryResult> through_cache(Context::Impl& context, const wire::EntityResult& result,
-                                                  WallTime read_time, const detail::ModelInfo& info,
-                                                  const Options& options, std::uint64_t generation) {
-  detail::QueryResult found;
+absl::Status through_cache(Context::Impl& context, const wire::EntityResult& result, WallTime read_time,
+                           const detail::ModelInfo& info, const Options& options, std::uint64_t generation,
+                           detail::QueryResult& found) {
   NDB_ASSIGN_OR_RETURN(found.key, detail::entity_key(result.entity()));
   NDB_RETURN_IF_ERROR(detail::check_kind(found.key, info));  // GQL may select another one
   NDB_ASSIGN_OR_RETURN(const detail::ModelInfo* const of_kind, detail::find_model(found.key.kind()));
+  const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
   const bool cache = context.decides_cache(found.key, options, of_kind);
   if (cache) {
-    if (auto slot = context.cached(found.key, info)) {
-      NDB_ASSIGN_OR_RETURN(found.payload, *std::move(slot));
-      return found;
+    if (auto cached = context.cached(found.key, info)) {
+      if (cached->ok()) {
+        found.payload = **std::move(cached);
+        return absl::OkStatus();
+      }
+      // Of a PolyModel it may be of another class than was asked for. If it is not older than this result, the entity
+      // has changed its class, and is no result.
+      if (!detail::is_poly(info) || !absl::IsNotFound(cached->status())) return cached->status();
+      if (context.cache.find(found.key)->version >= version) return absl::OkStatus();
     }
   }
   NDB_ASSIGN_OR_RETURN(found.payload, detail::decode_entity(info, found.key, result.entity()));
-  const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
   found.payload->set_version(version);
   if (cache) context.cache.store_read(found.key, {found.payload, version, read_time}, generation);
-  return found;
+  return absl::OkStatus();
 }
 
-void detail::decode_projection(const QueryResult& result, const Table& table, void* object) {
+absl::Status detail::decode_projection(const Key& key, std::string_view entity, const Table& table, void* object) {
   Decoder decoder;
-  if (!decoder.properties(table, result.entity, object)) {
-    throw_error(decoder.status(result.key.kind(), result.key));
-  }
+  return decoder.properties(table, entity, object) ? absl::OkStatus() : decoder.status(key.kind(), key);
 }
 
-std::map<std::string, Value, std::less<>> detail::decode_projection(const QueryResult& result) {
+absl::StatusOr<std::map<std::string, Value, std::less<>>> detail::decode_projection(const Key& key,
+                                                                                    std::string_view entity) {
   std::map<std::string, Value, std::less<>> values;
   Decoder decoder;
-  if (!decoder.properties(result.entity, values)) throw_error(decoder.status(result.key.kind(), result.key));
+  if (!decoder.properties(entity, values)) return decoder.status(key.kind(), key);
   for (auto& [name, value] : values) {
     if (value.meaning() != kFromIndex) continue;
     value.set_meaning(0);
     if (value.type() == ValueType::kInt64) value = Timestamp(std::chrono::microseconds(value.as_int64()));
   }
   return values;
+}
+
+absl::StatusOr<std::any> ProjectedEntity::decode(const Key& key, std::string_view entity) {
+  ProjectedEntity row;
+  NDB_ASSIGN_OR_RETURN(row.values_, detail::decode_projection(key, entity));
+  row.key_ = key;
+  return std::any(std::move(row));
 }
 
 const Value& ProjectedEntity::operator[](std::string_view name) const {

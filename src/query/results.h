@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "base/clock.h"
 #include "context/context_impl.h"
 #include "ndb/detail/query_calls.h"
@@ -12,9 +12,10 @@
 namespace ndb {
 
 // An entity as the context cache lets it be seen: the fresh one, which is then kept there; the one that is cached; or,
-// with an empty payload, nothing, because it is known to be deleted. `generation`: of the cache when the query began.
-absl::StatusOr<detail::QueryResult> through_cache(Context::Impl& context, const wire::EntityResult& result,
-                                                  WallTime read_time, const detail::ModelInfo& info,
-                                                  const Options& options, std::uint64_t generation);
+// with an empty payload, nothing, because it is known here to be deleted, or of another class by now. `generation`: of
+// the cache when the query began. Not OK: this one result can't be given; `found.key` is set as far as it is known.
+absl::Status through_cache(Context::Impl& context, const wire::EntityResult& result, WallTime read_time,
+                           const detail::ModelInfo& info, const Options& options, std::uint64_t generation,
+                           detail::QueryResult& found);
 
 }  // namespace ndb

@@ -11,7 +11,9 @@
 #include "base/strings.h"
 #include "context/call_rpc.h"
 #include "context/context_impl.h"
+#include "datastore/pace.h"
 #include "ndb/detail/query_calls.h"
+#include "ndb/tasklet.h"
 #include "query/request.h"
 #include "query/results.h"
 
@@ -23,11 +25,14 @@ using Kind = detail::Wanted::Kind;
 
 class Run final : public detail::QueryRun {
  public:
-  Run(Context::Impl& context, detail::QuerySpec spec, detail::Wanted wanted, std::size_t limit, const Options& options)
+  Run(Context::Impl& context, detail::QuerySpec spec, detail::Wanted wanted, std::size_t limit, const Options& options,
+      detail::Bounds bounds)
       : context_(context.shared_from_this()),
         spec_(std::move(spec)),
         wanted_(std::move(wanted)),
         options_(options),
+        bounds_(bounds),
+        pace_(context::RpcOptions::of(options).call(), now()),
         generation_(context_->cache.generation()),
         remaining_(limit != kNoLimit ? limit : spec_.limit),
         before_(spec_.start),
@@ -45,18 +50,25 @@ class Run final : public detail::QueryRun {
     Cursor cursor;
   };
 
+  static Monotonic now() { return EventLoop::current().now(); }
   absl::Status send();
+  void send_ahead();
+  void post(const datastore::CallOptions& options);
   absl::Status receive();
+  void follow(const Batch& batch);
   void adopt_parsed_query();
   absl::Status check_kind_of_results() const;
   absl::Status find_next();
-  absl::StatusOr<bool> take(wire::EntityResult& result, detail::QueryResult& out);
+  absl::Status take(wire::EntityResult& result, detail::QueryResult& out);
+  bool is_dropped(const detail::QueryResult& result) const;
   std::size_t unread() const { return static_cast<std::size_t>(response_.batch().entity_results_size() - position_); }
 
   const std::shared_ptr<Context::Impl> context_;
   const detail::QuerySpec spec_;
   const detail::Wanted wanted_;
   const Options options_;
+  const detail::Bounds bounds_;
+  datastore::Pace pace_;            // of the run, or of the present step
   const std::uint64_t generation_;  // of the context cache when the query began
 
   wire::RunQueryRequest request_;  // the next one to send
@@ -93,18 +105,34 @@ absl::Status Run::start() {
   return remaining_ == 0 ? absl::OkStatus() : send();
 }
 
-// Sends the next request. What has been read, but not given yet, counts as if it will be: if the context cache drops
-// some of it after all, one more batch is asked for.
+// Sends the next request, after a pause if the last batch brought nothing.
 absl::Status Run::send() {
   if (stuck_) return absl::InternalError("the Datastore says that a query has more results, but not from where on");
+  NDB_ASSIGN_OR_RETURN(const datastore::Pace::Next next, pace_.next(now()));
+  if (next.pause.count() > 0) sleep(next.pause);
+  post(next.options);
+  return absl::OkStatus();
+}
+
+// Sends the next request while there are results to use. Whatever speaks against it is said when they are used up.
+void Run::send_ahead() {
+  if (stuck_) return;
+  if (bounds_ == detail::Bounds::kStep) {
+    post(context::RpcOptions::of(options_).call());
+  } else if (const auto next = pace_.next(now()); next.ok()) {
+    post(next->options);
+  }
+}
+
+// What has been read, but not given yet, counts as if it will be: if the context cache drops some of it after all, one
+// more batch is asked for.
+void Run::post(const datastore::CallOptions& options) {
   if (request_.has_query() && remaining_ != kNoLimit) {
     const std::size_t wanted = std::min<std::size_t>(remaining_ - unread(), std::numeric_limits<std::int32_t>::max());
     request_.mutable_query()->mutable_limit()->set_value(static_cast<std::int32_t>(wanted));
   }
   ++context_->counts->queries;
-  answer_ = context::start_rpc(*context_, &datastore::Stub::run_query, wire::RunQueryRequest(request_),
-                               context::RpcOptions::of(options_).call());
-  return absl::OkStatus();
+  answer_ = context::start_rpc(*context_, &datastore::Stub::run_query, wire::RunQueryRequest(request_), options);
 }
 
 // Waits for the next batch, then sends the request for the one behind it, if that is wanted.
@@ -124,11 +152,23 @@ absl::Status Run::receive() {
   ended_ = batch.more_results() != Batch::NOT_FINISHED &&
            (batch.more_results() != Batch::MORE_RESULTS_AFTER_LIMIT || remaining_ == kNoLimit);
   if (ended_) return absl::OkStatus();
+  follow(batch);
+  if (unread() > 0 && (remaining_ == kNoLimit || remaining_ > unread())) send_ahead();
+  return absl::OkStatus();
+}
+
+// Lets the next request start where `batch` has ended.
+void Run::follow(const Batch& batch) {
   wire::Query& query = *request_.mutable_query();
   stuck_ = stuck_ || batch.end_cursor().empty() || batch.end_cursor() == query.start_cursor();
   query.set_start_cursor(batch.end_cursor());
-  query.set_offset(std::max(0, query.offset() - batch.skipped_results()));
-  return remaining_ == kNoLimit || remaining_ > unread() ? send() : absl::OkStatus();
+  const std::int32_t skipped = std::clamp(batch.skipped_results(), 0, std::max(0, query.offset()));
+  query.set_offset(query.offset() - skipped);
+  if (unread() > 0 || skipped > 0) {
+    pace_.progressed(now());
+  } else {
+    pace_.stalled();
+  }
 }
 
 // Further batches of a GQL query are asked for by the query that the Datastore made of the text.
@@ -156,10 +196,14 @@ absl::Status Run::find_next() {
   while (remaining_ > 0) {
     while (unread() > 0) {
       wire::EntityResult& one = *response_.mutable_batch()->mutable_entity_results(position_++);
-      Ready ready;
-      NDB_ASSIGN_OR_RETURN(const bool counts, take(one, ready.result));
-      if (!counts) continue;
-      ready.cursor = Cursor::from_bytes(std::move(*one.mutable_cursor()));
+      Ready ready{.result = {}, .cursor = Cursor::from_bytes(std::move(*one.mutable_cursor()))};
+      ready.result.status = in_query(take(one, ready.result), spec_);
+      if (is_dropped(ready.result)) continue;
+      if (!ready.result.status.ok() && spec_.on_error) {
+        after_ = std::move(ready.cursor);
+        spec_.on_error(ready.result.key, ready.result.status);
+        continue;
+      }
       ready_ = std::move(ready);
       if (remaining_ != kNoLimit) --remaining_;
       return absl::OkStatus();
@@ -170,16 +214,21 @@ absl::Status Run::find_next() {
   return absl::OkStatus();
 }
 
-// False: the result is dropped.
-absl::StatusOr<bool> Run::take(wire::EntityResult& result, detail::QueryResult& out) {
+// What the context cache knows to be no result any more.
+bool Run::is_dropped(const detail::QueryResult& result) const {
+  return result.status.ok() && wanted_.kind == Kind::kEntities && !result.payload;
+}
+
+absl::Status Run::take(wire::EntityResult& result, detail::QueryResult& out) {
   if (wanted_.kind == Kind::kEntities) {
     const WallTime read_time = context::to_wall_time(response_.batch().read_time());
-    NDB_ASSIGN_OR_RETURN(out, through_cache(*context_, result, read_time, *wanted_.info, options_, generation_));
-    return static_cast<bool>(out.payload);
+    return through_cache(*context_, result, read_time, *wanted_.info, options_, generation_, out);
   }
   NDB_ASSIGN_OR_RETURN(out.key, detail::entity_key(result.entity()));
-  if (wanted_.kind == Kind::kProjection) out.entity = std::move(*result.mutable_entity());
-  return true;
+  if (wanted_.kind == Kind::kProjection) {
+    NDB_ASSIGN_OR_RETURN(out.row, wanted_.decode(out.key, result.entity()));
+  }
+  return absl::OkStatus();
 }
 
 bool Run::has_next() {
@@ -189,10 +238,11 @@ bool Run::has_next() {
   if (busy_)
     throw BadRequestError("another tasklet is waiting for the next result of this query; let one go through it");
   const context::Call call(*context_);
+  if (bounds_ == detail::Bounds::kStep) pace_.begin(now());
   busy_ = true;
   try {
     failed_ = in_query(find_next(), spec_);
-  } catch (...) {  // a policy's error, or StuckError
+  } catch (...) {  // an error of a policy or an error handler, or StuckError
     busy_ = false;
     throw;
   }
@@ -212,9 +262,9 @@ detail::QueryResult Run::next() {
 }  // namespace
 
 std::shared_ptr<detail::QueryRun> detail::start_query(const QuerySpec& spec, const Wanted& wanted, std::size_t limit,
-                                                      const Options& options) {
+                                                      const Options& options, Bounds bounds) {
   const context::Call call;
-  const auto run = std::make_shared<Run>(call.impl, spec, wanted, limit, options);
+  const auto run = std::make_shared<Run>(call.impl, spec, wanted, limit, options, bounds);
   throw_if_error(in_query(run->start(), spec));
   return run;
 }

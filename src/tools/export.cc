@@ -9,6 +9,7 @@
 #include <iostream>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -16,6 +17,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "context/client_core.h"
+#include "datastore/pace.h"
 #include "ndb/value.h"
 #include "tools/calls.h"
 #include "tools/entity_json.h"
@@ -119,7 +121,8 @@ class Export {
   }
 
   std::future<absl::StatusOr<wire::RunQueryResponse>> ask(const std::string& name_space, const std::string& kind,
-                                                          const std::string& cursor) {
+                                                          const std::string& cursor,
+                                                          const datastore::CallOptions& options) {
     wire::RunQueryRequest request;
     request.mutable_partition_id()->set_project_id(home_.project);
     request.mutable_partition_id()->set_database_id(home_.database);
@@ -127,19 +130,25 @@ class Export {
     if (read_time_) *request.mutable_read_options()->mutable_read_time() = *read_time_;
     if (!kind.empty()) request.mutable_query()->add_kind()->set_name(kind);
     request.mutable_query()->set_start_cursor(cursor);
-    return send(*core_.stub, &datastore::Stub::run_query, std::move(request));
+    return send(*core_.stub, &datastore::Stub::run_query, std::move(request), options);
   }
 
   // The next batch is on its way while one is written. The first of all has the time at which the others are read.
   template <class Take>
   absl::Status for_each_row(const std::string& name_space, const std::string& kind, const Take& take) {
-    auto next = ask(name_space, kind, "");
-    for (bool more = true; more;) {
+    // Without a deadline: an export takes as long as it takes, but ends if the Datastore brings nothing for long.
+    datastore::Pace pace({}, Clock::system().monotonic());
+    auto next = ask(name_space, kind, "", {});
+    for (std::string cursor;;) {
       NDB_ASSIGN_OR_RETURN(const wire::RunQueryResponse response, next.get());
       const wire::QueryResultBatch& batch = response.batch();
       if (!read_time_ && batch.has_read_time()) read_time_ = batch.read_time();
-      more = batch.more_results() == wire::QueryResultBatch::NOT_FINISHED;
-      if (more) next = ask(name_space, kind, batch.end_cursor());
+      const bool more = batch.more_results() == wire::QueryResultBatch::NOT_FINISHED;
+      if (more) {
+        NDB_ASSIGN_OR_RETURN(const datastore::CallOptions options, wait_before_next(batch, cursor, pace));
+        cursor = batch.end_cursor();
+        next = ask(name_space, kind, cursor, options);
+      }
       for (const wire::EntityResult& result : batch.entity_results()) {
         v1::Entity entity;
         if (!entity.ParseFromString(result.entity()) || entity.key().path().empty()) {
@@ -147,8 +156,24 @@ class Export {
         }
         NDB_RETURN_IF_ERROR(take(entity));
       }
+      if (!more) return absl::OkStatus();
     }
-    return absl::OkStatus();
+  }
+
+  // Pauses if `batch`, which began at `cursor`, has brought nothing. Gives the options of the next RPC.
+  static absl::StatusOr<datastore::CallOptions> wait_before_next(const wire::QueryResultBatch& batch,
+                                                                 const std::string& cursor, datastore::Pace& pace) {
+    if (batch.end_cursor().empty() || batch.end_cursor() == cursor) {
+      return absl::InternalError("the Datastore says that there is more, but not from where on");
+    }
+    if (batch.entity_results().empty()) {
+      pace.stalled();
+    } else {
+      pace.progressed(Clock::system().monotonic());
+    }
+    NDB_ASSIGN_OR_RETURN(const datastore::Pace::Next next, pace.next(Clock::system().monotonic()));
+    std::this_thread::sleep_for(next.pause);
+    return next.options;
   }
 
   const TransferCommand& command_;

@@ -532,6 +532,21 @@ TEST_F(GuideInContext, Futures) {
     // [/multi]
     EXPECT_EQ(written, keys);
   }
+  {
+    const std::vector<ndb::Key> keys{ndb::key<Account>("ada"), ndb::key<Account>("bad")};
+    ndb::Entity::make(keys[1], {{"age", "forty"}, {"name", "Bad"}}).put();
+    ndb::get_context().clear_cache();
+    std::size_t errors = 0;
+    // [try_get_multi]
+    for (const absl::StatusOr<Account>& account : ndb::try_get_multi<Account>(keys)) {
+      if (account.ok()) continue;
+      std::cerr << account.status() << '\n';  // names the entity
+      ++errors;
+    }
+    // [/try_get_multi]
+    EXPECT_EQ(errors, 1u);
+    keys[1].delete_();
+  }
   // [try_get]
   absl::StatusOr<Account> found = Account::get_by_id_async("ada").try_get();
   if (!found.ok()) std::cerr << found.status() << '\n';

@@ -107,6 +107,17 @@ TEST_F(GuideQueries, Iteration) {
   }
   // [/iterate]
   EXPECT_THAT(seen, ElementsAre("Bob", "Ada"));
+  std::vector<ndb::Key> broken;
+  // [on_error]
+  std::vector<Account> readable = elders
+                                      .on_error([&](const ndb::Key& key, const absl::Status& status) {
+                                        std::cerr << status
+                                                  << '\n';  // says which entity, which property, and what is in it
+                                        broken.push_back(key);
+                                      })
+                                      .fetch(20);
+  // [/on_error]
+  EXPECT_EQ(readable.size(), 2u);
 
   std::string link;
   // [pages]

@@ -15,7 +15,7 @@ memcache: base
 datastore: base
 shared_cache: base tasklet memcache
 context: base model tasklet memcache datastore shared_cache
-query: base context
+query: base datastore context
 local_datastore: base local_datastore/call_context local_datastore/version local_datastore/rules local_datastore/gql local_datastore/query local_datastore/composite local_datastore/write local_datastore/concurrency local_datastore/storage
 local_datastore/version: base
 local_datastore/call_context: base

@@ -7,12 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include "base/clock.h"
 #include "ndb/future.h"
 #include "ndb/log.h"
+#include "support/jumping_clock.h"
 #include "tasklet/event_loop.h"
 
 namespace ndb::test {
+
+using testing::JumpingClock;
 
 // A future that the test finishes.
 template <class T>
@@ -27,26 +29,6 @@ class Promise {
 
 // Steps until nothing is left to do, as a loop that has no clock and no outside.
 inline void run_all() { EventLoop::current().drain(); }
-
-// While it lives, this thread's loop has a clock which jumps instead of letting it sleep.
-class JumpingClock final : public Clock {
- public:
-  JumpingClock() {
-    EventLoop::current().use_clock(*this, [this](Monotonic when) { now_ = when; });
-  }
-  ~JumpingClock() override { EventLoop::current().use_clock(Clock::system(), nullptr); }
-  JumpingClock(const JumpingClock&) = delete;
-  JumpingClock& operator=(const JumpingClock&) = delete;
-
-  WallTime now() const override {
-    return WallTime(std::chrono::floor<std::chrono::microseconds>(now_.time_since_epoch()));
-  }
-  Monotonic monotonic() const override { return now_; }
-  void advance(std::chrono::nanoseconds by) { now_ += by; }
-
- private:
-  Monotonic now_{std::chrono::hours(1)};
-};
 
 // While it lives, log lines are kept instead of printed.
 class CapturedLog {

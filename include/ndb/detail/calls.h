@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "ndb/detail/payload.h"
 #include "ndb/future.h"
 #include "ndb/handle.h"
@@ -65,7 +66,8 @@ class AsyncRead final : public FutureState<M>, public ReadOp {
 
 // Reads. `key` may lack a partition, which the context then fills in; the keys that come back are whole.
 Found read(const Key& key, const ModelInfo& info, const Options& options);  // throws
-std::vector<Found> read_multi(std::span<const Key> keys, const ModelInfo& info, const Options& options);
+// In the order of the keys; an error is that of its key. Returns when all have ended.
+std::vector<absl::StatusOr<Found>> read_multi(std::span<const Key> keys, const ModelInfo& info, const Options& options);
 void read_async(const std::shared_ptr<ReadOp>& op, const Options& options);
 
 // Writes the entity, which is stamped (auto_now) for it and encoded before the call returns. The future gives the whole

@@ -1,16 +1,21 @@
 // What queries (ndb/query.h) ask of the library. Not for users.
 #pragma once
 
+#include <any>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "ndb/cursor.h"
 #include "ndb/detail/codec.h"
 #include "ndb/detail/model_info.h"
@@ -24,6 +29,9 @@ namespace ndb {
 
 inline constexpr std::size_t kNoLimit = SIZE_MAX;
 
+// What on_error() of queries takes: called with the key of a result that can't be given, and why.
+using ErrorHandler = std::function<void(const Key& key, const absl::Status& status)>;
+
 namespace detail {
 
 // A value for a `@name` in GQL, or with an empty name for the next of @1, @2, ...
@@ -34,8 +42,8 @@ struct GqlBinding {
 
 // What is asked, without a type. With a GQL text only the namespace counts beside it.
 struct QuerySpec {
-  std::string kind{};             // empty: all kinds
-  Key ancestor{};                 // none: no such filter
+  std::string kind{};  // empty: all kinds
+  std::optional<Key> ancestor{};
   std::vector<Filter> filters{};  // all must hold
   std::vector<Order> orders{};
   std::vector<std::string> distinct_on{};
@@ -46,26 +54,31 @@ struct QuerySpec {
 
   std::string gql{};
   std::vector<GqlBinding> bindings{};
+
+  ErrorHandler on_error{};  // empty: an error of a result is given in its place
 };
 
 // What results are: entities of the class `info`; keys; or the properties `projection` of entities (with GQL those that
-// its text names).
+// its text names), made into rows by `decode`.
 struct Wanted {
   enum class Kind { kEntities, kKeys, kProjection };
   Kind kind = Kind::kKeys;
   const ModelInfo* info = nullptr;
   std::vector<std::string> projection{};
+  absl::StatusOr<std::any> (*decode)(const Key& key, std::string_view entity) = nullptr;
 };
 
-// One result, as far as it can be made without its type.
+// One result, without its type; or, if `status` is not OK, why it can't be given, and its key as far as that is known.
 struct QueryResult {
-  Key key;
-  PayloadPtr payload;    // of an entity
-  std::string entity{};  // of a projection: Entity bytes
+  Key key{};
+  PayloadPtr payload{};  // of an entity
+  std::any row{};        // of a projection
+  absl::Status status{};
 };
 
 // A query that is being run, batch by batch: while one is used the next is under way. It belongs to the context where
-// it was started, and throws ContextError elsewhere. After an error every call throws that error.
+// it was started, and throws ContextError elsewhere. After an error of the query (and not of one result, which has its
+// own) every call throws that error.
 class QueryRun {
  public:
   QueryRun() = default;
@@ -75,16 +88,19 @@ class QueryRun {
   virtual bool has_next() = 0;               // waits where need be
   virtual QueryResult next() = 0;            // BadRequestError if there is none
   virtual const Cursor& before() const = 0;  // the result that next() gave last
-  virtual const Cursor& after() const = 0;
+  virtual const Cursor& after() const = 0;   // it, and what was handed to on_error since
 };
+
+// What Options::deadline bounds: the run from its start to its end, or each wait for a next result.
+enum class Bounds { kRun, kStep };
 
 // Sends the query. `limit` stands instead of the spec's own if it is not kNoLimit.
 std::shared_ptr<QueryRun> start_query(const QuerySpec& spec, const Wanted& wanted, std::size_t limit,
-                                      const Options& options);
+                                      const Options& options, Bounds bounds);
 
 // Decodes a result of a projection into the object that `table` describes, or as values by name.
-void decode_projection(const QueryResult& result, const Table& table, void* object);
-std::map<std::string, Value, std::less<>> decode_projection(const QueryResult& result);
+absl::Status decode_projection(const Key& key, std::string_view entity, const Table& table, void* object);
+absl::StatusOr<std::map<std::string, Value, std::less<>>> decode_projection(const Key& key, std::string_view entity);
 
 struct Aggregation {
   enum class Kind { kCount, kSum, kAvg };

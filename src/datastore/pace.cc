@@ -1,0 +1,37 @@
+#include "datastore/pace.h"
+
+#include "base/strings.h"
+
+namespace ndb::datastore {
+namespace {
+
+// Shorter than between attempts of an RPC that failed: here a server works and has not got far.
+constexpr Backoff kPause{
+    .initial = std::chrono::milliseconds(10), .maximum = std::chrono::seconds(5), .multiplier = 2, .least = 0.5};
+
+}  // namespace
+
+void Pace::begin(Monotonic now) {
+  end_ = now + options_.deadline.value_or(kDefaultDeadline);
+  rpcs_ = stalls_ = 0;
+}
+
+void Pace::progressed(Monotonic now) {
+  stalls_ = 0;
+  if (!options_.deadline) end_ = now + kDefaultDeadline;
+}
+
+absl::StatusOr<Pace::Next> Pace::next(Monotonic now) {
+  Next next{.pause = stalls_ > 0 ? kPause.delay(stalls_) : std::chrono::microseconds(0), .options = options_};
+  const auto left = end_ - now - next.pause;
+  if (left <= std::chrono::nanoseconds(0)) {
+    return absl::DeadlineExceededError(
+        to_absl(cat("the call's ", options_.deadline.value_or(kDefaultDeadline).count(), " ms are over after ", rpcs_,
+                    " RPCs, of which the last ", stalls_, " brought nothing")));
+  }
+  next.options.deadline = std::chrono::ceil<std::chrono::milliseconds>(left);
+  ++rpcs_;
+  return next;
+}
+
+}  // namespace ndb::datastore
