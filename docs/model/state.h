@@ -12,7 +12,7 @@
 #include <string>
 #include <type_traits>
 
-#include "memcache/record.h"
+#include "memcache/protocol/record.h"
 #include "setup.h"
 
 namespace ndb::explorer {

@@ -219,7 +219,7 @@ TEST_F(Interleavings, ReadBelowTheFloor) {
 // A reader that may not fill asks, and leaves no trace.
 TEST_F(Interleavings, ReadWithoutALease) {
   const ReadRequest request{.key = key_, .lease = false};
-  EXPECT_EQ(r1_.gateway().read({&request, 1})[0].outcome, Outcome::kMiss);
+  EXPECT_EQ(r1_.gateway().read({&request, 1})[0].outcome, ReadOutcome::kMiss);
   EXPECT_EQ(record(), "absent");
   EXPECT_EQ(server_.log().size(), 1u);
 }

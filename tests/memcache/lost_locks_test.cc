@@ -298,7 +298,7 @@ TEST_F(LostLocks, BatchThatFailedInPart) {
   std::vector<Unlock> unlocks;
   for (const auto& held : lock(w1_.gateway(), keys, seconds(60))) {
     ASSERT_TRUE(held.ok());
-    unlocks.push_back({.lock = *held, .key = keys[unlocks.size()], .outcome = Commit::kUnknown});
+    unlocks.push_back({.lock = *held, .key = keys[unlocks.size()], .outcome = CommitOutcome::kUnknown});
   }
   EXPECT_EQ(w1_.commits(), "v2");
   w1_.gateway().unlock(unlocks);

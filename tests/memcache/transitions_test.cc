@@ -1,8 +1,8 @@
-#include "memcache/transitions.h"
+#include "memcache/protocol/transitions.h"
 
 #include <gtest/gtest.h>
 
-#include "memcache/sequences.h"
+#include "memcache/protocol/sequences.h"
 
 namespace ndb::memcache {
 namespace {
@@ -265,18 +265,18 @@ TEST(Transitions, CachedEntitiesYieldToWriters) {
 
 // A look in the last round could find something stale when there is no round left to take it down.
 TEST(Sequences, TheLastRoundOfALeaveIsBlind) {
-  const auto next = [](const Seen& s, Commit outcome, int round) {
-    const Leaving leaving{.token = 1, .version = outcome == Commit::kApplied ? 7U : 0U};
-    return text(leave_next(s, leaving, outcome, round, kNow, kNow));
+  const auto next = [](const Seen& s, CommitOutcome outcome, int round) {
+    const Release leaving{.token = 1, .version = outcome == CommitOutcome::kApplied ? 7U : 0U};
+    return text(release_next(s, leaving, outcome, round, kNow, kNow));
   };
-  EXPECT_EQ(next(kFailed, Commit::kApplied, kRaces - 1), "read");
-  EXPECT_EQ(next(kFailed, Commit::kApplied, kRaces), "set LOCK 7 contended");
-  EXPECT_EQ(next(seen(value(5)), Commit::kApplied, kRaces), "set LOCK 7 contended");
-  EXPECT_EQ(next(seen(value(7)), Commit::kApplied, kRaces), "done");
-  EXPECT_EQ(next(seen(lock({}, 5, kContended)), Commit::kApplied, kRaces), "set LOCK 7 contended");
-  EXPECT_EQ(next(seen(lock({}, 7, kContended)), Commit::kApplied, kRaces), "done");
-  EXPECT_EQ(next(kFailed, Commit::kFailed, kRaces), "read");
-  EXPECT_EQ(next(kFailed, Commit::kUnknown, kRaces), "set LOCK 0 h1 contended");
+  EXPECT_EQ(next(kFailed, CommitOutcome::kApplied, kRaces - 1), "read");
+  EXPECT_EQ(next(kFailed, CommitOutcome::kApplied, kRaces), "set LOCK 7 contended");
+  EXPECT_EQ(next(seen(value(5)), CommitOutcome::kApplied, kRaces), "set LOCK 7 contended");
+  EXPECT_EQ(next(seen(value(7)), CommitOutcome::kApplied, kRaces), "done");
+  EXPECT_EQ(next(seen(lock({}, 5, kContended)), CommitOutcome::kApplied, kRaces), "set LOCK 7 contended");
+  EXPECT_EQ(next(seen(lock({}, 7, kContended)), CommitOutcome::kApplied, kRaces), "done");
+  EXPECT_EQ(next(kFailed, CommitOutcome::kFailed, kRaces), "read");
+  EXPECT_EQ(next(kFailed, CommitOutcome::kUnknown, kRaces), "set LOCK 0 h1 contended");
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ TEST_F(UnfitRecords, RefusedWriteThrough) {
   server_.limit_items(1000);
   const auto held = lock(w1_.gateway(), key_);
   EXPECT_EQ(w1_.commits(), "v2");
-  unlock(w1_.gateway(), key_, *held, Commit::kApplied, 2, noise(2000));
+  unlock(w1_.gateway(), key_, *held, CommitOutcome::kApplied, 2, noise(2000));
   EXPECT_EQ(record(), "LOCK 2 held by 0 contended");
   EXPECT_EQ(r1_.reads(), "v2");
   clock_.advance(seconds(400));
@@ -36,7 +36,7 @@ TEST_F(UnfitRecords, WriteThroughOverTheLimitIsNotSent) {
   const auto w3 = make_gateway(small);
   const auto held = lock(*w3, key_);
   EXPECT_EQ(w1_.commits(), "v2");
-  unlock(*w3, key_, *held, Commit::kApplied, 2, noise(2000));
+  unlock(*w3, key_, *held, CommitOutcome::kApplied, 2, noise(2000));
   EXPECT_EQ(record(), "EMPTY 2");
   for (const auto& command : server_.log()) EXPECT_LT(command.value.size(), 1000u);
 }
@@ -110,7 +110,7 @@ TEST_F(OneHome, ServerIsNotEjected) {
   other_.clear_log();
   server_.cut_off("both");
   for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(read(*both_, key_at_home_).outcome, Outcome::kBypass);
+    EXPECT_EQ(read(*both_, key_at_home_).outcome, ReadOutcome::kBypass);
     EXPECT_EQ(lock(*both_, key_at_home_).status().code(), absl::StatusCode::kUnavailable);
     clock_.advance(seconds(2));
   }
@@ -123,7 +123,7 @@ TEST_F(OneHome, ServerIsNotEjected) {
 TEST_F(OneHome, NoReplicas) {
   fill(*both_, read(*both_, key_at_home_).lease, 1, "v1");
   const auto held = lock(*both_, key_at_home_);
-  unlock(*both_, key_at_home_, *held, Commit::kApplied, 2, "v2");
+  unlock(*both_, key_at_home_, *held, CommitOutcome::kApplied, 2, "v2");
   EXPECT_EQ(record(key_at_home_), "VALUE 2");
   for (const auto& command : other_.log()) {
     EXPECT_EQ(command.keys, std::vector<std::string>{"ndbu:settle"});

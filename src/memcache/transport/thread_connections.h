@@ -12,8 +12,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "base/mutex.h"
-#include "memcache/cluster.h"
-#include "memcache/connection.h"
+#include "memcache/transport/cluster.h"
+#include "memcache/transport/connection.h"
 
 namespace ndb::memcache {
 
@@ -28,9 +28,9 @@ struct Command {
 };
 
 // Thread-compatible.
-class Handle {
+class ThreadConnections {
  public:
-  explicit Handle(Cluster& cluster);
+  explicit ThreadConnections(Cluster& cluster);
 
   // All commands, each server's pipelined and the servers side by side. `on_item` gets each item that exists, with the
   // index of its command. When a server fails, its commands are not `answered`, even if some of their items were
@@ -70,20 +70,20 @@ class Handle {
 // Handles are made when a thread first needs one, stay with it, so that a CAS unique is used on the connection it came
 // from, and go to the next new thread when it ends. Thread-safe. Must outlive the calls that use its handles, not the
 // threads.
-class HandlePool {
+class ConnectionPool {
  public:
-  explicit HandlePool(Cluster& cluster);
-  ~HandlePool();
-  Handle& mine();
+  explicit ConnectionPool(Cluster& cluster);
+  ~ConnectionPool();
+  ThreadConnections& mine();
 
  private:
   friend struct Seats;
   struct Shared {
     Mutex mutex;
-    std::deque<Handle> all NDB_GUARDED_BY(mutex);
-    std::vector<Handle*> unused NDB_GUARDED_BY(mutex);
+    std::deque<ThreadConnections> all NDB_GUARDED_BY(mutex);
+    std::vector<ThreadConnections*> unused NDB_GUARDED_BY(mutex);
   };
-  Handle* take();
+  ThreadConnections* take();
 
   Cluster* cluster_;
   std::shared_ptr<Shared> shared_;

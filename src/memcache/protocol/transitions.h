@@ -15,7 +15,8 @@
 #include <optional>
 #include <string_view>
 
-#include "memcache/record.h"
+#include "memcache/protocol/outcomes.h"
+#include "memcache/protocol/record.h"
 
 namespace ndb::memcache {
 
@@ -23,8 +24,6 @@ using std::chrono::seconds;
 
 // Longest time that a LOCK is stored for: within the server's temporary_ttl (400), whose items are never evicted.
 inline constexpr seconds kLongestLock{390};
-// How long a lock stays after a commit of unknown outcome: longer than the commit can still land.
-inline constexpr seconds kUnknownHold{330};
 // Another writer's holder is dropped only this long after its deadline: skewed clocks then cost time, not truth.
 inline constexpr seconds kSkew{300};
 // Everything but LOCK is stored for longer than temporary_ttl, or it would fill the memory that locks live in.
@@ -102,13 +101,13 @@ Step contend_step(const Seen& seen, const Holder& me, std::uint64_t min, WallTim
 
 // A writer that leaves. With a version: its commit is known, and done means that no older version can be served or
 // filled any more. Without one (0) the commit is known to have failed.
-struct Leaving {
+struct Release {
   std::uint64_t token = 0;
   std::uint64_t version = 0;
   std::optional<std::string_view> payload{};  // write-through
   seconds timeout{0};
 };
-Step release_step(const Seen& seen, const Leaving& leaving, WallTime now);
+Step release_step(const Seen& seen, const Release& release, WallTime now);
 
 // Whatever was served or about to be is so no longer.
 Step invalidate_step(const Seen& seen, std::uint64_t token, WallTime now);

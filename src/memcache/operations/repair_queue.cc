@@ -1,4 +1,4 @@
-#include "memcache/repair_queue.h"
+#include "memcache/operations/repair_queue.h"
 
 #include <algorithm>
 #include <iterator>
@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
-#include "memcache/memcache_gateway.h"
+#include "memcache/operations/pending_release.h"
 
 namespace ndb::memcache {
 namespace {
@@ -26,15 +26,14 @@ RepairQueue::~RepairQueue() {
   try_all();
 }
 
-void RepairQueue::add(std::vector<Departure> departures) {
-  if (departures.empty()) return;
+void RepairQueue::add(std::vector<PendingRelease> releases) {
+  if (releases.empty()) return;
   {
     const MutexLock hold(mutex_);
     const std::size_t room = kMostWaiting - std::min(kMostWaiting, waiting_.size());
-    const std::size_t taken = std::min(room, departures.size());
-    given_up_ += departures.size() - taken;
-    std::move(departures.begin(), departures.begin() + static_cast<std::ptrdiff_t>(taken),
-              std::back_inserter(waiting_));
+    const std::size_t taken = std::min(room, releases.size());
+    given_up_ += releases.size() - taken;
+    std::move(releases.begin(), releases.begin() + static_cast<std::ptrdiff_t>(taken), std::back_inserter(waiting_));
   }
   worker_.wake();
 }
@@ -59,23 +58,23 @@ std::optional<std::chrono::milliseconds> RepairQueue::work() {
 }
 
 void RepairQueue::try_all() {
-  std::vector<Departure> departures;
+  std::vector<PendingRelease> releases;
   {
     const MutexLock hold(mutex_);
-    departures.swap(waiting_);
-    in_hand_ = departures.size();
+    releases.swap(waiting_);
+    in_hand_ = releases.size();
   }
-  if (departures.empty()) return;
-  attempt_(departures);
+  if (releases.empty()) return;
+  attempt_(releases);
   const std::size_t over =
-      std::erase_if(departures, [&](const Departure& one) { return one.useless_after < clock_.monotonic(); });
+      std::erase_if(releases, [&](const PendingRelease& one) { return one.useless_after < clock_.monotonic(); });
   if (over > 0) {
     log(Severity::kWarning, cat(over, " releases of locks in memcache were given up: their servers did not answer"));
   }
   const MutexLock hold(mutex_);
   in_hand_ = 0;
   given_up_ += over;
-  std::move(departures.begin(), departures.end(), std::back_inserter(waiting_));
+  std::move(releases.begin(), releases.end(), std::back_inserter(waiting_));
 }
 
 }  // namespace ndb::memcache

@@ -1,24 +1,24 @@
-#include "memcache/handle.h"
+#include "memcache/transport/thread_connections.h"
 
 #include <algorithm>
 #include <utility>
 
 namespace ndb::memcache {
 
-Handle::Handle(Cluster& cluster) : cluster_(&cluster), asked_(cluster.size()) {
+ThreadConnections::ThreadConnections(Cluster& cluster) : cluster_(&cluster), asked_(cluster.size()) {
   for (std::size_t server = 0; server < cluster.size(); ++server) {
     connections_.emplace_back(cluster.address(server), cluster.config());
   }
 }
 
-void Handle::settle(std::size_t server, bool ok) {
+void ThreadConnections::settle(std::size_t server, bool ok) {
   Breaker& breaker = cluster_->breaker(server);
   if (ok) return breaker.succeeded();
   ++cluster_->counters().errors;
   connections_[server].server_failed() ? breaker.failed() : breaker.undecided();
 }
 
-bool Handle::send(std::size_t server, std::span<const Command> commands) {
+bool ThreadConnections::send(std::size_t server, std::span<const Command> commands) {
   Connection& connection = connections_[server];
   Asked& asked = asked_[server];
   for (const std::size_t i : asked.commands) {
@@ -27,7 +27,8 @@ bool Handle::send(std::size_t server, std::span<const Command> commands) {
   return connection.ask(asked.names);
 }
 
-void Handle::round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item) {
+void ThreadConnections::round_trip(std::span<Command> commands,
+                                   absl::FunctionRef<void(std::size_t, const Item&)> on_item) {
   for (Asked& asked : asked_) {
     asked.sent = asked.insist = false;
     asked.commands.clear();
@@ -60,7 +61,7 @@ void Handle::round_trip(std::span<Command> commands, absl::FunctionRef<void(std:
   if (any) ++cluster_->counters().round_trips;
 }
 
-void Handle::store_quietly(std::size_t server, std::string_view name, const Store& store) {
+void ThreadConnections::store_quietly(std::size_t server, std::string_view name, const Store& store) {
   Breaker& breaker = cluster_->breaker(server);
   if (!breaker.allow()) return;
   if (!connections_[server].store_quietly(name, store)) return settle(server, false);
@@ -71,26 +72,26 @@ void Handle::store_quietly(std::size_t server, std::string_view name, const Stor
 // The handles of this thread, one for each gateway that it has used.
 struct Seats {
   struct Seat {
-    std::weak_ptr<HandlePool::Shared> pool;
-    const HandlePool::Shared* id;
-    Handle* handle;
+    std::weak_ptr<ConnectionPool::Shared> pool;
+    const ConnectionPool::Shared* id;
+    ThreadConnections* handle;
   };
   std::vector<Seat> seats;
 
-  Handle* find(const HandlePool::Shared* id) const {
+  ThreadConnections* find(const ConnectionPool::Shared* id) const {
     for (const Seat& seat : seats) {
       // Another pool may live at the address of one that is gone.
       if (seat.id == id && !seat.pool.expired()) return seat.handle;
     }
     return nullptr;
   }
-  void add(const std::shared_ptr<HandlePool::Shared>& pool, Handle* handle) {
+  void add(const std::shared_ptr<ConnectionPool::Shared>& pool, ThreadConnections* handle) {
     std::erase_if(seats, [](const Seat& seat) { return seat.pool.expired(); });
     seats.push_back({pool, pool.get(), handle});
   }
   ~Seats() {
     for (const Seat& seat : seats) {
-      const std::shared_ptr<HandlePool::Shared> pool = seat.pool.lock();
+      const std::shared_ptr<ConnectionPool::Shared> pool = seat.pool.lock();
       if (pool == nullptr) continue;
       MutexLock hold(pool->mutex);
       pool->unused.push_back(seat.handle);
@@ -98,21 +99,21 @@ struct Seats {
   }
 };
 
-HandlePool::HandlePool(Cluster& cluster) : cluster_(&cluster), shared_(std::make_shared<Shared>()) {}
-HandlePool::~HandlePool() = default;
+ConnectionPool::ConnectionPool(Cluster& cluster) : cluster_(&cluster), shared_(std::make_shared<Shared>()) {}
+ConnectionPool::~ConnectionPool() = default;
 
-Handle* HandlePool::take() {
+ThreadConnections* ConnectionPool::take() {
   MutexLock hold(shared_->mutex);
   if (shared_->unused.empty()) return &shared_->all.emplace_back(*cluster_);
-  Handle* const handle = shared_->unused.back();
+  ThreadConnections* const handle = shared_->unused.back();
   shared_->unused.pop_back();
   return handle;
 }
 
-Handle& HandlePool::mine() {
+ThreadConnections& ConnectionPool::mine() {
   static thread_local Seats seats;
-  if (Handle* const handle = seats.find(shared_.get()); handle != nullptr) return *handle;
-  Handle* const handle = take();
+  if (ThreadConnections* const handle = seats.find(shared_.get()); handle != nullptr) return *handle;
+  ThreadConnections* const handle = take();
   seats.add(shared_, handle);
   return *handle;
 }

@@ -1,4 +1,4 @@
-#include "memcache/sequences.h"
+#include "memcache/protocol/sequences.h"
 
 #include <algorithm>
 
@@ -21,21 +21,21 @@ Step read_next(const Seen& seen, const Reading& reading, int round, WallTime now
   return round < kReadRounds ? read_step(seen, reading, now) : Step{};
 }
 
-Outcome outcome_of(const Seen& seen, const Reading& reading, WallTime now) {
+ReadOutcome outcome_of(const Seen& seen, const Reading& reading, WallTime now) {
   switch (seen.what) {
     case Seen::kUnread:
     case Seen::kFailed:
     case Seen::kForeign:
-      return Outcome::kBypass;
+      return ReadOutcome::kBypass;
     case Seen::kAbsent:
-      return Outcome::kMiss;
+      return ReadOutcome::kMiss;
     case Seen::kRecord:
       break;
   }
   if (is_served(seen.record, reading, now)) {
-    return seen.record.state == State::kNeg ? Outcome::kAbsent : Outcome::kHit;
+    return seen.record.state == State::kNeg ? ReadOutcome::kAbsent : ReadOutcome::kHit;
   }
-  return seen.record.state == State::kLock && !reading.cached_only ? Outcome::kBypass : Outcome::kMiss;
+  return seen.record.state == State::kLock && !reading.cached_only ? ReadOutcome::kBypass : ReadOutcome::kMiss;
 }
 
 std::optional<std::uint64_t> lease_min(const Seen& seen, const Reading& reading) {
@@ -44,22 +44,23 @@ std::optional<std::uint64_t> lease_min(const Seen& seen, const Reading& reading)
   return std::max(seen.record.version, reading.floor);
 }
 
-Step Joining::next(const Seen& seen, int round, seconds hold, WallTime now,
-                   absl::FunctionRef<std::uint64_t()> new_token) {
+Step LockAttempt::next(const Seen& seen, int round, seconds hold, WallTime now,
+                       absl::FunctionRef<std::uint64_t()> new_token) {
   if (round > 0 && (blind ? contend_step(seen, me, 0, now) : lock_step(seen, me, now)).what == Step::kDone) return {};
   me = {.token = new_token(), .deadline = deadline_after(now, hold)};
   blind = is_last_resort(seen, round);
   return blind ? contend_step({}, me, seen.record.version, now) : lock_step(seen, me, now);
 }
 
-Step leave_next(const Seen& seen, const Leaving& leaving, Commit outcome, int round, WallTime start, WallTime now) {
-  const bool known = outcome == Commit::kFailed || leaving.version != 0;
-  const Holder stays{.token = known ? 0 : leaving.token, .deadline = deadline_after(start, kUnknownHold)};
-  Step step = known ? release_step(seen, leaving, now) : lock_step(seen, stays, now);
-  const bool protects = !known || leaving.version != 0;
+Step release_next(const Seen& seen, const Release& release, CommitOutcome outcome, int round, WallTime start,
+                  WallTime now) {
+  const bool known = outcome == CommitOutcome::kFailed || release.version != 0;
+  const Holder stays{.token = known ? 0 : release.token, .deadline = deadline_after(start, kUnknownHold)};
+  Step step = known ? release_step(seen, release, now) : lock_step(seen, stays, now);
+  const bool protects = !known || release.version != 0;
   // The last round is blind even if the one before it failed: to look would come too late to act on.
   if (step.what == Step::kDone || !protects || round < kRaces) return step;
-  return contend_step(seen, stays, std::max(leaving.version, seen.record.version), now);
+  return contend_step(seen, stays, std::max(release.version, seen.record.version), now);
 }
 
 Step invalidate_next(const Seen& seen, std::uint64_t token, int round, WallTime now) {

@@ -1,17 +1,18 @@
-// The writer's side: join the LOCK before the commit, leave it after.
+// The writer's side: join the LOCK before the Commit, release it after.
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "memcache/memcache_gateway.h"
-#include "memcache/sequences.h"
+#include "memcache/operations/memcache_gateway.h"
+#include "memcache/protocol/sequences.h"
 
 namespace ndb::memcache {
 namespace {
 
 // memcached counts in whole seconds, and lock_step() rounds up.
-static_assert(Gateway::kLongestHold + seconds(3) <= kLongestLock);
+static_assert(Coherence::kLongestHold + seconds(3) <= kLongestLock);
 
 absl::Status not_locked(const Place& place, const Address& server) {
   return absl::UnavailableError(cat(place.key.to_string(), " could not be locked in memcache at ", server.to_string(),
@@ -27,7 +28,7 @@ Seen seen_before(const Sighting& sighting) {
 }
 
 struct Attempt {
-  Joining joining;
+  LockAttempt next;
   Monotonic sent{};  // the last round of it
 };
 
@@ -43,13 +44,13 @@ std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const LockR
   if (fenced()) return std::vector<absl::StatusOr<LockPtr>>(requests.size(), ring_error());
   std::vector<Entry> locked(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    locked[i] = {.index = i, .place = place(requests[i].key), .seen = seen_before(requests[i].sighting)};
+    locked[i] = {.index = i, .place = records_.place(requests[i].key), .seen = seen_before(requests[i].sighting)};
   }
   std::vector<Attempt> attempts(requests.size());
-  converge(locked, kWriteRounds, [&](Entry& entry, int round) {
+  records_.converge(locked, kWriteRounds, [&](Entry& entry, int round) {
     Attempt& attempt = attempts[entry.index];
     const Monotonic sent = cluster_->clock().monotonic();
-    Step step = attempt.joining.next(entry.seen, round, hold, now(), new_token);
+    Step step = attempt.next.next(entry.seen, round, hold, now(), new_token);
     if (step.what != Step::kDone) attempt.sent = sent;
     return step;
   });
@@ -64,7 +65,7 @@ std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const LockR
     ++cluster_->counters().locks;
     const Attempt& joined = attempts[entry.index];
     locks.emplace_back(std::make_shared<const Lock>(Lock{.place = std::move(entry.place),
-                                                         .me = joined.joining.me,
+                                                         .me = joined.next.me,
                                                          .seen = std::move(entry.seen),
                                                          .protected_until = joined.sent + hold}));
   }
@@ -78,10 +79,10 @@ bool MemcacheGateway::still_held(const Lock& lock, std::chrono::milliseconds mar
 void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
   const WallTime start = now();
   const Monotonic useless_after = cluster_->clock().monotonic() + kUnknownHold;
-  std::vector<Departure> departures;
+  std::vector<PendingRelease> releases;
   for (const Unlock& unlock : unlocks) {
-    if (unlock.lock == nullptr && (unlock.outcome != Commit::kApplied || unlock.version == 0)) continue;
-    Departure& one = departures.emplace_back();
+    if (unlock.lock == nullptr && (unlock.outcome != CommitOutcome::kApplied || unlock.version == 0)) continue;
+    PendingRelease& one = releases.emplace_back();
     one.outcome = unlock.outcome;
     one.start = start;
     one.useless_after = useless_after;
@@ -91,40 +92,54 @@ void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
       one.insist = true;
       one.place = unlock.lock->place;
       one.seen = unlock.lock->seen;
-      one.leaving.token = unlock.lock->me.token;
+      one.release.token = unlock.lock->me.token;
     } else {
-      one.place = place(unlock.key);
+      one.place = records_.place(unlock.key);
     }
-    if (unlock.outcome != Commit::kApplied) continue;
-    one.leaving.version = unlock.version;
-    one.leaving.timeout = unlock.timeout;
-    if (unlock.payload && fits(one.place, *unlock.payload)) one.leaving.payload = unlock.payload;
+    if (unlock.outcome != CommitOutcome::kApplied) continue;
+    one.release.version = unlock.version;
+    one.release.timeout = unlock.timeout;
+    if (unlock.payload && records_.fits(one.place, *unlock.payload)) one.release.payload = unlock.payload;
   }
-  leave(departures);
+  release(releases);
   // Whoever repairs later has no payload to leave any more, and knows nothing of the record.
-  for (Departure& one : departures) {
-    one.leaving.payload.reset();
+  for (PendingRelease& one : releases) {
+    one.release.payload.reset();
     one.insist = false;
   }
-  repairs_.add(std::move(departures));
+  repairs_.add(std::move(releases));
 }
 
-void MemcacheGateway::leave(std::vector<Departure>& departures) {
-  std::vector<Entry> entries(departures.size());
-  for (std::size_t i = 0; i < departures.size(); ++i) {
-    Departure& one = departures[i];
+void MemcacheGateway::release(std::vector<PendingRelease>& releases) {
+  std::vector<Entry> entries(releases.size());
+  for (std::size_t i = 0; i < releases.size(); ++i) {
+    PendingRelease& one = releases[i];
     entries[i] = {.index = i, .place = one.place, .seen = std::move(one.seen), .insist = one.insist};
     one.seen = {};
   }
-  converge(entries, kLeaveRounds, [&](Entry& entry, int round) {
-    const Departure& one = departures[entry.index];
-    return leave_next(entry.seen, one.leaving, one.outcome, round, one.start, now());
+  records_.converge(entries, kReleaseRounds, [&](Entry& entry, int round) {
+    const PendingRelease& one = releases[entry.index];
+    return release_next(entry.seen, one.release, one.outcome, round, one.start, now());
   });
   for (const Entry& entry : entries) {
-    departures[entry.index].done = entry.done;
+    releases[entry.index].done = entry.done;
     entry.done ? ++cluster_->counters().unlocks : ++cluster_->counters().errors;
   }
-  std::erase_if(departures, [](const Departure& one) { return one.done; });
+  std::erase_if(releases, [](const PendingRelease& one) { return one.done; });
+}
+
+absl::Status MemcacheGateway::invalidate(std::span<const Key> keys) {
+  if (fenced()) return ring_error();
+  std::vector<Entry> invalidated = records_.entries(keys);
+  std::vector<std::uint64_t> tokens(keys.size());
+  std::ranges::generate(tokens, new_token);
+  records_.converge(invalidated, kWriteRounds, [&](Entry& entry, int round) {
+    return invalidate_next(entry.seen, tokens[entry.index], round, now());
+  });
+  for (const Entry& entry : invalidated) {
+    if (!entry.done) return not_done(*cluster_, "invalidate", entry.place);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace ndb::memcache

@@ -1,4 +1,4 @@
-#include "memcache/transitions.h"
+#include "memcache/protocol/transitions.h"
 
 #include <algorithm>
 #include <cassert>
@@ -91,27 +91,27 @@ Record joined(const Record& lock, const Holder& me, WallTime now) {
 }
 
 // The last holder's record: what its commit left, where that may be served at once.
-Record released(const Record& lock, const Leaving& leaving, WallTime now) {
-  if (leaving.payload && leaving.version >= lock.version) {
+Record released(const Record& lock, const Release& release, WallTime now) {
+  if (release.payload && release.version >= lock.version) {
     return {.state = State::kValue,
-            .version = leaving.version,
+            .version = release.version,
             .read_time = now,
-            .expiry = expiry_after(now, leaving.timeout),
-            .payload = std::string(*leaving.payload)};
+            .expiry = expiry_after(now, release.timeout),
+            .payload = std::string(*release.payload)};
   }
-  return empty(std::max(lock.version, leaving.version));
+  return empty(std::max(lock.version, release.version));
 }
 
-Step release_lock(const Seen& seen, const Leaving& leaving, WallTime now) {
-  const bool mine = find(seen.record, leaving.token) != nullptr;
-  if (!mine && seen.record.version >= leaving.version) return {};
+Step release_lock(const Seen& seen, const Release& release, WallTime now) {
+  const bool mine = find(seen.record, release.token) != nullptr;
+  if (!mine && seen.record.version >= release.version) return {};
   Record left = pruned(seen.record, now);
-  std::erase_if(left.holders, [&](const Holder& holder) { return holder.token == leaving.token; });
+  std::erase_if(left.holders, [&](const Holder& holder) { return holder.token == release.token; });
 #ifndef NDB_WEAKEN_NO_MIN
-  left.version = std::max(left.version, leaving.version);
+  left.version = std::max(left.version, release.version);
 #endif
   if (!mine || !left.holders.empty() || left.contended_until != 0) return cas(seen, std::move(left), kLongestLock);
-  Record to = released(seen.record, leaving, now);
+  Record to = released(seen.record, release, now);
   const seconds ttl = to.state == State::kValue ? ttl_until(to.expiry, now) : kBeyondTemporary;
   return cas(seen, std::move(to), ttl, true);
 }
@@ -196,7 +196,7 @@ Step contend_step(const Seen& seen, const Holder& me, std::uint64_t min, WallTim
   return set(contended(std::move(holders), min, now));
 }
 
-Step release_step(const Seen& seen, const Leaving& leaving, WallTime now) {
+Step release_step(const Seen& seen, const Release& release, WallTime now) {
   switch (seen.what) {
     case Seen::kUnread:
     case Seen::kFailed:
@@ -204,16 +204,16 @@ Step release_step(const Seen& seen, const Leaving& leaving, WallTime now) {
     case Seen::kAbsent:
       return {};
     case Seen::kForeign:
-      return leaving.version == 0 ? Step{} : cas(seen, contended({}, leaving.version, now), kLongestLock);
+      return release.version == 0 ? Step{} : cas(seen, contended({}, release.version, now), kLongestLock);
     case Seen::kRecord:
       break;
   }
 #ifdef NDB_WEAKEN_RELEASE_BY_DELETE
   return seen.is(State::kLock) ? Step{Step::kSet, empty(0), kBeyondTemporary} : Step{};
 #endif
-  if (seen.record.state == State::kLock) return release_lock(seen, leaving, now);
-  if (seen.record.version >= leaving.version) return {};
-  return cas(seen, empty(leaving.version), kBeyondTemporary);
+  if (seen.record.state == State::kLock) return release_lock(seen, release, now);
+  if (seen.record.version >= release.version) return {};
+  return cas(seen, empty(release.version), kBeyondTemporary);
 }
 
 Step invalidate_step(const Seen& seen, std::uint64_t token, WallTime now) {

@@ -1,4 +1,4 @@
-#include "memcache/cluster.h"
+#include "memcache/transport/cluster.h"
 
 #include <libmemcached/memcached.h>
 

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "memcache/memcache_gateway.h"
-#include "memcache/sequences.h"
+#include "memcache/operations/memcache_gateway.h"
+#include "memcache/protocol/sequences.h"
 
 namespace ndb::memcache {
 namespace {
@@ -20,14 +20,14 @@ std::vector<ReadResult> MemcacheGateway::read(std::span<const ReadRequest> reque
   std::vector<Entry> entries(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     entries[i].index = i;
-    entries[i].place = place(requests[i].key);
+    entries[i].place = records_.place(requests[i].key);
     entries[i].known = requests[i].known;
   }
   const WallTime time = now();
-  std::vector<PlainEntry> plain;
+  std::vector<PlainItem> plain;
   plain.reserve(tags.size() + raw.size());
-  for (const TagRead& tag : tags) plain.push_back(tag_entry(*cluster_, tag));
-  for (const RawRead& one : raw) plain.push_back(raw_entry(*cluster_, one));
+  for (const TagRead& tag : tags) plain.push_back(plain_item(*cluster_, tag));
+  for (const RawRead& one : raw) plain.push_back(plain_item(*cluster_, one));
   const auto decide = [&](Entry& entry, int round) {
     const Reading reading = reading_of(requests[entry.index]);
     if (round == 1 && !reading.cached_only && (entry.seen.is(State::kValue) || entry.seen.is(State::kNeg)) &&
@@ -36,12 +36,12 @@ std::vector<ReadResult> MemcacheGateway::read(std::span<const ReadRequest> reque
     }
     return read_next(entry.seen, reading, round, time);
   };
-  converge(entries, kReadRounds, decide, plain);
+  records_.converge(entries, kReadRounds, decide, plain);
   std::vector<ReadResult> results(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) finish_read(requests[i], entries[i], results[i]);
   for (std::size_t i = 0; i < tags.size(); ++i) tags[i].tag = tag_of(plain[i]);
   for (std::size_t i = 0; i < raw.size(); ++i) {
-    PlainEntry& entry = plain[tags.size() + i];
+    PlainItem& entry = plain[tags.size() + i];
     if (entry.answered) raw[i].item = std::move(entry.found);
   }
   return results;
@@ -53,19 +53,19 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
   const Reading reading = reading_of(request);
   result.outcome = outcome_of(seen, reading, now());
   switch (result.outcome) {
-    case Outcome::kHit:
-    case Outcome::kAbsent:
+    case ReadOutcome::kHit:
+    case ReadOutcome::kAbsent:
       ++counters.hits;
       result.version = seen.record.version;
       result.read_time = seen.record.read_time;
       result.payload = std::move(seen.record.payload);
-      result.unchanged = result.outcome == Outcome::kHit && request.known != 0 && result.version == request.known;
+      result.unchanged = result.outcome == ReadOutcome::kHit && request.known != 0 && result.version == request.known;
       result.sighting = {seen.record.version, seen.unique.epoch, seen.unique.cas};
       return;
-    case Outcome::kMiss:
+    case ReadOutcome::kMiss:
       ++counters.misses;
       break;
-    case Outcome::kBypass:
+    case ReadOutcome::kBypass:
       ++counters.bypassed;
       return;
   }
@@ -77,7 +77,7 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
 
 // A time-out bounds how old what is served may be, so it counts from before the Datastore was asked.
 void MemcacheGateway::fill(std::span<const Fill> fills) {
-  Handle& handle = handles_.mine();
+  ThreadConnections& connections = connections_.mine();
   const Monotonic clock = cluster_->clock().monotonic();
   for (const Fill& fill : fills) {
     if (fill.lease == nullptr) continue;
@@ -85,11 +85,11 @@ void MemcacheGateway::fill(std::span<const Fill> fills) {
     const WallTime leased = now() - std::chrono::floor<std::chrono::microseconds>(clock - since);
     std::optional<Step> step = fill_step(min, fill.version, fill.read_time, fill.payload, fill.timeout, leased);
     if (!step || is_expired(step->record, now())) continue;
-    const Store store = to_store(*std::move(step), place, unique);
+    const Store store = records_.to_store(*std::move(step), place, unique);
     if (!cluster_->fits(place.name, store.body.size()))
       continue;  // stays EMPTY: a refused store could remove the record
     ++cluster_->counters().fills;
-    handle.store_quietly(place.server, place.name, store);
+    connections.store_quietly(place.server, place.name, store);
   }
 }
 

@@ -1,4 +1,4 @@
-#include "memcache/connection.h"
+#include "memcache/transport/connection.h"
 
 #include <libmemcached/memcached.h>
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "memcache/cluster.h"
+#include "memcache/transport/cluster.h"
 
 namespace ndb::memcache {
 

@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "absl/functional/function_ref.h"
-#include "memcache/gateway.h"
-#include "memcache/transitions.h"
+#include "memcache/protocol/outcomes.h"
+#include "memcache/protocol/transitions.h"
 
 namespace ndb::memcache {
 
@@ -20,16 +20,16 @@ inline constexpr int kReadRounds = 2;
 inline constexpr int kRaces = 4;
 inline constexpr int kWriteRounds = kRaces + 1;
 // Who leaves is acknowledged whatever comes of it, so the blind one is repeated if it is not answered.
-inline constexpr int kLeaveRounds = kWriteRounds + 1;
+inline constexpr int kReleaseRounds = kWriteRounds + 1;
 
 Step read_next(const Seen& seen, const Reading& reading, int round, WallTime now);
-Outcome outcome_of(const Seen& seen, const Reading& reading, WallTime now);
+ReadOutcome outcome_of(const Seen& seen, const Reading& reading, WallTime now);
 // Of kMiss: the least version that the reader may fill in, if it may fill at all.
 std::optional<std::uint64_t> lease_min(const Seen& seen, const Reading& reading);
 
 // A writer that joins the LOCK before its commit: a new token for every round, because a command that timed out may
 // still be executed. Once done, `me` is in the LOCK, or the LOCK is contended.
-struct Joining {
+struct LockAttempt {
   Holder me{};
   bool blind = false;
   Step next(const Seen& seen, int round, seconds hold, WallTime now, absl::FunctionRef<std::uint64_t()> new_token);
@@ -37,7 +37,8 @@ struct Joining {
 
 // A writer that leaves it afterwards; `start` is when it began to. A success without a version can't be told from older
 // states: it is as good as unknown.
-Step leave_next(const Seen& seen, const Leaving& leaving, Commit outcome, int round, WallTime start, WallTime now);
+Step release_next(const Seen& seen, const Release& release, CommitOutcome outcome, int round, WallTime start,
+                  WallTime now);
 
 Step invalidate_next(const Seen& seen, std::uint64_t token, int round, WallTime now);
 

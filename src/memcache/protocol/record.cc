@@ -1,4 +1,4 @@
-#include "memcache/record.h"
+#include "memcache/protocol/record.h"
 
 #include <xxhash.h>
 #include <zstd.h>

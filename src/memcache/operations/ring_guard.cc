@@ -1,4 +1,4 @@
-#include "memcache/ring_guard.h"
+#include "memcache/operations/ring_guard.h"
 
 #include <algorithm>
 #include <optional>
@@ -7,8 +7,8 @@
 
 #include "base/log.h"
 #include "base/strings.h"
-#include "memcache/connection.h"
-#include "memcache/transitions.h"
+#include "memcache/protocol/transitions.h"
+#include "memcache/transport/connection.h"
 
 namespace ndb::memcache {
 namespace {

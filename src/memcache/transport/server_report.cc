@@ -1,4 +1,4 @@
-// What the servers say about themselves, and what it means for how well the protocol will do.
+#include "memcache/transport/server_report.h"
 
 #include <libmemcached/memcached.h>
 
@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
-#include "memcache/memcache_gateway.h"
+#include "memcache/protocol/transitions.h"
 
 namespace ndb::memcache {
 namespace {
@@ -62,7 +62,7 @@ std::vector<std::string> judge(const Settings& settings, const Config& config) {
 
 }  // namespace
 
-ServerStats probe(const Address& address, const Config& config) {
+ServerStats report_of(const Address& address, const Config& config) {
   ServerStats stats{.address = address.to_string()};
   const MemcachedPtr client = make_client(address, config);
   Settings settings, counters;
@@ -87,9 +87,9 @@ ServerStats probe(const Address& address, const Config& config) {
   return stats;
 }
 
-void warn(const Cluster& cluster) {
+void log_warnings(const Cluster& cluster) {
   for (std::size_t server = 0; server < cluster.size(); ++server) {
-    const ServerStats stats = probe(cluster.address(server), cluster.config());
+    const ServerStats stats = report_of(cluster.address(server), cluster.config());
     for (const std::string& warning : stats.warnings) {
       log(Severity::kWarning, cat("memcached server ", stats.address, ": ", warning));
     }

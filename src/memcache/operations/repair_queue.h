@@ -12,21 +12,21 @@
 
 namespace ndb::memcache {
 
-struct Departure;
+struct PendingRelease;
 
 // While a release waits here its LOCK, if it could be stored, protects. What waits is tried every 0.1 to 2 s until it
 // is done or can make no difference any more. Thread-safe.
 class RepairQueue {
  public:
   // Does what it can and leaves in the vector what is still to do. Called on the queue's thread, and by the destructor.
-  using Attempt = std::function<void(std::vector<Departure>&)>;
+  using Attempt = std::function<void(std::vector<PendingRelease>&)>;
 
   RepairQueue(const Clock& clock, Attempt attempt);
   ~RepairQueue();  // tries all that is left once more
   RepairQueue(const RepairQueue&) = delete;
   RepairQueue& operator=(const RepairQueue&) = delete;
 
-  void add(std::vector<Departure> departures);
+  void add(std::vector<PendingRelease> releases);
   std::uint64_t waiting() const;
   std::uint64_t given_up() const;
 
@@ -37,7 +37,7 @@ class RepairQueue {
   const Clock& clock_;
   const Attempt attempt_;
   mutable Mutex mutex_;
-  std::vector<Departure> waiting_ NDB_GUARDED_BY(mutex_);
+  std::vector<PendingRelease> waiting_ NDB_GUARDED_BY(mutex_);
   std::size_t in_hand_ NDB_GUARDED_BY(mutex_) = 0;  // taken out of it, and being tried
   std::uint64_t given_up_ NDB_GUARDED_BY(mutex_) = 0;
   std::chrono::milliseconds pause_{};  // of the worker alone

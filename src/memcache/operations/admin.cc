@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "memcache/memcache_gateway.h"
+#include "memcache/operations/memcache_gateway.h"
+#include "memcache/transport/server_report.h"
 
 namespace ndb::memcache {
 namespace {
@@ -58,14 +59,14 @@ std::vector<Inspection> MemcacheGateway::inspect(std::span<const Key> keys) {
   std::vector<Inspection> inspections(keys.size());
   std::vector<Command> commands(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    Place where = place(keys[i]);
+    Place where = records_.place(keys[i]);
     inspections[i].state = Inspection::State::kAbsent;
     inspections[i].server = cluster_->address(where.server).to_string();
     inspections[i].name = std::move(where.name);
     commands[i] = {.server = where.server, .name = inspections[i].name};
   }
-  handles_.mine().round_trip(commands,
-                             [&](std::size_t i, const Item& item) { describe(item, keys[i], inspections[i]); });
+  connections_.mine().round_trip(commands,
+                                 [&](std::size_t i, const Item& item) { describe(item, keys[i], inspections[i]); });
   for (std::size_t i = 0; i < keys.size(); ++i) {
     Inspection& one = inspections[i];
     if (!commands[i].answered) one = {.server = std::move(one.server), .name = std::move(one.name)};
@@ -76,7 +77,7 @@ std::vector<Inspection> MemcacheGateway::inspect(std::span<const Key> keys) {
 std::vector<ServerStats> MemcacheGateway::server_stats() {
   std::vector<ServerStats> all;
   for (std::size_t server = 0; server < cluster_->size(); ++server) {
-    ServerStats& stats = all.emplace_back(probe(cluster_->address(server), cluster_->config()));
+    ServerStats& stats = all.emplace_back(report_of(cluster_->address(server), cluster_->config()));
     if (!stats.answers) continue;
     stats.ring = ring_.remembered(server);
     const auto objection = stats.ring ? ring_.objection(*stats.ring) : std::nullopt;
@@ -89,7 +90,7 @@ std::vector<absl::Status> MemcacheGateway::flush_all() {
   std::vector<absl::Status> flushed;
   for (std::size_t server = 0; server < cluster_->size(); ++server) {
     const bool ok =
-        handles_.mine().with(server, [](Connection& connection) { return connection.flush_all(); }).has_value();
+        connections_.mine().with(server, [](Connection& connection) { return connection.flush_all(); }).has_value();
     flushed.push_back(ok ? absl::OkStatus()
                          : absl::UnavailableError(cat("memcached server ", cluster_->address(server).to_string(),
                                                       " did not confirm flush_all; it may be down, or run with -F")));

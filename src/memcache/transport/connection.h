@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
-#include "memcache/cluster.h"
-#include "memcache/transitions.h"
+#include "memcache/protocol/transitions.h"
+#include "memcache/transport/cluster.h"
 
 struct memcached_result_st;  // NOLINT(readability-identifier-naming): libmemcached's
 

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "memcache/breaker.h"
-#include "memcache/gateway.h"
+#include "memcache/config.h"
+#include "memcache/transport/breaker.h"
 
 struct memcached_st;  // NOLINT(readability-identifier-naming): libmemcached's
 
