@@ -108,15 +108,15 @@ class Current final : public Protocol {
     if (me.phase == Writer::kLocking) {
       join(state, w, answer, round, now);
     } else {
-      leave(state, w, answer, round, now);
+      release(state, w, answer, round, now);
     }
   }
 
   void committed(State& state, int w, WallTime now) const override {
     Writer& me = state.writers[static_cast<std::size_t>(w)];
     const Cell seen = std::exchange(me.command, {}).cell;
-    me.phase = Writer::kLeaving;
-    leave(state, w, {.what = seen.is_absent() ? Seen::kUnread : Seen::kRecord, .cell = seen}, 0, now);
+    me.phase = Writer::kReleasing;
+    release(state, w, {.what = seen.is_absent() ? Seen::kUnread : Seen::kRecord, .cell = seen}, 0, now);
   }
 
   void reader_heard(State& state, int r, const Answer& answer) const override {
@@ -206,15 +206,15 @@ class Current final : public Protocol {
     me.command = {.cell = seen};
   }
 
-  void leave(State& state, int w, const Answer& answer, int round, WallTime now) const {
+  void release(State& state, int w, const Answer& answer, int round, WallTime now) const {
     Writer& me = state.writers[static_cast<std::size_t>(w)];
     me.round = static_cast<Byte>(round);
-    me.command = leave_command(me, w, to_seen(answer), round, now);
+    me.command = release_command(me, w, to_seen(answer), round, now);
     if (me.command.verb == Command::kNone || round == memcache::kReleaseRounds) return finish(state, w);
     if (me.command.verb != Command::kCas) clear(state.fresh, bit(w));
   }
 
-  Command leave_command(const Writer& me, int w, const Seen& seen, int round, WallTime now) const {
+  Command release_command(const Writer& me, int w, const Seen& seen, int round, WallTime now) const {
     const bool unknown = (me.flags & kUncertain) != 0 && setup_.variant != Variant::kReleaseUnknown;
     if (setup_.variant == Variant::kDeleteRelease && !unknown) {
       const bool try_again = round == 0 || seen.what == Seen::kFailed;
@@ -224,13 +224,13 @@ class Current final : public Protocol {
     const CommitOutcome outcome = unknown           ? CommitOutcome::kUnknown
                                   : me.version != 0 ? CommitOutcome::kApplied
                                                     : CommitOutcome::kFailed;
-    Release leaving{.token = token_of(w)};
+    Release release{.token = token_of(w)};
     if (outcome == CommitOutcome::kApplied) {
-      leaving.version = me.version;
+      release.version = me.version;
       const bool deletes = setup_.deletes && w == setup_.writers - 1;
-      if (setup_.write_through && !deletes) leaving.payload = "";
+      if (setup_.write_through && !deletes) release.payload = "";
     }
-    return to_command(memcache::release_next(seen, leaving, outcome, round, kNow, now));
+    return to_command(memcache::release_next(seen, release, outcome, round, kNow, now));
   }
 
   static bool holds(const Record& lock, int w) {
