@@ -100,6 +100,10 @@ class Coherence {
   // contended. UNAVAILABLE, naming the key, if a server did not confirm it.
   virtual absl::Status invalidate(std::span<const Key> keys) = 0;
 
+  // The same for records that were served and turned out to be unreadable, or another entity's: counted as corrupt.
+  // Where it fails they are served again, and discarded again.
+  virtual void discard(std::span<const Key> keys) = 0;
+
   // Entities that live in memcache alone (use_datastore = false): record state CACHED. UNAVAILABLE unless memcached is
   // known to have done it; put_cached() of what is larger than an item may be is INVALID_ARGUMENT.
   virtual absl::Status put_cached(const Key& key, std::string_view payload, std::chrono::seconds timeout) = 0;

@@ -39,7 +39,7 @@ xxhash.h: base memcache/protocol
 zlib.h: model
 zstd.h: memcache/protocol
 nlohmann/: model tools
-libmemcached: memcache/transport
+libhashkit: memcache/transport
 rocksdb/: local_datastore/storage
 yaml-cpp/: local_datastore/composite
 boost/: tasklet front_door

@@ -105,7 +105,7 @@ class GatewayTest : public GatewaySteps {
     const std::size_t flags = answer.find(' ', 6) + 1;
     const std::string_view body = std::string_view(answer).substr(line + 2, answer.size() - line - 2 - 7);
     Record record;
-    EXPECT_EQ(parse(static_cast<std::uint32_t>(std::stoul(answer.substr(flags))), body, key.bytes(), record),
+    EXPECT_EQ(parse_whole(static_cast<std::uint32_t>(std::stoul(answer.substr(flags))), body, key.bytes(), record),
               Parsed::kRecord);
     return record;
   }

@@ -438,66 +438,6 @@ TEST_F(GatewayTest, AKnownVersionComesWithoutItsPayload) {
   EXPECT_NE(gateway->read({&newer, 1}).front().outcome, ReadOutcome::kHit);
 }
 
-TEST_F(GatewayTest, RawItemsLiveApart) {
-  const auto gateway = make_gateway();
-  const std::vector<std::string> names = {"plain", "white space", std::string(300, 'l'), "", "#hash"};
-  for (const std::string& name : names)
-    EXPECT_TRUE(gateway->raw_store(Gateway::RawStore::kSet, name, name + "!", seconds(0)));
-  const auto items = raw_get(*gateway, names);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    ASSERT_TRUE(items[i]);
-    EXPECT_EQ(items[i]->value, names[i] + "!");
-  }
-  EXPECT_THAT(server_.command("get ndbu:plain"), HasSubstr("plain!"));
-
-  using enum Gateway::RawStore;
-  EXPECT_FALSE(gateway->raw_store(kAdd, "plain", "x", seconds(0)));
-  EXPECT_FALSE(gateway->raw_store(kReplace, "new", "x", seconds(0)));
-  EXPECT_TRUE(gateway->raw_store(kAdd, "new", "x", seconds(0)));
-  EXPECT_TRUE(gateway->raw_store(kReplace, "new", "y", seconds(0)));
-  EXPECT_FALSE(gateway->raw_store(kSet, "new", std::string(2 << 20, 'x'), seconds(0)));
-  EXPECT_TRUE(gateway->raw_delete("new"));
-  EXPECT_FALSE(gateway->raw_delete("new"));
-  EXPECT_FALSE(raw_get(*gateway, {"new"})[0]);
-  EXPECT_EQ(gateway->stats().errors, 0u);
-}
-
-TEST_F(GatewayTest, RawCompareAndSet) {
-  const auto gateway = make_gateway();
-  using enum Gateway::RawStore;
-  gateway->raw_store(kSet, "k", "one", seconds(0));
-  const std::vector<std::string> k = {"k"};
-  const std::uint64_t token = raw_get(*gateway, k)[0]->token;
-  EXPECT_FALSE(gateway->raw_cas("k", "zero", 0, seconds(0)));
-  EXPECT_TRUE(gateway->raw_cas("k", "two", token, seconds(0)));
-  EXPECT_FALSE(gateway->raw_cas("k", "three", token, seconds(0)));
-  const std::uint64_t current = raw_get(*gateway, k)[0]->token;
-  bool elsewhere = true;
-  std::thread([&] { elsewhere = gateway->raw_cas("k", "four", current, seconds(0)); }).join();
-  EXPECT_FALSE(elsewhere);
-  server_.restart();
-  raw_get(*gateway, k);  // notices
-  gateway->raw_store(kSet, "k", "five", seconds(0));
-  gateway->raw_store(kSet, "k", "six", seconds(0));
-  EXPECT_FALSE(gateway->raw_cas("k", "seven", current, seconds(0)));
-  EXPECT_EQ(raw_get(*gateway, k)[0]->value, "six");
-}
-
-TEST_F(GatewayTest, RawNumbers) {
-  const auto gateway = make_gateway();
-  EXPECT_EQ(gateway->raw_add_number("n", 1, std::nullopt), std::nullopt);
-  EXPECT_EQ(gateway->raw_add_number("n", 5, 10), 15u);
-  EXPECT_EQ(gateway->raw_add_number("n", 5, 10), 20u);
-  EXPECT_EQ(gateway->raw_add_number("n", -8, std::nullopt), 12u);
-  EXPECT_EQ(gateway->raw_add_number("n", -100, std::nullopt), 0u);
-  EXPECT_EQ(gateway->raw_add_number("n", 1LL << 40, std::nullopt), 1ull << 40);
-  EXPECT_EQ(gateway->raw_add_number("low", -5, 3), 0u);
-  EXPECT_EQ(gateway->raw_add_number("least", std::numeric_limits<std::int64_t>::min(), 3), 0u);
-  gateway->raw_store(Gateway::RawStore::kSet, "text", "abc", seconds(0));
-  EXPECT_EQ(gateway->raw_add_number("text", 1, std::nullopt), std::nullopt);
-  EXPECT_EQ(gateway->raw_add_number("n", 1, std::nullopt), (1ull << 40) + 1);
-}
-
 TEST(GatewayAddresses, AreParsedOrRefused) {
   const auto make = [](std::string address) { return Gateway::make({.servers = {std::move(address)}}).status(); };
   for (const char* bad :

@@ -27,7 +27,7 @@ std::string InterleavingTest::record(const Key& key) {
 std::optional<Record> InterleavingTest::found(const Key& key) {
   const auto item = server_.item(record_name(key.bytes()));
   Record record;
-  if (!item || parse(item->flags, item->value, key.bytes(), record) != Parsed::kRecord) return std::nullopt;
+  if (!item || parse_whole(item->flags, item->value, key.bytes(), record) != Parsed::kRecord) return std::nullopt;
   return record;
 }
 

@@ -16,7 +16,7 @@ std::string noise(std::size_t size) {
   return bytes;
 }
 
-// Row 33: a write-through that the server does not take leaves no old value behind, and no answer tells of it. The
+// A write-through that the server does not take leaves no old value behind, and no answer tells of it. The
 // client's own limit is lower, unless the two are set up differently.
 TEST_F(UnfitRecords, RefusedWriteThrough) {
   server_.limit_items(1000);
@@ -56,7 +56,7 @@ TEST_F(UnfitRecords, LockWithoutMemory) {
   EXPECT_EQ(record(), "absent");
 }
 
-// Row 34; nsql-cache: two entities share a memcache key, and the caller gets the other one.
+// As in nsql-cache: two entities share a memcache key, and the caller gets the other one.
 TEST_F(UnfitRecords, RecordOfAnotherKey) {
   const Encoded other =
       encode({.state = State::kValue, .version = 1, .payload = "other"}, make_key("bob").bytes(), 4096);
@@ -70,7 +70,7 @@ TEST_F(UnfitRecords, RecordOfAnotherKey) {
   EXPECT_EQ(r1_.reads(), "v2");
 }
 
-// Row 35; Java serialization, JSON: a client of a later format has locked the record. Nobody here opens it.
+// As with formats that name no version: a client of a later format has locked the record. Nobody here opens it.
 TEST_F(UnfitRecords, LockOfALaterFormat) {
   const std::uint32_t next_format = encode({.state = State::kLock}, key_.bytes(), 4096).flags + 0x100;
   server_.put(name_, next_format, "a lock");
@@ -102,8 +102,8 @@ class OneHome : public InterleavingTest {
   Key key_at_home_ = make_key("k");
 };
 
-// Row 20; who ejects servers: W1 writes at the next server while the first, which is only cut off from it, still has
-// v1.
+// As with clients that eject servers: W1 writes at the next server while the first, which is only cut off from it,
+// still has v1.
 TEST_F(OneHome, ServerIsNotEjected) {
   fill(*both_, read(*both_, key_at_home_).lease, 1, "v1");
   ASSERT_EQ(read(*both_, key_at_home_).payload, "v1");
@@ -119,7 +119,7 @@ TEST_F(OneHome, ServerIsNotEjected) {
   EXPECT_THAT(other_.log(), IsEmpty());
 }
 
-// Row 25; libmemcached's replicas: they get what is set, and not what is added or compared.
+// As with libmemcached's replicas: they get what is set, and not what is added or compared.
 TEST_F(OneHome, NoReplicas) {
   fill(*both_, read(*both_, key_at_home_).lease, 1, "v1");
   const auto held = lock(*both_, key_at_home_);

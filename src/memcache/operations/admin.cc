@@ -34,7 +34,7 @@ Inspection::State shown(State state) {
 void describe(const Item& item, const Key& key, Inspection& inspection) {
   inspection.stored_size = item.body.size();
   Record record;
-  switch (parse(item.flags, item.body, key.bytes(), record)) {
+  switch (parse_whole(item.flags, item.body, key.bytes(), record)) {
     case Parsed::kUnknown:
       inspection.state = Inspection::State::kForeign;
       return;

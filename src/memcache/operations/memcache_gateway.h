@@ -43,6 +43,7 @@ class MemcacheGateway final : public Gateway {
   bool still_held(const Lock& lock, std::chrono::milliseconds margin) const override;
   void unlock(std::span<const Unlock> unlocks) override;
   absl::Status invalidate(std::span<const Key> keys) override;
+  void discard(std::span<const Key> keys) override;
   absl::Status put_cached(const Key& key, std::string_view payload, std::chrono::seconds timeout) override;
   absl::Status delete_cached(const Key& key) override;
   absl::Status reset_tags(std::span<const std::string> names, std::chrono::seconds timeout) override;
@@ -62,6 +63,7 @@ class MemcacheGateway final : public Gateway {
   // Programs disagree on the servers, and that is enforced: nothing may be served or written.
   bool fenced() { return !ring_.agrees() && cluster_->config().ring_check == RingCheck::kEnforce; }
   void finish_read(const ReadRequest& request, Entry& entry, ReadResult& result);
+  Store raw_value(Verb verb, std::string_view name, std::string_view value, std::chrono::seconds timeout) const;
   void release(std::vector<PendingRelease>& releases);  // takes out those that are done
 
   WallTime now() const { return cluster_->clock().now(); }

@@ -1,6 +1,7 @@
 #include "memcache/operations/plain_items.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/hash.h"
@@ -15,6 +16,15 @@ constexpr std::string_view kTagPrefix = "ndbt:";
 constexpr std::size_t kMaxName = 250;
 constexpr std::size_t kTagSize = 16;
 
+constexpr std::uint32_t kVerbatim = 1;  // flags of an item
+
+// The digits of a number that is padded with blanks; nothing if it is no such thing.
+std::optional<std::string_view> padded_number(std::string_view body) {
+  const std::size_t digits = std::min(body.find_first_not_of("0123456789"), body.size());
+  if (digits == 0 || digits == body.size() || body.find_first_not_of(' ', digits) != body.npos) return std::nullopt;
+  return body.substr(0, digits);
+}
+
 // `prefix` and the caller's key, which may be any bytes. Keys that memcached would refuse are hashed, and so are those
 // that could be taken for a hash.
 std::string plain_name(std::string_view prefix, std::string_view key) {
@@ -28,6 +38,12 @@ std::string plain_name(std::string_view prefix, std::string_view key) {
 
 std::string raw_name(std::string_view key) { return plain_name(kRawPrefix, key); }
 std::string tag_name(std::string_view name) { return plain_name(kTagPrefix, name); }
+
+std::uint32_t raw_flags(std::string_view value) { return padded_number(value) ? kVerbatim : 0; }
+
+std::string_view raw_value_of(std::uint32_t flags, std::string_view body) {
+  return flags == kVerbatim ? body : padded_number(body).value_or(body);
+}
 
 Store new_tag(Verb verb, seconds timeout, WallTime now) {
   std::string body;
@@ -60,8 +76,12 @@ std::optional<Tag> tag_of(const PlainItem& item) {
 
 std::int64_t memcached_ttl(seconds duration, WallTime now) {
   constexpr seconds kLongestRelative = std::chrono::days(30);
+  constexpr seconds kLatestDate{std::numeric_limits<std::int32_t>::max()};
   if (duration <= seconds(0)) return 0;
-  return duration.count() + (duration > kLongestRelative ? std::int64_t{unix_seconds(now)} : 0);
+  if (duration <= kLongestRelative) return duration.count();
+  const seconds today{unix_seconds(now)};
+  if (duration <= kLatestDate - today) return (today + duration).count();
+  return kLatestDate - today > kLongestRelative ? kLatestDate.count() : kLongestRelative.count();
 }
 
 }  // namespace ndb::memcache

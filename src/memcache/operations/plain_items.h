@@ -33,6 +33,12 @@ PlainItem plain_item(const Cluster& cluster, const TagRead& read);
 std::string raw_name(std::string_view key);
 std::string tag_name(std::string_view name);
 
+// memcached writes what `decr` has shortened into the old place and pads it with blanks, or not: that depends on who
+// else holds the item at the moment. So digits before blanks are read as a number, without the blanks; a value of that
+// form that a user has stored is told apart by its flags.
+std::uint32_t raw_flags(std::string_view value);
+std::string_view raw_value_of(std::uint32_t flags, std::string_view body);
+
 Store new_tag(Verb verb, std::chrono::seconds timeout, WallTime now);
 std::optional<Tag> tag_of(const PlainItem& item);
 

@@ -7,26 +7,35 @@
 #include "memcache/operations/memcache_gateway.h"
 
 namespace ndb::memcache {
+namespace {
+
+constexpr std::int64_t kEndsAtOnce = -1;  // a time that memcached takes for over
+
+}  // namespace
+
+// A value that memcached would refuse is not sent. What is stored instead ends at once, so that no older value stays to
+// be served, as if it were the new one: memcached itself does so with a `set` that is too large.
+Store MemcacheGateway::raw_value(Verb verb, std::string_view name, std::string_view value, seconds timeout) const {
+  if (!cluster_->fits(name, value.size())) return {.verb = verb, .ttl = kEndsAtOnce};
+  return {.verb = verb, .flags = raw_flags(value), .body = std::string(value), .ttl = memcached_ttl(timeout, now())};
+}
 
 bool MemcacheGateway::raw_store(RawStore how, std::string_view key, std::string_view value, seconds timeout) {
   const std::string name = raw_name(key);
-  if (!cluster_->fits(name, value.size())) return false;
   const Verb verb = how == RawStore::kAdd ? Verb::kAdd : how == RawStore::kReplace ? Verb::kReplace : Verb::kSet;
-  const Store store{.verb = verb, .body = std::string(value), .ttl = memcached_ttl(timeout, now())};
-  return connections_.mine()
-      .with(cluster_->home(name), [&](Connection& connection) { return connection.store(name, store); })
-      .value_or(false);
+  const Store store = raw_value(verb, name, value, timeout);
+  const auto send = [&](Connection& connection) { return connection.store(name, store); };
+  return connections_.mine().with(cluster_->home(name), send).value_or(false) && store.ttl != kEndsAtOnce;
 }
 
 bool MemcacheGateway::raw_cas(std::string_view key, std::string_view value, std::uint64_t token, seconds timeout) {
   const std::string name = raw_name(key);
-  if (!cluster_->fits(name, value.size())) return false;
-  Store store{.verb = Verb::kCas, .body = std::string(value), .ttl = memcached_ttl(timeout, now())};
-  const auto cas = [&](Connection& connection) {
+  Store store = raw_value(Verb::kCas, name, value, timeout);
+  const auto send = [&](Connection& connection) {
     store.unique = {connection.epoch(), from_token(token, connection.epoch())};
     return connection.store(name, store);
   };
-  return connections_.mine().with(cluster_->home(name), cas).value_or(false);
+  return connections_.mine().with(cluster_->home(name), send).value_or(false) && store.ttl != kEndsAtOnce;
 }
 
 bool MemcacheGateway::raw_delete(std::string_view key) {
@@ -40,17 +49,20 @@ bool MemcacheGateway::raw_delete(std::string_view key) {
 std::optional<std::uint64_t> MemcacheGateway::raw_add_number(std::string_view key, std::int64_t delta,
                                                              std::optional<std::uint64_t> initial) {
   const std::string name = raw_name(key);
-  const std::size_t server = cluster_->home(name);
-  ThreadConnections& connections = connections_.mine();
-  const auto add = [&](Connection& connection) { return connection.add_number(name, delta); };
-  auto sum = connections.with(server, add);
-  if (!sum || *sum || !initial) return sum.value_or(std::nullopt);
-  // No such item: it starts from `initial`, unless somebody else starts it first. Like memcached, no less than 0.
-  const std::uint64_t down = delta < 0 ? ~static_cast<std::uint64_t>(delta) + 1 : 0;
-  const std::uint64_t first =
-      delta < 0 ? *initial - std::min(*initial, down) : *initial + static_cast<std::uint64_t>(delta);
-  if (raw_store(RawStore::kAdd, key, cat(first), seconds(0))) return first;
-  return connections.with(server, add).value_or(std::nullopt);
+  const auto add = [&] {
+    return connections_.mine().with(cluster_->home(name),
+                                    [&](Connection& connection) { return connection.add_number(name, delta); });
+  };
+  Sum sum = add();
+  if (sum.outcome == Sum::Outcome::kAbsent && initial) {
+    // It starts from `initial`, unless somebody else starts it first. Like memcached, no less than 0.
+    const std::uint64_t down = delta < 0 ? ~static_cast<std::uint64_t>(delta) + 1 : 0;
+    const std::uint64_t first =
+        delta < 0 ? *initial - std::min(*initial, down) : *initial + static_cast<std::uint64_t>(delta);
+    if (raw_store(RawStore::kAdd, key, cat(first), seconds(0))) return first;
+    sum = add();
+  }
+  return sum.outcome == Sum::Outcome::kDone ? std::optional(sum.value) : std::nullopt;
 }
 
 }  // namespace ndb::memcache

@@ -21,6 +21,7 @@ std::vector<ReadResult> MemcacheGateway::read(std::span<const ReadRequest> reque
   for (std::size_t i = 0; i < requests.size(); ++i) {
     entries[i].index = i;
     entries[i].place = records_.place(requests[i].key);
+    entries[i].wants_payload = true;
     entries[i].known = requests[i].known;
   }
   const WallTime time = now();
@@ -52,6 +53,10 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
   Seen& seen = entry.seen;
   const Reading reading = reading_of(request);
   result.outcome = outcome_of(seen, reading, now());
+  const bool unchanged = request.known != 0 && seen.record.version == request.known;
+  if (result.outcome == ReadOutcome::kHit && seen.record.payload_left_out && !unchanged) {
+    result.outcome = ReadOutcome::kBypass;
+  }
   switch (result.outcome) {
     case ReadOutcome::kHit:
     case ReadOutcome::kAbsent:
@@ -59,7 +64,7 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
       result.version = seen.record.version;
       result.read_time = seen.record.read_time;
       result.payload = std::move(seen.record.payload);
-      result.unchanged = result.outcome == ReadOutcome::kHit && request.known != 0 && result.version == request.known;
+      result.unchanged = result.outcome == ReadOutcome::kHit && seen.record.payload_left_out;
       result.sighting = {seen.record.version, seen.unique.epoch, seen.unique.cas};
       return;
     case ReadOutcome::kMiss:
@@ -80,7 +85,7 @@ void MemcacheGateway::fill(std::span<const Fill> fills) {
   ThreadConnections& connections = connections_.mine();
   const Monotonic clock = cluster_->clock().monotonic();
   for (const Fill& fill : fills) {
-    if (fill.lease == nullptr) continue;
+    if (fill.lease == nullptr || (fill.payload && fill.payload->size() > kMaxPayload)) continue;
     const auto& [place, unique, min, since] = *fill.lease;
     const WallTime leased = now() - std::chrono::floor<std::chrono::microseconds>(clock - since);
     std::optional<Step> step = fill_step(min, fill.version, fill.read_time, fill.payload, fill.timeout, leased);

@@ -6,6 +6,13 @@
 #include "base/strings.h"
 
 namespace ndb::memcache {
+namespace {
+
+// What the payloads of one round trip may take in all when they are decompressed. Who wants more is told to ask the
+// Datastore for the rest.
+constexpr std::size_t kMostInflated = std::size_t{256} << 20;
+
+}  // namespace
 
 std::uint64_t new_token() {
   std::uint64_t token = 0;
@@ -28,9 +35,10 @@ std::vector<Entry> Records::entries(std::span<const Key> keys) const {
   return entries;
 }
 
-Seen Records::see(const Entry& entry, const Item& item) {
+Seen Records::see(const Entry& entry, const Item& item, std::size_t& inflated) {
   Seen seen{.what = Seen::kForeign, .unique = item.unique};
-  switch (parse(item.flags, item.body, entry.place.key.bytes(), seen.record, entry.known)) {
+  const PayloadWanted wanted{.known = entry.known, .inflated = entry.wants_payload ? &inflated : nullptr};
+  switch (parse(item.flags, item.body, entry.place.key.bytes(), wanted, seen.record)) {
     case Parsed::kRecord:
       seen.what = Seen::kRecord;
       break;
@@ -57,6 +65,7 @@ Store Records::to_store(Step step, const Place& place, const Unique& unique) con
 bool Records::fits(const Place& place, std::string_view payload) const {
   const std::string& key = place.key.bytes();
   constexpr std::size_t kOtherFields = 64;
+  if (payload.size() > kMaxPayload) return false;
   if (cluster_.fits(place.name, key.size() + payload.size() + kOtherFields)) return true;
   // Compressed it may; CACHED is the state with the most fields.
   const Record record{.state = State::kCached, .payload = std::string(payload)};
@@ -88,11 +97,14 @@ void Records::round_trip(std::vector<Entry>& entries, std::vector<Step>& steps, 
     if (entry.answered) command.store = new_tag(Verb::kAdd, entry.timeout, cluster_.clock().now());
     asked_plain.push_back(&entry);
   }
+  std::size_t inflated = kMostInflated;
   connections_.mine().round_trip(commands, [&](std::size_t i, const Item& item) {
     if (i < asked.size()) {
-      asked[i]->seen = see(*asked[i], item);
-    } else {
-      asked_plain[i - asked.size()]->found = {std::string(item.body), to_token(item.unique)};
+      asked[i]->seen = see(*asked[i], item, inflated);
+    } else if (!item.too_large) {
+      PlainItem& found = *asked_plain[i - asked.size()];
+      const std::string_view body = found.tag ? item.body : raw_value_of(item.flags, item.body);
+      found.found = {std::string(body), to_token(item.unique)};
     }
   });
   for (std::size_t i = 0; i < asked.size(); ++i) {

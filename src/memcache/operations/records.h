@@ -29,6 +29,7 @@ struct Entry {
   std::size_t index = 0;  // of the request
   Place place;
   Seen seen{};
+  bool wants_payload = false;
   std::uint64_t known = 0;  // see ReadRequest
   bool insist = false;      // ask its server even if its breaker is open
   bool done = false;
@@ -59,7 +60,7 @@ class Records {
  private:
   // steps[i] is what entries[i] does.
   void round_trip(std::vector<Entry>& entries, std::vector<Step>& steps, std::span<PlainItem> plain);
-  Seen see(const Entry& entry, const Item& item);
+  Seen see(const Entry& entry, const Item& item, std::size_t& inflated);
 
   Cluster& cluster_;
   ConnectionPool& connections_;

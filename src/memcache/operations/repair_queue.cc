@@ -12,8 +12,8 @@ namespace ndb::memcache {
 namespace {
 
 constexpr std::chrono::milliseconds kShortestPause{100}, kLongestPause{2000};
-// More than a writer leaves behind while a server is away for as long as locks last; what is beyond waits for its LOCK
-// to end by itself.
+// More than collects while a server is away for as long as locks last. What is beyond is given up: its LOCK ends by
+// itself.
 constexpr std::size_t kMostWaiting = 65'536;
 
 }  // namespace

@@ -18,7 +18,7 @@ struct PendingRelease;
 // is done or can make no difference any more. Thread-safe.
 class RepairQueue {
  public:
-  // Does what it can and leaves in the vector what is still to do. Called on the queue's thread, and by the destructor.
+  // Does what it can, and keeps in the vector what is still to do. Called on the queue's thread, and by the destructor.
   using Attempt = std::function<void(std::vector<PendingRelease>&)>;
 
   RepairQueue(const Clock& clock, Attempt attempt);

@@ -102,7 +102,7 @@ void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
     if (unlock.payload && records_.fits(one.place, *unlock.payload)) one.release.payload = unlock.payload;
   }
   release(releases);
-  // Whoever repairs later has no payload to leave any more, and knows nothing of the record.
+  // A later attempt has no payload to store any more, and has to read the record first.
   for (PendingRelease& one : releases) {
     one.release.payload.reset();
     one.insist = false;
@@ -140,6 +140,11 @@ absl::Status MemcacheGateway::invalidate(std::span<const Key> keys) {
     if (!entry.done) return not_done(*cluster_, "invalidate", entry.place);
   }
   return absl::OkStatus();
+}
+
+void MemcacheGateway::discard(std::span<const Key> keys) {
+  cluster_->counters().corrupt += keys.size();
+  invalidate(keys).IgnoreError();
 }
 
 }  // namespace ndb::memcache

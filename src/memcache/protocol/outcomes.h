@@ -11,7 +11,8 @@ enum class ReadOutcome : std::uint8_t {
   kHit,     // an entity
   kAbsent,  // known not to exist
   kMiss,    // nothing is known; whoever has a lease may fill
-  kBypass,  // locked, of an unknown format, or the server did not answer: read the Datastore and do not fill
+  kBypass,  // locked, of an unknown format, or no answer: read the Datastore and do not fill. Of an entity that lives
+            // in memcache alone: no answer, so that nobody knows whether it is there
 };
 
 // Of a Commit to the Datastore, as its locks are released.

@@ -24,9 +24,6 @@ constexpr std::size_t kHead = 8 + 8 + 4 + 2;  // version, read time, expiry, len
 constexpr std::size_t kHolder = 8 + 4;
 constexpr std::size_t kChecksum = 8;
 
-// What a payload of this format can be at most; a frame that claims more is not one of ours.
-constexpr std::size_t kMaxPayload = std::size_t{64} * 1024 * 1024;
-
 enum class Coding : unsigned char { kPlain = 0, kZstd = 1 };
 
 // The flags are the seed, so that the checksum covers them too.
@@ -51,12 +48,11 @@ void append_payload(std::string& out, std::string_view payload, std::size_t comp
   out.append(payload);
 }
 
-std::optional<std::string> decompress(std::string_view frame) {
+// Of a zstd frame, as it says itself; nothing if it is none, or says more than a record of this format holds.
+std::optional<std::size_t> content_size(std::string_view frame) {
   const unsigned long long size = ZSTD_getFrameContentSize(frame.data(), frame.size());
   if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > kMaxPayload) return std::nullopt;
-  std::string payload(static_cast<std::size_t>(size), '\0');
-  if (ZSTD_decompress(payload.data(), payload.size(), frame.data(), frame.size()) != size) return std::nullopt;
-  return payload;
+  return static_cast<std::size_t>(size);
 }
 
 // Takes the fields of a body from front to back. Once a field is not there whole, all that follow are zero and ok() is
@@ -88,18 +84,29 @@ class Fields {
   bool ok_ = true;
 };
 
-bool parse_payload(Fields& fields, Record& record) {
+bool inflate(std::string_view frame, std::size_t& budget, Record& record) {
+  const std::optional<std::size_t> size = content_size(frame);
+  if (!size) return false;
+  if (*size > budget) {
+    record.payload_left_out = true;
+    return true;
+  }
+  budget -= *size;
+  record.payload.resize(*size);
+  return ZSTD_decompress(record.payload.data(), *size, frame.data(), frame.size()) == *size;
+}
+
+bool parse_payload(Fields& fields, const PayloadWanted& wanted, Record& record) {
+  if (wanted.inflated == nullptr || (wanted.known != 0 && record.version == wanted.known)) {
+    record.payload_left_out = true;
+    return true;
+  }
   const auto coding = static_cast<Coding>(fields.number<unsigned char>());
   const std::string_view stored = fields.rest();
   if (!fields.ok()) return false;
-  if (coding == Coding::kPlain) {
-    record.payload.assign(stored);
-    return true;
-  }
-  if (coding != Coding::kZstd) return false;
-  std::optional<std::string> payload = decompress(stored);
-  if (!payload) return false;
-  record.payload = *std::move(payload);
+  if (coding == Coding::kZstd) return inflate(stored, *wanted.inflated, record);
+  if (coding != Coding::kPlain || stored.size() > kMaxPayload) return false;
+  record.payload.assign(stored);
   return true;
 }
 
@@ -115,7 +122,7 @@ bool parse_lock(Fields& fields, Record& record) {
   return fields.at_end();
 }
 
-bool parse_fields(Fields& fields, Record& record, std::uint64_t known) {
+bool parse_fields(Fields& fields, const PayloadWanted& wanted, Record& record) {
   switch (record.state) {
     case State::kEmpty:
       record.token = fields.number<std::uint64_t>();
@@ -123,12 +130,12 @@ bool parse_fields(Fields& fields, Record& record, std::uint64_t known) {
     case State::kLock:
       return parse_lock(fields, record);
     case State::kValue:
-      return (known != 0 && record.version == known) || parse_payload(fields, record);
+      return parse_payload(fields, wanted, record);
     case State::kNeg:
       return fields.at_end();
     case State::kCached:
       record.token = fields.number<std::uint64_t>();
-      return parse_payload(fields, record);
+      return parse_payload(fields, {.known = 0, .inflated = wanted.inflated}, record);
   }
   return false;
 }
@@ -171,7 +178,8 @@ std::string with_checksum(std::uint32_t flags, std::string covered) {
   return covered;
 }
 
-Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, Record& record, std::uint64_t known) {
+Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, const PayloadWanted& wanted,
+             Record& record) {
   const auto state = static_cast<State>(flags & 0xFF);
   if (flags >> 8 != (kMagic << 8 | kFormat) || state < State::kEmpty || state > State::kCached) return Parsed::kUnknown;
   if (body.size() < kHead + kChecksum) return Parsed::kCorrupt;
@@ -185,9 +193,14 @@ Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, R
   parsed.read_time = WallTime(std::chrono::microseconds(static_cast<std::int64_t>(fields.number<std::uint64_t>())));
   parsed.expiry = fields.number<std::uint32_t>();
   const auto key_size = fields.number<std::uint16_t>();
-  if (fields.bytes(key_size) != key || !parse_fields(fields, parsed, known)) return Parsed::kCorrupt;
+  if (fields.bytes(key_size) != key || !parse_fields(fields, wanted, parsed)) return Parsed::kCorrupt;
   record = std::move(parsed);
   return Parsed::kRecord;
+}
+
+Parsed parse_whole(std::uint32_t flags, std::string_view body, std::string_view key, Record& record) {
+  std::size_t inflated = kMaxPayload;
+  return parse(flags, body, key, {.known = 0, .inflated = &inflated}, record);
 }
 
 }  // namespace ndb::memcache

@@ -35,9 +35,13 @@ struct Record {
   std::uint64_t token = 0;        // EMPTY and CACHED: random, so that no two are alike
   std::vector<Holder> holders{};  // LOCK
   std::uint32_t contended_until =
-      0;                  // LOCK: until then (Unix seconds) it also protects writers whose holders were lost
-  std::string payload{};  // VALUE and CACHED: entity bytes
+      0;                          // LOCK: until then (Unix seconds) it also protects writers whose holders were lost
+  std::string payload{};          // VALUE and CACHED: entity bytes
+  bool payload_left_out = false;  // by parse()
 };
+
+// The most bytes that the payload of a record has: what an entity may have (Datastore API).
+inline constexpr std::size_t kMaxPayload = 1'048'572;
 
 // The memcache key of the entity with these key bytes: at most 250 bytes, none of them white space or a control
 // character.
@@ -58,8 +62,17 @@ enum class Parsed {
 // The body that ends with the checksum of `covered`, as encode() makes it.
 std::string with_checksum(std::uint32_t flags, std::string covered);
 
-// Any input is safe. `record` is set with kRecord only. The payload of a VALUE of the version `known`, which the caller
-// has, is left out.
-Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, Record& record, std::uint64_t known = 0);
+// What a reader wants of a payload.
+struct PayloadWanted {
+  std::uint64_t known = 0;          // a version whose payload the caller has: it is left out
+  std::size_t* inflated = nullptr;  // bytes that may still be decompressed, shared by a batch; null: no payload at all
+};
+
+// Any input is safe: nothing is allocated but what has been checked. `record` is set with kRecord only. A payload that
+// is not wanted, or would exceed what may be decompressed, is left out and not looked at.
+Parsed parse(std::uint32_t flags, std::string_view body, std::string_view key, const PayloadWanted& wanted,
+             Record& record);
+// With its payload, whatever may be in it.
+Parsed parse_whole(std::uint32_t flags, std::string_view body, std::string_view key, Record& record);
 
 }  // namespace ndb::memcache

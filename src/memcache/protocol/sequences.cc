@@ -25,8 +25,9 @@ ReadOutcome outcome_of(const Seen& seen, const Reading& reading, WallTime now) {
   switch (seen.what) {
     case Seen::kUnread:
     case Seen::kFailed:
-    case Seen::kForeign:
       return ReadOutcome::kBypass;
+    case Seen::kForeign:
+      return reading.cached_only ? ReadOutcome::kMiss : ReadOutcome::kBypass;
     case Seen::kAbsent:
       return ReadOutcome::kMiss;
     case Seen::kRecord:

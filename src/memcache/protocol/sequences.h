@@ -1,7 +1,7 @@
 // The operations of the gateway as sequences of steps: for each round, what to send after what was last seen, and what
-// the end means. Like the transitions they have no input or output, so that the model in docs/model/ explores the same
-// code that the gateway runs. Round 0 is the first round trip; in the round after the last one only the answer is
-// judged, and a sequence that is not done then has failed.
+// the end means. Like the transitions they do no input or output, so that the model in docs/model/ explores the code
+// that the gateway runs. Round 0 is the first round trip. In the round after the last one only the answer is judged; a
+// sequence that is not done then has failed.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ namespace ndb::memcache {
 
 // One round trip to read; one more to make EMPTY what is absent, stale or expired.
 inline constexpr int kReadRounds = 2;
-// The first round trip of a writer adds the LOCK or reads what is there; then three races may be lost; the last one is
-// blind.
+// The first round trip of a writer adds the LOCK or reads what is there; then it may lose three races; the last store
+// is blind.
 inline constexpr int kRaces = 4;
 inline constexpr int kWriteRounds = kRaces + 1;
-// Who leaves is acknowledged whatever comes of it, so the blind one is repeated if it is not answered.
+// A write is acknowledged whatever becomes of its release, so a blind one that is not answered is repeated.
 inline constexpr int kReleaseRounds = kWriteRounds + 1;
 
 Step read_next(const Seen& seen, const Reading& reading, int round, WallTime now);
@@ -35,8 +35,8 @@ struct LockAttempt {
   Step next(const Seen& seen, int round, seconds hold, WallTime now, absl::FunctionRef<std::uint64_t()> new_token);
 };
 
-// A writer that leaves it afterwards; `start` is when it began to. A success without a version can't be told from older
-// states: it is as good as unknown.
+// A writer's release afterwards; `start` is when it began. A success without a version can't be told from older states,
+// so it counts as unknown.
 Step release_next(const Seen& seen, const Release& release, CommitOutcome outcome, int round, WallTime start,
                   WallTime now);
 

@@ -7,8 +7,8 @@
 // Build options for tests, never set in a build that is used: each takes a part of the protocol away, and
 // tests/consistency checks that its checker then finds reads that are stale.
 //   NDB_WEAKEN_BLIND_SET          a writer sets its LOCK without looking at whose LOCK it replaces
-//   NDB_WEAKEN_RELEASE_BY_DELETE  a writer that leaves takes the record away, whoever else holds it
-//   NDB_WEAKEN_NO_MIN             a writer that leaves a LOCK to others does not tell them its version
+//   NDB_WEAKEN_RELEASE_BY_DELETE  a release deletes the record, whoever else holds it
+//   NDB_WEAKEN_NO_MIN             a release of a LOCK that others hold does not put its version into it
 
 namespace ndb::memcache {
 namespace {
@@ -128,9 +128,10 @@ std::uint32_t deadline_after(WallTime now, seconds duration) {
 }
 
 std::uint32_t expiry_after(WallTime now, seconds timeout) {
-  // What ends after the year 2105 does not end.
-  constexpr seconds kForEver{std::numeric_limits<std::uint32_t>::max()};
-  if (timeout <= seconds(0) || timeout >= kForEver - now.time_since_epoch()) return 0;
+  // In whole seconds, for in microseconds the longest time-outs overflow.
+  constexpr seconds kLatest{std::numeric_limits<std::uint32_t>::max()};
+  const seconds left = kLatest - std::chrono::ceil<seconds>(now.time_since_epoch());
+  if (timeout <= seconds(0) || timeout >= left) return 0;
   return deadline_after(now, timeout);
 }
 
@@ -238,7 +239,8 @@ Step invalidate_step(const Seen& seen, std::uint64_t token, WallTime now) {
 
 Step put_cached_step(const Seen& seen, std::string_view payload, seconds timeout, std::uint64_t token, WallTime now) {
   if (seen.what == Seen::kUnread || seen.what == Seen::kFailed) return {.what = Step::kRead};
-  if (seen.what == Seen::kForeign || seen.is(State::kLock)) return {};
+  if (seen.is(State::kLock)) return {};
+  if (seen.what == Seen::kForeign) return cas(seen, contended({}, 0, now), kLongestLock);
   if (seen.is(State::kCached) && seen.record.token == token) return {};
   Record record{.state = State::kCached,
                 .read_time = now,

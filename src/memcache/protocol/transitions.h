@@ -78,8 +78,8 @@ std::uint32_t deadline_after(WallTime now, seconds duration);
 std::uint32_t expiry_after(WallTime now, seconds timeout);
 bool is_expired(const Record& record, WallTime now);
 
-// What a reader takes and may do, and its next step after the record was read once: an absent record is made EMPTY; a
-// stale, expired or too old one is taken down to EMPTY.
+// What a reader accepts and may do, and its next step after it has read the record once: an absent record becomes
+// EMPTY, and so does one that is stale, expired or too old.
 struct Reading {
   std::uint64_t floor = 0;
   WallTime oldest{};
@@ -95,12 +95,13 @@ std::optional<Step> fill_step(std::uint64_t min, std::uint64_t version, WallTime
 
 // A writer that joins: done when the record is a LOCK that holds `me`, or a younger deadline of its token.
 Step lock_step(const Seen& seen, const Holder& me, WallTime now);
-// After lost races: a contended LOCK set blindly, with `me` in it unless its token is 0. Done when the record is a
-// contended LOCK or holds `me`, and has at least `min`: a clock that is far ahead takes contention for over.
+// After lost races: a blind set of a contended LOCK, with `me` in it unless its token is 0. Done when the record is a
+// contended LOCK or holds `me`, and its min is at least `min`, because a clock that is far ahead may judge the
+// contention to be over.
 Step contend_step(const Seen& seen, const Holder& me, std::uint64_t min, WallTime now);
 
-// A writer that leaves. With a version: its commit is known, and done means that no older version can be served or
-// filled any more. Without one (0) the commit is known to have failed.
+// A writer that releases its lock. With a version, its Commit was applied, and done means that no older version can be
+// served or filled any more. Without one (0) the Commit is known to have failed.
 struct Release {
   std::uint64_t token = 0;
   std::uint64_t version = 0;
@@ -109,11 +110,12 @@ struct Release {
 };
 Step release_step(const Seen& seen, const Release& release, WallTime now);
 
-// Whatever was served or about to be is so no longer.
+// Afterwards nothing is served or filled that was read from the Datastore before.
 Step invalidate_step(const Seen& seen, std::uint64_t token, WallTime now);
 
 // Entities that live in memcache alone. put: done when the record is CACHED with `token`; a LOCK is in the way and
-// leaves it at kDone too, which the caller tells apart.
+// leaves it at kDone too, which the caller tells apart. An unreadable record, which may be somebody's lock, becomes a
+// contended LOCK first, and so can be replaced when that has ended.
 Step put_cached_step(const Seen& seen, std::string_view payload, seconds timeout, std::uint64_t token, WallTime now);
 Step delete_cached_step(const Seen& seen);
 

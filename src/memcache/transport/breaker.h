@@ -1,4 +1,4 @@
-// A circuit breaker: keeps a server that does not answer from costing every call a time-out.
+// A circuit breaker: a server that does not answer must not cost every call a time-out.
 #pragma once
 
 #include <atomic>
@@ -23,7 +23,7 @@ class Breaker {
   bool allow();
   void succeeded();
   void failed();
-  void undecided();  // it broke off, in a way that says nothing about the server's health
+  void undecided();  // it failed in a way that says nothing about the server's health
 
  private:
   const Clock* clock_;

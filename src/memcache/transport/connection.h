@@ -1,19 +1,22 @@
-// One thread's connection to one server. It knows bytes, not records.
+// One thread's connection to one server: memcached's text protocol, as far as the gateway needs it. It knows bytes, not
+// records.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "memcache/config.h"
 #include "memcache/protocol/transitions.h"
-#include "memcache/transport/cluster.h"
-
-struct memcached_result_st;  // NOLINT(readability-identifier-naming): libmemcached's
+#include "memcache/transport/address.h"
+#include "memcache/transport/answer_reader.h"
+#include "memcache/transport/socket.h"
 
 namespace ndb::memcache {
 
@@ -32,55 +35,71 @@ struct Item {
   std::uint32_t flags = 0;
   std::string_view body;
   Unique unique;
+  bool too_large = false;  // it has more than Config::max_item_size bytes, and its body was not kept
+};
+
+// What became of an incr or decr.
+struct Sum {
+  enum class Outcome : std::uint8_t { kNoAnswer, kAbsent, kNotANumber, kDone };
+  Outcome outcome = Outcome::kNoAnswer;
+  std::uint64_t value = 0;  // of kDone
+  explicit operator bool() const { return outcome != Outcome::kNoAnswer; }
 };
 
 // Connects when first used, and again after a failure. Its epoch names the time between two failures: whatever answer
 // is unexpected (an error line, a time-out, a closed socket) ends the connection and the epoch, because what the server
 // has executed is then unknown, the bytes to come may answer an older question, and the server may have been restarted,
-// after which it hands out the same CAS uniques again. Thread-compatible.
+// after which it hands out the same CAS uniques again.
+//
+// Nothing that a server sends is believed: lines, bodies and the number of items are bounded before anything is
+// allocated, and an exchange takes no longer than Config::io_timeout, and as much again for each 64 KiB of it.
+// Thread-compatible.
 class Connection {
  public:
   Connection(const Address& address, const Config& config);
-  ~Connection();
 
   std::uint64_t epoch() const { return epoch_; }
 
-  // Without an answer. A unique of another epoch, and 0, are not sent: true, and nothing stored. False on failure.
+  // Without an answer, and on its way only with the next flush() or ask(). A unique of another epoch, and 0, are not
+  // sent: true, and nothing stored. False on failure.
   bool store_quietly(std::string_view name, const Store& store);
+  bool flush();
 
   // Asks for items; the answer must be fetched next. `on_item` is called in the order of `names` for those that exist,
   // with the index among them. False on failure; what was not delivered until then is unknown, not absent.
   bool ask(std::span<const std::string_view> names);
   bool fetch(std::span<const std::string_view> names, absl::FunctionRef<void(std::size_t, const Item&)> on_item);
 
-  // With an answer: whether it was stored (removed); nullopt on failure.
+  // With an answer: whether it was stored (removed, done); nullopt on failure. What the server has no room for is not
+  // stored, and the older item is gone.
   std::optional<bool> store(std::string_view name, const Store& store);
   std::optional<bool> remove(std::string_view name);
-  // The sum; no number inside if there is no such item. An item that is not a number is a failure.
-  std::optional<std::optional<std::uint64_t>> add_number(std::string_view name, std::int64_t delta);
+  std::optional<bool> flush_all();
+  Sum add_number(std::string_view name, std::int64_t delta);
 
-  std::optional<bool> flush_all();  // true, or nullopt on failure
+  // What `stats` or `stats GROUP` says; nullopt on failure.
+  using Settings = std::map<std::string, std::string, std::less<>>;
+  std::optional<Settings> stats(std::string_view group);
 
   // After a failure: whether it speaks against the server (it could not be reached, or was too slow), or only against a
   // connection that had been in use, which a restart of the server closes too.
   bool server_failed() const { return server_failed_; }
 
  private:
-  struct Result;
-  memcached_st* open();
-  int send(std::string_view name, const Store& store);  // a memcached_return_t
-  bool fail(int code);
-  std::optional<bool> stored(int code);
+  void append(std::string_view name, const Store& store, bool quietly);
+  bool send();  // what has been appended
+  std::optional<std::string_view> ask_line(std::string_view command);
+  std::optional<bool> answered(std::string_view line, std::string_view yes, std::span<const std::string_view> no);
+  bool fail(Transfer why);
 
   const Address* address_;
   const Config* config_;
   std::uint64_t epoch_ = 0;
-  MemcachedPtr client_;
-  std::unique_ptr<Result> result_;
+  Socket socket_;
+  AnswerReader answer_;
+  std::string outgoing_;
   bool answered_ = false;  // in this epoch
   bool server_failed_ = false;
-  std::vector<const char*> names_;
-  std::vector<std::size_t> sizes_;
 };
 
 }  // namespace ndb::memcache

@@ -1,25 +1,19 @@
 #include "memcache/transport/server_report.h"
 
-#include <libmemcached/memcached.h>
-
 #include <algorithm>
 #include <charconv>
-#include <map>
+#include <optional>
+#include <string_view>
 
 #include "base/log.h"
 #include "base/strings.h"
 #include "memcache/protocol/transitions.h"
+#include "memcache/transport/connection.h"
 
 namespace ndb::memcache {
 namespace {
 
-using Settings = std::map<std::string, std::string, std::less<>>;
-
-memcached_return_t keep(const memcached_instance_st*, const char* name, std::size_t name_size, const char* value,
-                        std::size_t value_size, void* settings) {
-  static_cast<Settings*>(settings)->emplace(std::string(name, name_size), std::string(value, value_size));
-  return MEMCACHED_SUCCESS;
-}
+using Settings = Connection::Settings;
 
 // Nothing if the server does not say.
 std::optional<std::int64_t> number(const Settings& settings, std::string_view name) {
@@ -64,26 +58,24 @@ std::vector<std::string> judge(const Settings& settings, const Config& config) {
 
 ServerStats report_of(const Address& address, const Config& config) {
   ServerStats stats{.address = address.to_string()};
-  const MemcachedPtr client = make_client(address, config);
-  Settings settings, counters;
-  const auto ask = [&](const char* what, Settings& into) {
-    return memcached_stat_execute(client.get(), what, keep, &into) == MEMCACHED_SUCCESS && !into.empty();
-  };
-  stats.answers = ask("settings", settings) && ask(nullptr, counters);
+  Connection connection(address, config);
+  const std::optional<Settings> settings = connection.stats("settings");
+  const std::optional<Settings> counted = settings ? connection.stats("") : std::nullopt;
+  stats.answers = counted && !settings->empty() && !counted->empty();
   if (!stats.answers) {
     stats.warnings.emplace_back("it does not answer: reads go to the Datastore and writes fail until it does");
     return stats;
   }
-  if (const auto version = counters.find("version"); version != counters.end()) stats.version = version->second;
-  stats.uptime = seconds(number(counters, "uptime").value_or(0));
-  stats.items = count(counters, "curr_items");
-  stats.bytes = count(counters, "bytes");
-  stats.limit_bytes = count(counters, "limit_maxbytes");
-  stats.hits = count(counters, "get_hits");
-  stats.misses = count(counters, "get_misses");
-  stats.evictions = count(counters, "evictions");
-  stats.temporary_ttl = temporary_ttl(settings);
-  stats.warnings = judge(settings, config);
+  if (const auto version = counted->find("version"); version != counted->end()) stats.version = version->second;
+  stats.uptime = seconds(number(*counted, "uptime").value_or(0));
+  stats.items = count(*counted, "curr_items");
+  stats.bytes = count(*counted, "bytes");
+  stats.limit_bytes = count(*counted, "limit_maxbytes");
+  stats.hits = count(*counted, "get_hits");
+  stats.misses = count(*counted, "get_misses");
+  stats.evictions = count(*counted, "evictions");
+  stats.temporary_ttl = temporary_ttl(*settings);
+  stats.warnings = judge(*settings, config);
   return stats;
 }
 

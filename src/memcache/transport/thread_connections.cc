@@ -64,37 +64,38 @@ void ThreadConnections::round_trip(std::span<Command> commands,
 void ThreadConnections::store_quietly(std::size_t server, std::string_view name, const Store& store) {
   Breaker& breaker = cluster_->breaker(server);
   if (!breaker.allow()) return;
-  if (!connections_[server].store_quietly(name, store)) return settle(server, false);
+  Connection& connection = connections_[server];
+  if (!connection.store_quietly(name, store) || !connection.flush()) return settle(server, false);
   breaker.undecided();
   ++cluster_->counters().commands;
 }
 
-// The handles of this thread, one for each gateway that it has used.
+// The connections of this thread, for each gateway that it has used.
 struct Seats {
   struct Seat {
     std::weak_ptr<ConnectionPool::Shared> pool;
     const ConnectionPool::Shared* id;
-    ThreadConnections* handle;
+    ThreadConnections* connections;
   };
   std::vector<Seat> seats;
 
   ThreadConnections* find(const ConnectionPool::Shared* id) const {
     for (const Seat& seat : seats) {
       // Another pool may live at the address of one that is gone.
-      if (seat.id == id && !seat.pool.expired()) return seat.handle;
+      if (seat.id == id && !seat.pool.expired()) return seat.connections;
     }
     return nullptr;
   }
-  void add(const std::shared_ptr<ConnectionPool::Shared>& pool, ThreadConnections* handle) {
+  void add(const std::shared_ptr<ConnectionPool::Shared>& pool, ThreadConnections* connections) {
     std::erase_if(seats, [](const Seat& seat) { return seat.pool.expired(); });
-    seats.push_back({pool, pool.get(), handle});
+    seats.push_back({pool, pool.get(), connections});
   }
   ~Seats() {
     for (const Seat& seat : seats) {
       const std::shared_ptr<ConnectionPool::Shared> pool = seat.pool.lock();
       if (pool == nullptr) continue;
       MutexLock hold(pool->mutex);
-      pool->unused.push_back(seat.handle);
+      pool->unused.push_back(seat.connections);
     }
   }
 };
@@ -105,17 +106,17 @@ ConnectionPool::~ConnectionPool() = default;
 ThreadConnections* ConnectionPool::take() {
   MutexLock hold(shared_->mutex);
   if (shared_->unused.empty()) return &shared_->all.emplace_back(*cluster_);
-  ThreadConnections* const handle = shared_->unused.back();
+  ThreadConnections* const connections = shared_->unused.back();
   shared_->unused.pop_back();
-  return handle;
+  return connections;
 }
 
 ThreadConnections& ConnectionPool::mine() {
   static thread_local Seats seats;
-  if (ThreadConnections* const handle = seats.find(shared_.get()); handle != nullptr) return *handle;
-  ThreadConnections* const handle = take();
-  seats.add(shared_, handle);
-  return *handle;
+  if (ThreadConnections* const connections = seats.find(shared_.get()); connections != nullptr) return *connections;
+  ThreadConnections* const connections = take();
+  seats.add(shared_, connections);
+  return *connections;
 }
 
 }  // namespace ndb::memcache

@@ -37,17 +37,18 @@ class ThreadConnections {
   // delivered. A server whose breaker is open is left out unless one of its commands insists.
   void round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item);
 
-  // Stores and does not look back.
+  // Stores, and does not wait for the answer.
   void store_quietly(std::size_t server, std::string_view name, const Store& store);
 
-  // One command on a connection, unless the server's breaker is open: what `use` returns, nullopt meaning failure.
+  // One command on a connection, unless the server's breaker is open: what `use` returns, which is false (nullopt, a
+  // sum without an answer) after a failure.
   template <class Use>
   auto with(std::size_t server, Use use) -> decltype(use(std::declval<Connection&>())) {
-    if (!cluster_->breaker(server).allow()) return std::nullopt;
+    if (!cluster_->breaker(server).allow()) return {};
     ++cluster_->counters().round_trips;
     ++cluster_->counters().commands;
     auto result = use(connections_[server]);
-    settle(server, result.has_value());
+    settle(server, static_cast<bool>(result));
     return result;
   }
 
@@ -67,9 +68,9 @@ class ThreadConnections {
   std::vector<Asked> asked_;
 };
 
-// Handles are made when a thread first needs one, stay with it, so that a CAS unique is used on the connection it came
-// from, and go to the next new thread when it ends. Thread-safe. Must outlive the calls that use its handles, not the
-// threads.
+// Connections are made when a thread first needs them, stay with it, so that a CAS unique is used on the connection it
+// came from, and go to the next new thread when it ends. Thread-safe. Must outlive the calls that use its connections,
+// not the threads.
 class ConnectionPool {
  public:
   explicit ConnectionPool(Cluster& cluster);
