@@ -38,7 +38,7 @@ libraries='
 xxhash.h: base memcache/protocol
 zlib.h: model
 zstd.h: memcache/protocol
-nlohmann/: model tools
+nlohmann/: tools
 libhashkit: memcache/transport
 rocksdb/: local_datastore/storage
 yaml-cpp/: local_datastore/composite

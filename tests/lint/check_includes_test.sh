@@ -31,10 +31,10 @@ expect accept src/local_datastore/engine.cc '#include "local_datastore/storage/k
 expect accept src/local_datastore/query/run.cc '#include "local_datastore/rules.h"'
 expect accept src/local_datastore/query/run.cc '#include "google/datastore/v1/datastore.pb.h"'
 expect accept src/local_datastore/storage/kv_store.cc '#include <rocksdb/db.h>'
-expect accept src/model/json.cc '#include <nlohmann/json.hpp>'
 expect accept src/memcache/transport/continuum.cc '#include <libhashkit-1.0/hashkit.h>'
 expect accept src/memcache/operations/writer.cc '#include "memcache/protocol/sequences.h"'
 expect accept src/memcache/protocol/deeper/folder.cc '#include "memcache/protocol/record.h"'
+expect accept src/tools/entity_json.cc '#include <nlohmann/json.hpp>'
 expect accept src/model/key.cc '// as in #include "context/context.h"'
 
 expect refuse include/ndb/key.h '#include "base/strings.h"'
