@@ -6,11 +6,10 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -25,7 +24,9 @@ using google::protobuf::util::TimeUtil;
 using Json = nlohmann::json;  // its objects are in the order of their names
 
 // More than a Datastore takes: messages within each other are at most 100, and some are two levels of JSON.
-constexpr int kMaxDepth = 200;
+constexpr std::size_t kMaxDepth = 200;
+
+constexpr int kMaxPathElements = 100;  // of a key, in a Datastore
 
 // ---- Writing
 
@@ -319,6 +320,9 @@ absl::Status read_entity(const Json& json, v1::Entity& out) {
 // An entity without a complete key would be another one each time it is imported.
 absl::Status check_key(const v1::Entity& entity) {
   if (entity.key().path().empty()) return wrong(".key: the entity has no key");
+  if (entity.key().path_size() > kMaxPathElements) {
+    return wrong(cat(".key.path: a key has at most ", kMaxPathElements, " elements"));
+  }
   for (int i = 0; i < entity.key().path_size(); ++i) {
     const v1::Key::PathElement& element = entity.key().path(i);
     const auto lacks = [i](std::string_view what) { return wrong(cat(".key.path[", i, "]: has no ", what)); };
@@ -328,40 +332,87 @@ absl::Status check_key(const v1::Entity& entity) {
   return absl::OkStatus();
 }
 
-// A name twice in one object would silently be the second one.
-class Strictness {
+// Makes the JSON as it is parsed. The parser of the library would take a name that is twice in one object for the
+// second one, and what follows a NUL for nothing.
+class Builder final : public nlohmann::json_sax<Json> {
  public:
-  bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
-    if (depth > kMaxDepth) {
-      if (status_.ok()) status_ = wrong("objects and arrays are nested too deeply");
-      return false;
-    }
-    if (event == Json::parse_event_t::object_start) names_.emplace_back();
-    if (event == Json::parse_event_t::object_end) names_.pop_back();
-    if (event == Json::parse_event_t::key && !names_.back().insert(parsed.get<std::string>()).second && status_.ok()) {
-      status_ = wrong(cat("the name ", ndb::quoted(parsed.get<std::string>()), " is twice in one object"));
-    }
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(std::int64_t value) override { return add(value); }
+  bool number_unsigned(std::uint64_t value) override { return add(value); }
+  bool number_float(double value, const std::string&) override { return add(value); }
+  bool string(std::string& value) override { return add(std::move(value)); }
+  bool binary(Json::binary_t&) override { return false; }  // not in text
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_object() override { return close(); }
+  bool end_array() override { return close(); }
+
+  bool key(std::string& name) override {
+    const auto [member, is_new] = open_.back()->emplace(name, nullptr);
+    if (!is_new) return fail(cat("the name ", ndb::quoted(name), " is twice in one object"));
+    member_ = &*member;
     return true;
   }
-  const absl::Status& status() const { return status_; }
+
+  bool parse_error(std::size_t position, const std::string& token, const Json::exception& error) override {
+    if (error.id == kOutOfRange) {
+      return fail(cat("column ", position, ": the number ", token.substr(0, 40),
+                      " is out of a double's range; infinity is written \"Infinity\" or \"-Infinity\""));
+    }
+    // "[json.exception.parse_error.101] parse error at line 1, column 5: ...; last read: ..."
+    const std::string_view what = error.what();
+    const std::size_t begin = std::min(what.find("column"), what.size());
+    return fail(cat("this is no JSON: ", what.substr(begin, what.find("; last read") - begin)));
+  }
+
+  absl::StatusOr<Json> result() && {
+    if (!status_.ok()) return status_;
+    return std::move(root_);
+  }
 
  private:
-  std::vector<std::set<std::string>> names_;
+  static constexpr int kOutOfRange = 406;
+
+  bool fail(std::string_view why) {
+    if (status_.ok()) status_ = wrong(why);
+    return false;
+  }
+
+  Json& place() {
+    if (open_.empty()) return root_;
+    return open_.back()->is_array() ? open_.back()->emplace_back() : *member_;
+  }
+  bool add(Json value) {
+    place() = std::move(value);
+    return true;
+  }
+  bool open(Json empty) {
+    if (open_.size() >= kMaxDepth) return fail("objects and arrays are nested too deeply");
+    Json& opened = place();
+    opened = std::move(empty);
+    open_.push_back(&opened);
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  Json root_;
+  std::vector<Json*>
+      open_;  // from the outermost to the one that is being read; nothing is added to the others meanwhile
+  Json* member_ = nullptr;  // whose name was read last
   absl::Status status_;
 };
 
 absl::StatusOr<Json> parse(std::string_view line) {
-  Strictness strictness;
-  try {
-    Json json = Json::parse(line, std::ref(strictness));
-    NDB_RETURN_IF_ERROR(strictness.status());
-    return json;
-  } catch (const Json::exception& error) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 5: ...; last read: ..."
-    const std::string_view what = error.what();
-    const std::size_t begin = std::min(what.find("column"), what.size());
-    return wrong(cat("this is no JSON: ", what.substr(begin, what.find("; last read") - begin)));
+  if (const std::size_t nul = line.find('\0'); nul != line.npos) {
+    return wrong(cat("this is no JSON: column ", nul + 1, ": a byte is NUL"));
   }
+  Builder builder;
+  (void)Json::sax_parse(line, &builder);
+  return std::move(builder).result();
 }
 
 }  // namespace
@@ -372,7 +423,11 @@ absl::StatusOr<std::string> to_json(const v1::Entity& entity, const Home& home) 
   if (known.ByteSizeLong() != entity.ByteSizeLong()) {
     return absl::DataLossError("the entity has fields that this version of ndb does not know");
   }
-  return entity_json(entity, home).dump();
+  try {
+    return entity_json(entity, home).dump();
+  } catch (const Json::exception& error) {  // a text that is not UTF-8, though protobuf read it
+    return absl::DataLossError(cat("the entity cannot be written as JSON: ", std::string_view(error.what())));
+  }
 }
 
 absl::StatusOr<v1::Entity> from_json(std::string_view line) {

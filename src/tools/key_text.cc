@@ -2,8 +2,10 @@
 
 #include <charconv>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "base/error.h"
 #include "base/status_macros.h"
@@ -13,22 +15,9 @@ namespace ndb::tools {
 namespace {
 
 absl::StatusOr<std::string> unescape(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out.push_back(text[i]);
-      continue;
-    }
-    const std::string_view code = text.substr(i + 1, 2);
-    unsigned char byte = 0;
-    const auto [parsed, error] = std::from_chars(code.data(), code.data() + code.size(), byte, 16);
-    if (code.size() != 2 || error != std::errc() || parsed != code.data() + 2) {
-      return absl::InvalidArgumentError("after % come two hexadecimal digits; % itself is written %25");
-    }
-    out.push_back(static_cast<char>(byte));
-    i += 2;
-  }
-  return out;
+  std::optional<std::string> out = percent_decoded(text);
+  if (out) return *std::move(out);
+  return absl::InvalidArgumentError("after % come two hexadecimal digits; % itself is written %25");
 }
 
 absl::StatusOr<Id> parse_id(std::string_view text) {

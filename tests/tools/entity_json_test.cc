@@ -153,6 +153,12 @@ TEST(EntityJson, ReadsWhatOtherProgramsWrite) {
   }
 }
 
+std::string repeated(const std::string& piece, int times) {
+  std::string out;
+  for (int i = 0; i < times; ++i) out += piece;
+  return out;
+}
+
 TEST(EntityJson, NamesWhatIsWrong) {
   const auto with_value = [](const std::string& value) {
     return R"({"key":{"path":[{"kind":"K","id":"1"}]},"properties":{"v":)" + value + "}}";
@@ -196,7 +202,16 @@ TEST(EntityJson, NamesWhatIsWrong) {
        "properties.v.arrayValue.values[1].integerValue: must be an integer"},
       {with_value(R"({"entityValue":{"properties":{"a.b\n":{"x":1}}}})"),
        R"(properties.v.entityValue.properties."a.b\n".x: there is no field "x")"},
-      {with_value(std::string(10'000, '[')), "this is no JSON"},
+      {with_value(std::string(10'000, '[')), "nested too deeply"},
+      {with_value(R"({"doubleValue":1e999})"), "column 78: the number 1e999 is out of a double's range"},
+      {with_value(R"({"doubleValue":-1e400})"), "the number -1e400 is out of a double's range"},
+      {with_value(R"({"doubleValue":)" + std::string(400, '9') + "}"), "is out of a double's range"},
+      {with_value(R"({"doubleValue":NaN})"), "this is no JSON: column"},
+      {with_value("{}") + std::string(1, '\0') + R"({"this is":"not to be lost"})", "column 63: a byte is NUL"},
+      {with_value("{}") + std::string(1, '\0'), "a byte is NUL"},
+      {with_value("{\"stringValue\":\"" + std::string(1, '\0') + "\"}"), "a byte is NUL"},
+      {R"({"key":{"path":[{"kind":"K","id":1})" + repeated(R"(,{"kind":"K","id":1})", 100) + "]}}",
+       "key.path: a key has at most 100 elements"},
       {with_value(std::string(10'000, '[') + std::string(10'000, ']')), "nested too deeply"},
       {std::string(201, '[') + R"({"a":1,"a":1})" + std::string(201, ']'), "nested too deeply"},
   };
@@ -207,6 +222,30 @@ TEST(EntityJson, NamesWhatIsWrong) {
     EXPECT_EQ(read.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(read.status().message()), HasSubstr(says));
   }
+}
+
+// Each property was once compared with all those before it.
+TEST(EntityJson, ReadsAsManyPropertiesAsALineHolds) {
+  constexpr int kProperties = 200'000;
+  std::string line = R"({"key":{"path":[{"kind":"K","id":"1"}]},"properties":{)";
+  for (int i = 0; i < kProperties; ++i)
+    line += (i == 0 ? "\"p" : ",\"p") + std::to_string(i) + "\":{\"integerValue\":\"1\"}";
+  const auto read = from_json(line + "}}");
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->properties_size(), kProperties);
+  EXPECT_THAT(std::string(from_json(line + R"(,"p0":{}}})").status().message()), HasSubstr("the name \"p0\" is twice"));
+}
+
+// Entities as deep as a Datastore takes them, and deeper ones as protobuf does.
+TEST(EntityJson, NestedEntitiesGoBothWays) {
+  v1::Entity deep = entity(key("K", 1), {{"v", integer(1)}});
+  for (int i = 0; i < 30; ++i) {
+    v1::Entity outer = entity(key("K", 1));
+    (*outer.mutable_properties())["v"] = nested(deep);
+    deep = outer;
+  }
+  const auto read = from_json(to_json(deep, kHome).value_or(""));
+  ASSERT_TRUE(read.ok()) << read.status();
 }
 
 TEST(EntityJson, RefusesToLoseWhatItDoesNotKnow) {
