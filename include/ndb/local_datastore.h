@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace ndb {
 
@@ -45,10 +46,17 @@ class LocalDatastore {
     std::string auth_token{};
     // Without a token, only addresses of the loopback interface are listened on unless this says that others are meant.
     bool allow_unauthenticated = false;
+    // A page in a browser may send requests to any port of its user's machine. Those of other sites are refused, unless
+    // their origin (scheme://host:port, or * for all) is here.
+    std::vector<std::string> cors_origins{};
+    // Without a token, requests over HTTP must be for a name of the loopback interface, for the one that is listened
+    // on, or for one of these: a site could let a name of its own point here.
+    std::vector<std::string> allowed_hosts{};
     // What `POST /shutdown` does when it was answered. Called on a thread of the server, which must not call shutdown()
     // itself. Empty: the request is refused.
     std::function<void()> on_shutdown{};
-    // The folder of the data, made if it is missing and held by one process at a time. Empty: in memory.
+    // The folder of the data, made with its parents if it is missing and held by one process at a time. Empty: in
+    // memory.
     std::string data_dir{};
     Fsync fsync = Fsync::kAlways;
     Concurrency concurrency = Concurrency::kPessimistic;
@@ -84,7 +92,8 @@ class LocalDatastore {
   // front of the server hear nothing of it. Throws ndb::Error if the store fails.
   void reset();
 
-  // Waits for the calls in flight and closes the store. The second call does nothing.
+  // Waits for the calls in flight, cancels those that take longer than the lock_timeout and a second, and closes the
+  // store. The second call does nothing.
   void shutdown();
 
  private:

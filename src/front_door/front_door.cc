@@ -25,6 +25,7 @@ using boost::system::error_code;
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::seconds kFarewell{2};
 constexpr std::chrono::milliseconds kPause{100};
+constexpr std::chrono::seconds kSweep{1};
 constexpr std::size_t kMaxFirstBytes = 32 << 10;
 
 constexpr std::string_view kGrpcBegins = "PRI ";  // HTTP/2 without an upgrade, as all gRPC clients begin
@@ -119,12 +120,18 @@ absl::StatusOr<std::unique_ptr<FrontDoor>> FrontDoor::open(const std::string& ho
 }
 
 FrontDoor::FrontDoor(std::unique_ptr<asio::io_context> io, Listeners listeners, Tls* tls)
-    : io_(std::move(io)), listeners_(std::move(listeners)), tls_(tls) {}
+    : io_(std::move(io)),
+      listeners_(std::move(listeners)),
+      tls_(tls),
+      sweep_(*io_),
+      connections_(std::min<std::size_t>(512, max_files() / 2)) {}
 
-void FrontDoor::start(GrpcDoor grpc, const HttpHandler& handler) {
+void FrontDoor::start(GrpcDoor grpc, const HttpHandler& handler, MemoryBudget& memory,
+                      GrpcConnections& grpc_connections) {
   grpc_ = std::move(grpc);
+  grpc_connections_ = &grpc_connections;
   http_ = std::make_unique<HttpServer>(
-      HttpServer{.io = *io_, .workers = workers_, .connections = connections_, .handler = handler});
+      HttpServer{.io = *io_, .workers = workers_, .connections = connections_, .handler = handler, .memory = memory});
   for (tcp::acceptor& acceptor : listeners_.acceptors) accept(acceptor);
   thread_ = std::thread([this] {
     io_->run();
@@ -132,15 +139,20 @@ void FrontDoor::start(GrpcDoor grpc, const HttpHandler& handler) {
   });
 }
 
-void FrontDoor::stop() {
+void FrontDoor::stop(std::chrono::milliseconds grace) {
   if (!thread_.joinable()) return;
-  asio::post(*io_, [this] {
+  asio::post(*io_, [this, grace] {
     stopping_ = true;
     error_code ignored;
     for (tcp::acceptor& acceptor : listeners_.acceptors) ignored = acceptor.close(ignored);
     connections_.stop_all();
+    sweep_.expires_after(grace);
+    sweep_.async_wait([this](error_code error) {
+      if (!error) connections_.cancel_all(absl::UnavailableError("The Datastore is being shut down."));
+    });
   });
   workers_.join();
+  asio::post(*io_, [this] { sweep_.cancel(); });
   // The thread ends when the last answer is sent, which somebody who reads slowly must not delay.
   if (ended_.get_future().wait_for(kFarewell) != std::future_status::ready) io_->stop();
   thread_.join();
@@ -154,8 +166,7 @@ void FrontDoor::accept(tcp::acceptor& acceptor) {
       std::make_shared<Arrival>(*this, std::move(socket))->start();
       return accept(acceptor);
     }
-    // There are no file descriptors left, or the like.
-    connections_.drop_oldest();
+    make_room();
     auto pause = std::make_shared<asio::steady_timer>(*io_, kPause);
     pause->async_wait([this, &acceptor, pause](error_code) {
       if (!stopping_) accept(acceptor);
@@ -163,9 +174,27 @@ void FrontDoor::accept(tcp::acceptor& acceptor) {
   });
 }
 
+// There are no file descriptors left, or the like.
+void FrontDoor::make_room() {
+  connections_.drop_oldest();
+  grpc_connections_->drop_oldest();
+}
+
+void FrontDoor::sweep() {
+  sweeping_ = true;
+  sweep_.expires_after(kSweep);
+  sweep_.async_wait([this](error_code error) {
+    if (error || stopping_) return;
+    sweeping_ = grpc_connections_->sweep();
+    if (sweeping_) sweep();
+  });
+}
+
 void FrontDoor::hand_to_grpc(tcp::socket socket, const std::string& first_bytes) {
   error_code error;
   error = socket.native_non_blocking(true, error);
+  grpc_connections_->add(socket);
+  if (!sweeping_) sweep();
   const grpc::Slice slice(first_bytes);
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
   connection.read_buffer = grpc::ByteBuffer(&slice, 1);

@@ -4,6 +4,8 @@
 #include <grpcpp/server_builder.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
@@ -11,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "front_door/connection.h"
+#include "front_door/grpc_connections.h"
 #include "front_door/http_connection.h"
 #include "front_door/listen.h"
 #include "front_door/tls.h"
@@ -36,21 +39,27 @@ class FrontDoor {
 
   const std::string& address() const { return listeners_.address; }
 
-  // Once. gRPC's server has started, and is stopped after the door; the handler outlives it.
-  void start(GrpcDoor grpc, const HttpHandler& handler);
-  // Lets nobody in any more, waits for HTTP requests that are being answered, and closes the other connections to HTTP.
-  void stop();
+  // Once. gRPC's server has started, and is stopped after the door; the others outlive it.
+  void start(GrpcDoor grpc, const HttpHandler& handler, MemoryBudget& memory, GrpcConnections& grpc_connections);
+  // Lets nobody in any more, closes the connections to HTTP that wait for requests, and waits for those that are being
+  // answered; after `grace` they are cancelled.
+  void stop(std::chrono::milliseconds grace = {});
 
  private:
   class Arrival;
 
   void accept(boost::asio::ip::tcp::acceptor& acceptor);
+  void make_room();
   void hand_to_grpc(boost::asio::ip::tcp::socket socket, const std::string& first_bytes);
+  void sweep();
 
   const std::unique_ptr<boost::asio::io_context> io_;
   Listeners listeners_;
   Tls* const tls_;
   GrpcDoor grpc_;
+  GrpcConnections* grpc_connections_ = nullptr;
+  boost::asio::steady_timer sweep_;
+  bool sweeping_ = false;
   Connections connections_;
   Workers workers_;
   std::unique_ptr<HttpServer> http_;

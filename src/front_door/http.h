@@ -1,9 +1,6 @@
 // What HTTP requests are answered with, knowing nothing of connections.
 #pragma once
 
-#include <boost/beast/http/fields.hpp>
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <functional>
 #include <optional>
 #include <string>
@@ -11,20 +8,15 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "front_door/access.h"
+#include "front_door/http_message.h"
+#include "front_door/memory_budget.h"
 #include "front_door/methods.h"
 #include "front_door/token.h"
 
 namespace ndb::local {
 
-namespace http = boost::beast::http;
-
-using HttpHead = http::request_header<>;
-using HttpRequest = http::request<http::string_body>;
-using HttpResponse = http::response<http::string_body>;
-
-// `/`, `/reset`, `/shutdown`, and the methods of the table with bodies in JSON or protobuf. Any page in a browser may
-// ask (CORS). Thread-safe.
+// `/`, `/reset`, `/shutdown`, and the methods of the table with bodies in JSON or protobuf. Thread-safe.
 class HttpHandler {
  public:
   struct Actions {
@@ -32,8 +24,11 @@ class HttpHandler {
     std::function<void()> shut_down{};  // empty: refused
   };
   // Methods and token outlive it.
-  HttpHandler(const std::vector<Method>& methods, const Token& token, Actions actions)
-      : methods_(methods), token_(token), actions_(std::move(actions)) {}
+  HttpHandler(const std::vector<Method>& methods, const Token& token, Access access, Actions actions);
+
+  // INVALID_ARGUMENT if it is not beyond doubt where a request ends: nothing that follows on its connection may be
+  // read.
+  static absl::Status check_framing(const HttpHead& head);
 
   // The answer to a request whose body need not be read: it is nobody's business, there is nothing there, and the like.
   std::optional<HttpResponse> answer_head(const HttpHead& head) const;
@@ -42,26 +37,41 @@ class HttpHandler {
     HttpResponse response;
     std::function<void()> afterwards{};  // to be called when the response was sent
   };
-  // May block. For requests that answer_head() has let pass.
-  Answer answer(const HttpRequest& request) const;
+  // May block, until the call has ended. For requests that answer_head() has let pass. The memory that the request
+  // takes is added to the loan.
+  Answer answer(const CallContext& call, const HttpRequest& request, MemoryBudget::Loan& loan) const;
+
+  // Adds to a response what its request's page and its encoding ask for. Once, before it is sent.
+  void finish(const HttpHead& head, HttpResponse& response) const;
 
  private:
-  // A method, and the fields of its request that the path gives.
-  struct Route {
-    const Method* method = nullptr;
-    std::vector<std::pair<std::string, std::string>> fields{};
+  using Fields = std::vector<std::pair<std::string, std::string>>;  // of a request, that the path gives
+  struct Request {
+    const CallContext& call;
+    const HttpRequest& http;
+    const Fields& fields;
+    MemoryBudget::Loan& loan;
   };
-  absl::StatusOr<Route> find(const HttpHead& head) const;
-  HttpResponse call(const Route& route, const HttpRequest& request) const;
+  struct Route {
+    http::verb verb;
+    std::string_view path;  // what braces name is a field
+    enum class Needs { kNothing, kToken, kTokenAndNoPage } needs;
+    std::function<Answer(const Request& request)> answer;
+  };
+  struct Match {
+    const Route* route = nullptr;
+    Fields fields{};
+  };
 
-  const std::vector<Method>& methods_;
+  // NOT_FOUND, or UNIMPLEMENTED with the verbs that are there.
+  absl::StatusOr<Match> find(const HttpHead& head) const;
+  absl::Status check_caller(const HttpHead& head, const absl::StatusOr<Match>& match) const;
+  HttpResponse preflight(const HttpHead& head) const;
+  static absl::StatusOr<HttpResponse> call(const Method& method, const Request& request);
+
   const Token& token_;
-  const Actions actions_;
+  const Access access_;
+  const std::vector<Route> routes_;
 };
-
-// An error as Google's APIs put it: JSON, or a google.rpc.Status for who speaks protobuf. `code` is what follows from
-// the status, unless HTTP has a better one.
-HttpResponse http_error(const absl::Status& status, const HttpHead* head = nullptr,
-                        http::status code = http::status::unknown);
 
 }  // namespace ndb::local

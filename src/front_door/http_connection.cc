@@ -3,13 +3,16 @@
 #include <array>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <optional>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/strings.h"
+#include "local_datastore/call_context.h"
 #include "local_datastore/rules.h"
 
 namespace ndb::local {
@@ -21,8 +24,8 @@ using boost::system::error_code;
 
 constexpr std::chrono::seconds kPatience{60};  // for the next request, its body, and the reading of an answer
 constexpr std::chrono::seconds kFarewell{2};
+constexpr std::chrono::milliseconds kLook{100};
 constexpr std::uint32_t kMaxHead = 64 << 10;
-constexpr std::size_t kSmallBody = 64 << 10;   // not counted
 constexpr std::size_t kMaxDrained = 32 << 20;  // of what a client sends on though it was refused
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -35,11 +38,40 @@ std::string to_text(const HttpResponse& response) {
   return cat(text, "\r\n", response.body());
 }
 
+// Lines that go on in the next one, which other programs read as fields of their own (RFC 9112 section 5.2).
+class FoldedLines {
+ public:
+  bool find(std::string_view bytes) {
+    for (const char c : bytes) {
+      if (last_ == '\n' && (c == ' ' || c == '\t')) return true;
+      last_ = c;
+    }
+    return false;
+  }
+
+ private:
+  char last_ = 0;
+};
+
+// A request that a worker answers. Shared with the worker, as the connection may give up waiting for it.
+struct Exchange {
+  Exchange(HttpRequest received, MemoryBudget::Loan memory, std::chrono::milliseconds max_call)
+      : request(std::move(received)),
+        loan(std::move(memory)),
+        call(Clock::system(), Clock::system().monotonic() + max_call),
+        begun(std::chrono::steady_clock::now()) {}
+
+  const HttpRequest request;
+  MemoryBudget::Loan loan;
+  CallContext call;
+  const std::chrono::steady_clock::time_point begun;
+};
+
 // Always with one operation of its transport under way, or at work for a request.
 class HttpConnection final : public Connection {
  public:
   HttpConnection(HttpServer& server, std::unique_ptr<Transport> transport)
-      : server_(server), transport_(std::move(transport)) {}
+      : server_(server), transport_(std::move(transport)), watch_(server.io), loan_(server.memory) {}
 
   void start(std::string_view first_bytes) {
     buffer_.commit(
@@ -51,9 +83,15 @@ class HttpConnection final : public Connection {
 
   void stop() override {
     stopped_ = true;
-    if (!answering_) transport_->close();
+    if (answering_) return;
+    loan_.give_back();
+    transport_->close();
   }
   bool waits() const override { return !answering_ && !stopped_; }
+  std::size_t incoming_bytes() const override { return loan_.taken(); }
+  void cancel(const absl::Status& reason) override {
+    if (exchange_ != nullptr) exchange_->call.cancel(reason);
+  }
 
  private:
   using Parser = http::request_parser<http::string_body>;
@@ -71,6 +109,8 @@ class HttpConnection final : public Connection {
 
   void begin_request() {
     if (stopped_) return end();
+    exchange_.reset();
+    folded_ = FoldedLines();
     parser_.emplace();
     parser_->header_limit(kMaxHead);
     parser_->body_limit(boost::none);  // judged by itself
@@ -83,12 +123,25 @@ class HttpConnection final : public Connection {
     error_code error;
     while (buffer_.size() > 0 && !error) {
       const bool had_head = parser_->is_header_done();
-      buffer_.consume(parser_->put(buffer_.data(), error));
+      const auto bytes = buffer_.data();
+      const std::size_t used = parser_->put(bytes, error);
+      const bool folded = !had_head && folded_.find({static_cast<const char*>(bytes.data()), used});
+      buffer_.consume(used);
       if (error && error != http::error::need_more) return on_malformed(error);
+      if (folded) return refuse(absl::InvalidArgumentError("A field of the request goes on in a second line."));
       if (!had_head && parser_->is_header_done()) return on_head();
+      if (!cover_body()) return refuse(too_many_requests());
       if (parser_->is_done()) return on_request();
     }
     read();
+  }
+
+  // What has come in counts, not what was announced. Whoever sends on goes before whoever has stopped in the middle.
+  bool cover_body() {
+    while (!loan_.cover(parser_->get().body().size())) {
+      if (!server_.connections.drop_incoming(*this)) return false;
+    }
+    return true;
   }
 
   void read() {
@@ -98,25 +151,22 @@ class HttpConnection final : public Connection {
 
   void on_read(error_code error, std::size_t size) {
     if (error || stopped_) return end();
+    server_.connections.heard_of(*this);
     buffer_.commit(size);
     parse();
   }
 
   void on_head() {
-    server_.connections.heard_of(*this);
     const HttpRequest& head = parser_->get();
+    if (const absl::Status status = HttpHandler::check_framing(head); !status.ok()) return refuse(status);
     if (std::optional<HttpResponse> response = server_.handler.answer_head(head)) {
       return send({*std::move(response)}, parser_->is_done());
     }
     if (parser_->is_done()) return on_request();
-    // Of a body in chunks the size is known only when it is here.
     parser_->body_limit(kMaxRequestBytes);
     parser_->eager(true);
-    const std::uint64_t size = parser_->content_length() ? *parser_->content_length() : kMaxRequestBytes;
+    const std::uint64_t size = parser_->content_length() ? *parser_->content_length() : 0;
     if (const absl::Status status = check_request_size(size); !status.ok()) return refuse(status);
-    if (!borrow(size)) {
-      return refuse(absl::ResourceExhaustedError("There are too many large requests at once; try again later."));
-    }
     transport_->close_after(kPatience);
     if (!beast::iequals(head[http::field::expect], "100-continue")) return parse();
     transport_->write(kContinue, then(&HttpConnection::on_continue));
@@ -129,11 +179,37 @@ class HttpConnection final : public Connection {
 
   void on_request() {
     answering_ = true;
-    server_.workers.post([self = self(), work = asio::make_work_guard(server_.io)] {
-      HttpHandler::Answer answer = self->server_.handler.answer(self->parser_->get());
-      asio::post(self->server_.io,
-                 [self, answer = std::move(answer)]() mutable { self->send(std::move(answer), true); });
+    exchange_ = std::make_shared<Exchange>(parser_->release(), std::exchange(loan_, MemoryBudget::Loan(server_.memory)),
+                                           server_.max_call);
+    transport_->keep_open();
+    watch();
+    server_.workers.post([self = self(), exchange = exchange_, work = asio::make_work_guard(server_.io)] {
+      HttpHandler::Answer answer = self->server_.handler.answer(exchange->call, exchange->request, exchange->loan);
+      exchange->loan.give_back();
+      asio::post(self->server_.io, [self, exchange, answer = std::move(answer)]() mutable {
+        if (self->exchange_ == exchange && self->watching_) self->send(std::move(answer), true);
+      });
     });
+  }
+
+  // A client that has gone wants no answer, and one that waits is not to wait for ever.
+  void watch() {
+    watching_ = true;
+    watch_.expires_after(kLook);
+    watch_.async_wait([self = self(), exchange = exchange_](error_code error) {
+      if (!error && self->exchange_ == exchange && self->watching_) self->on_watch();
+    });
+  }
+
+  void on_watch() {
+    if (transport_->hung_up()) {
+      stopped_ = true;  // requests that are behind this one are not begun
+      exchange_->call.cancel(absl::CancelledError("The client has closed its connection."));
+    }
+    if (std::chrono::steady_clock::now() < exchange_->begun + server_.max_call + server_.grace) return watch();
+    const absl::Status status =
+        absl::DeadlineExceededError(cat("The request took more than ", server_.max_call.count() / 1000, " s."));
+    send({http_error(status, &exchange_->request)}, false);
   }
 
   void on_malformed(const error_code& error) {
@@ -146,21 +222,26 @@ class HttpConnection final : public Connection {
          false);
   }
 
-  void refuse(const absl::Status& status) { send({http_error(status, &parser_->get())}, false); }
+  void refuse(const absl::Status& status) { send({http_error(status, &request())}, false); }
 
   // `whole`: the request was read to its end, so that the next one can follow.
   void send(HttpHandler::Answer answer, bool whole) {
     answering_ = true;
-    give_back();
+    watching_ = false;
+    watch_.cancel();
+    loan_.give_back();
     afterwards_ = std::move(answer.afterwards);
     HttpResponse& response = answer.response;
-    if (whole && parser_->get().version() == 10) response.version(10);
-    keep_alive_ = whole && parser_->get().keep_alive() && !stopped_;
+    server_.handler.finish(request(), response);
+    if (whole && request().version() == 10) response.version(10);
+    keep_alive_ = whole && request().keep_alive() && !stopped_;
     response.keep_alive(keep_alive_);
     answer_ = to_text(response);
     transport_->close_after(kPatience);
     transport_->write(answer_, then(&HttpConnection::on_sent));
   }
+
+  const HttpRequest& request() const { return exchange_ != nullptr ? exchange_->request : parser_->get(); }
 
   void on_sent(error_code error, std::size_t) {
     answering_ = false;
@@ -187,30 +268,25 @@ class HttpConnection final : public Connection {
   }
 
   void end() {
-    give_back();
+    loan_.give_back();
     transport_->close();
     server_.connections.remove(*this);
   }
-
-  bool borrow(std::size_t size) {
-    if (size <= kSmallBody) return true;
-    if (size > server_.free_body_bytes) return false;
-    server_.free_body_bytes -= size;
-    borrowed_ = size;
-    return true;
-  }
-  void give_back() { server_.free_body_bytes += std::exchange(borrowed_, 0); }
 
   HttpServer& server_;
   const std::unique_ptr<Transport> transport_;
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
+  FoldedLines folded_;
+  std::shared_ptr<Exchange> exchange_;  // the request that is being answered
+  asio::steady_timer watch_;
+  bool watching_ = false;
   std::string answer_;
   std::function<void()> afterwards_;
   bool keep_alive_ = false;
   bool answering_ = false;
   bool stopped_ = false;
-  std::size_t borrowed_ = 0;
+  MemoryBudget::Loan loan_;  // for the body that is coming in
   std::size_t drained_ = 0;
   std::array<char, 4096> scrap_{};
 };

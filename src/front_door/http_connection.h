@@ -2,12 +2,13 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <cstddef>
+#include <chrono>
 #include <memory>
 #include <string_view>
 
 #include "front_door/connection.h"
 #include "front_door/http.h"
+#include "front_door/memory_budget.h"
 #include "front_door/transport.h"
 #include "front_door/workers.h"
 
@@ -19,7 +20,10 @@ struct HttpServer {
   Workers& workers;
   Connections& connections;
   const HttpHandler& handler;
-  std::size_t free_body_bytes = 256 << 20;  // for large bodies that are on their way, all together
+  MemoryBudget& memory;
+  // Within the first a call has to end; whatever it does then, its client gets an answer after the second.
+  std::chrono::milliseconds max_call = std::chrono::seconds(60);
+  std::chrono::milliseconds grace = std::chrono::seconds(5);
 };
 
 // Serves request after request until the client closes, is too slow or too greedy. `first_bytes` were read already. The

@@ -1,11 +1,13 @@
 #include "front_door/listen.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <boost/asio/ip/v6_only.hpp>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "base/strings.h"
 
 namespace ndb::local {
@@ -18,6 +20,14 @@ using boost::system::error_code;
 absl::Status cannot_listen(std::string_view host_port, const error_code& error) {
   return absl::UnavailableError(cat("the local Datastore cannot listen on ", quoted(host_port), ": ", error.message(),
                                     "; choose a free port as host:port"));
+}
+
+// Which colon is before the port nobody could tell, no client either.
+absl::Status check_brackets(std::string_view host_port) {
+  const std::string_view host = host_port.substr(0, host_port.rfind(':'));
+  if (host.find(':') == std::string_view::npos || host.starts_with('[')) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      cat("an address of IPv6 is written in brackets, as [::1]:8081; this is ", quoted(host_port)));
 }
 
 std::vector<tcp::endpoint> resolve(asio::io_context& io, std::string_view host_port, error_code& error) {
@@ -67,6 +77,7 @@ bool is_absent(const error_code& error) {
 }  // namespace
 
 absl::StatusOr<Listeners> listen(asio::io_context& io, const std::string& host_port, bool exposed) {
+  NDB_RETURN_IF_ERROR(check_brackets(host_port));
   error_code error;
   const std::vector<tcp::endpoint> endpoints = resolve(io, host_port, error);
   if (error) return cannot_listen(host_port, error);
@@ -103,6 +114,11 @@ absl::StatusOr<Listeners> listen(asio::io_context& io, const std::string& host_p
     if (endpoints.front().port() != 0) break;
   }
   return cannot_listen(host_port, error);
+}
+
+std::size_t max_files() {
+  rlimit files{};
+  return getrlimit(RLIMIT_NOFILE, &files) == 0 ? static_cast<std::size_t>(files.rlim_cur) : 1024;
 }
 
 void close_on_exec(int socket) { (void)fcntl(socket, F_SETFD, FD_CLOEXEC); }

@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 #include <utility>
@@ -13,8 +14,13 @@
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "front_door/access.h"
+#include "front_door/callers.h"
 #include "front_door/front_door.h"
+#include "front_door/grpc_connections.h"
 #include "front_door/http.h"
+#include "front_door/listen.h"
+#include "front_door/memory_budget.h"
 #include "front_door/methods.h"
 #include "front_door/reflection.h"
 #include "front_door/service.h"
@@ -28,10 +34,16 @@ namespace {
 // Above what a request may have, so that a request that is too big is answered rather than cut off.
 constexpr int kMaxReceiveBytes = 64 << 20;
 
-// For what is being received, all together.
+// For what gRPC is receiving, all together.
 constexpr std::size_t kReceivedBytes = 256 << 20;
+// For what HTTP is receiving and what all requests take as messages.
+constexpr std::size_t kRequestBytes = 512 << 20;
 
 constexpr std::chrono::seconds kFarewell{1};
+
+// A client that says nothing within the first is not sensible; the second is longer than any transaction.
+constexpr std::chrono::milliseconds kHandshake = std::chrono::seconds(10);
+constexpr std::chrono::milliseconds kMaxIdle = std::chrono::minutes(5);
 
 local::Engine::Options engine_options(const LocalDatastore::Options& options) {
   local::Engine::Options engine;
@@ -46,6 +58,14 @@ local::Engine::Options engine_options(const LocalDatastore::Options& options) {
   engine.indexes = {.file = default_file ? options.data_dir + "/index.yaml" : options.index_file,
                     .required = options.require_indexes};
   return engine;
+}
+
+local::Access::Options access_options(const LocalDatastore::Options& options) {
+  return {.host_port = options.host_port,
+          .tls = !options.tls_cert.empty(),
+          .token = !options.auth_token.empty(),
+          .hosts = options.allowed_hosts,
+          .origins = options.cors_origins};
 }
 
 std::set<std::string> services_of(const std::vector<local::Method>& methods) {
@@ -80,12 +100,18 @@ struct LocalDatastore::Impl {
 
   const local::Token token;
   const std::chrono::milliseconds lock_timeout;
+  local::MemoryBudget memory{kRequestBytes};
+  // Of file descriptors, connections to HTTP take half, and these twice as many as they are.
+  local::GrpcConnections connections{
+      {.newcomers = std::min<std::size_t>(128, local::max_files() / 8), .watched = local::max_files() / 6}};
+  local::Callers callers{token, connections};
   std::unique_ptr<local::Tls> tls;
   std::unique_ptr<local::Engine> engine;
   std::unique_ptr<local::IndexAdmin> admin;
   std::vector<local::Method> methods;
   std::unique_ptr<local::Service> service;
   std::unique_ptr<local::Reflection> reflection;
+  local::UnknownMethods unknown_methods{callers};
   std::unique_ptr<local::HttpHandler> http;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<local::FrontDoor> door;
@@ -103,19 +129,23 @@ absl::Status LocalDatastore::Impl::start(const Options& options) {
     const bool exposed = token.required() || options.allow_unauthenticated;
     NDB_ASSIGN_OR_RETURN(door, local::FrontDoor::open(options.host_port, exposed, tls.get()));
   }
+  NDB_ASSIGN_OR_RETURN(local::Access access, local::Access::make(access_options(options)));
   NDB_ASSIGN_OR_RETURN(engine, local::Engine::open(engine_options(options), Clock::system()));
   admin = std::make_unique<local::IndexAdmin>(engine->indexes());
   methods = local::datastore_methods(*engine);
   for (local::Method& method : local::admin_methods(*admin)) methods.push_back(std::move(method));
-  service = std::make_unique<local::Service>(methods, token);
+  service = std::make_unique<local::Service>(methods, callers, memory);
   std::set<std::string> services = services_of(methods);
-  reflection = std::make_unique<local::Reflection>(services, token);
+  reflection = std::make_unique<local::Reflection>(services, callers);
 
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   builder.SetResourceQuota(grpc::ResourceQuota().Resize(kReceivedBytes));
   builder.RegisterService(service.get());
   builder.RegisterService(reflection.get());
+  builder.RegisterCallbackGenericService(&unknown_methods);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, static_cast<int>(kHandshake.count()));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, static_cast<int>(kMaxIdle.count()));
   local::FrontDoor::GrpcDoor grpc_door;
   if (door != nullptr) {
     grpc_door = builder.experimental().AddExternalConnectionAcceptor(
@@ -125,9 +155,9 @@ absl::Status LocalDatastore::Impl::start(const Options& options) {
   server = start_with_health(builder, services);
   if (server == nullptr) return absl::InternalError("gRPC cannot start the server of the local Datastore");
   http = std::make_unique<local::HttpHandler>(
-      methods, token,
+      methods, token, std::move(access),
       local::HttpHandler::Actions{.reset = [this] { return engine->reset(); }, .shut_down = options.on_shutdown});
-  if (door != nullptr) door->start(std::move(grpc_door), *http);
+  if (door != nullptr) door->start(std::move(grpc_door), *http, memory, connections);
   return absl::OkStatus();
 }
 
@@ -158,10 +188,12 @@ void LocalDatastore::reset() {
 
 void LocalDatastore::shutdown() {
   if (impl_->server == nullptr) return;
-  if (impl_->door != nullptr) impl_->door->stop();
-  // gRPC waits twenty seconds for clients that went silent. Calls do not take longer than their waits for locks, by
-  // much.
-  impl_->server->Shutdown(std::chrono::system_clock::now() + impl_->lock_timeout + kFarewell);
+  // Calls do not take longer than their waits for locks, by much. Those that do are cancelled then, by gRPC's server
+  // too, which else waits twenty seconds for clients that went silent.
+  const std::chrono::milliseconds grace = impl_->lock_timeout + kFarewell;
+  const auto deadline = std::chrono::system_clock::now() + grace;
+  if (impl_->door != nullptr) impl_->door->stop(grace);
+  impl_->server->Shutdown(deadline);
   impl_->server.reset();
   impl_->http.reset();
   impl_->reflection.reset();

@@ -23,7 +23,7 @@ struct Method {
   std::string_view http_path;  // "/v1/projects/{project_id}:lookup": what braces name is a string field of the request
   const Message& request;      // examples of the two types
   const Message& response;
-  // Thread-safe; may block, but not much longer than the call may go on. The request is its to change.
+  // Thread-safe; may block, until the call has ended. The request is its to change.
   std::function<absl::Status(const CallContext& call, Message& request, Message& response)> call;
 };
 

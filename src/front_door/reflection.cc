@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "base/strings.h"
-#include "front_door/service.h"
 #include "grpc/reflection/v1/reflection.pb.h"
 
 namespace ndb::local {
@@ -80,12 +79,12 @@ void answer(const Request& request, const std::set<std::string>& services, Respo
 
 }  // namespace
 
-Reflection::Reflection(std::set<std::string> services, const Token& token) : services_(std::move(services)) {
+Reflection::Reflection(std::set<std::string> services, const Callers& callers) : services_(std::move(services)) {
   using Stream = grpc::ServerReaderWriter<Response, Request>;
   using Handler = grpc::internal::BidiStreamingHandler<Reflection, Request, Response>;
   using grpc::internal::RpcServiceMethod;
-  const auto serve = [&token](Reflection* self, grpc::ServerContext* context, Stream* stream) {
-    if (grpc::Status status = check_caller(*context, token); !status.ok()) return status;
+  const auto serve = [&callers](Reflection* self, grpc::ServerContext* context, Stream* stream) {
+    if (grpc::Status status = callers.check(*context); !status.ok()) return status;
     Request request;
     while (stream->Read(&request)) {
       Response response;

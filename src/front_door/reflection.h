@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "front_door/token.h"
+#include "front_door/callers.h"
 
 namespace ndb::local {
 
@@ -14,8 +14,8 @@ namespace ndb::local {
 // of the process, and cannot ask for a token.
 class Reflection final : public grpc::Service {
  public:
-  // The names of the services to list. The token outlives it.
-  Reflection(std::set<std::string> services, const Token& token);
+  // The names of the services to list. The callers outlive it.
+  Reflection(std::set<std::string> services, const Callers& callers);
 
  private:
   const std::set<std::string> services_;

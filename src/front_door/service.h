@@ -1,14 +1,14 @@
 // The methods behind gRPC.
 #pragma once
 
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/impl/service_type.h>
-#include <grpcpp/server_context.h>
-#include <grpcpp/support/status.h>
 
 #include <vector>
 
+#include "front_door/callers.h"
+#include "front_door/memory_budget.h"
 #include "front_door/methods.h"
-#include "front_door/token.h"
 
 namespace ndb::local {
 
@@ -16,11 +16,18 @@ namespace ndb::local {
 // messages live in an arena. Handlers may block; gRPC's synchronous server adds threads as they do.
 class Service final : public grpc::Service {
  public:
-  // Both outlive it.
-  Service(const std::vector<Method>& methods, const Token& token);
+  // All outlive it.
+  Service(const std::vector<Method>& methods, Callers& callers, MemoryBudget& memory);
 };
 
-// UNAUTHENTICATED unless the caller shows the token, or is in this process.
-grpc::Status check_caller(const grpc::ServerContext& context, const Token& token);
+// Answers the calls of methods that are not there: UNIMPLEMENTED, with their name, for which gRPC has no words.
+class UnknownMethods final : public grpc::CallbackGenericService {
+ public:
+  explicit UnknownMethods(Callers& callers) : callers_(callers) {}
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
+
+ private:
+  Callers& callers_;
+};
 
 }  // namespace ndb::local

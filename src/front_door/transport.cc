@@ -1,5 +1,7 @@
 #include "front_door/transport.h"
 
+#include <poll.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -50,6 +52,13 @@ void Transport::close_after(std::chrono::seconds time) {
     const std::shared_ptr<Transport*> self = life.lock();
     if (!error && self != nullptr && (*self)->timer_.expiry() <= std::chrono::steady_clock::now()) (*self)->close();
   });
+}
+
+void Transport::keep_open() { timer_.expires_at(std::chrono::steady_clock::time_point::max()); }
+
+bool Transport::hung_up() {
+  pollfd state{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+  return poll(&state, 1, 0) != 0;
 }
 
 void Transport::close() {

@@ -26,7 +26,10 @@ class Transport {
 
   // What is under way then, or begins later, ends with an error. The last call counts.
   void close_after(std::chrono::seconds time);
+  void keep_open();  // takes it back
   void close();
+  // Whether the client will say no more. What it said before may still be unread.
+  bool hung_up();
 
   // Before all else.
   virtual void start(Done done);

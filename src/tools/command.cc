@@ -30,6 +30,8 @@ const std::string_view kHelp = R"(usage: ndb COMMAND [OPTION...]
   --auth-token=TOKEN       ask callers for `authorization: Bearer TOKEN` (default: NDB_AUTH_TOKEN, which other users
                            of the machine do not see; if that is not set, nobody is asked)
   --allow-unauthenticated  listen without a token where the network can reach it: everybody may read, write and end it
+  --cors=ORIGIN            let pages of this origin ask over HTTP, as http://localhost:3000; can be repeated; * is all
+  --allow-host=NAME        answer HTTP requests for this name too; can be repeated
   --data-dir=DIRECTORY     keep the data here; made if it is missing
   --in-memory              keep the data in memory; it ends with the process (default)
   --fsync=always|interval  with --data-dir: make a commit durable before it is acknowledged (default), or
@@ -105,6 +107,11 @@ absl::StatusOr<std::string> parse_host_port(std::string text) {
   const std::size_t colon = text.rfind(':');
   const std::string port = colon == std::string::npos ? "" : text.substr(colon + 1);
   const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+  const bool bare_v6 = text.find(':') != colon && !text.starts_with('[');
+  if (bare_v6) {
+    return absl::InvalidArgumentError(
+        cat("--host-port must have an address of IPv6 in brackets, as in [::1]:8081, but is ", quoted(text)));
+  }
   if (!digits || std::stoul(port) > 65535 || colon == 0) {
     return absl::InvalidArgumentError(
         cat("--host-port must be HOST:PORT with a port of at most 65535, as in 127.0.0.1:8081, "
@@ -154,6 +161,9 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
       NDB_ASSIGN_OR_RETURN(options.host_port, parse_host_port(std::move(value)));
     } else if (std::string* text = text_option(flag.name, options); text != nullptr) {
       NDB_ASSIGN_OR_RETURN(*text, take_value(flag, rest));
+    } else if (flag.name == "--cors" || flag.name == "--allow-host") {
+      NDB_ASSIGN_OR_RETURN(std::string value, take_value(flag, rest));
+      (flag.name == "--cors" ? options.cors_origins : options.allowed_hosts).push_back(std::move(value));
     } else if (flag.name == "--fsync") {
       NDB_ASSIGN_OR_RETURN(const std::string value, take_value(flag, rest));
       NDB_ASSIGN_OR_RETURN(options.fsync, parse_fsync(value));

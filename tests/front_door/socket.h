@@ -95,7 +95,7 @@ HttpReply read_reply(Connection& connection) {
 
 inline std::string http_request(const std::string& verb, const std::string& target, const std::string& body = "",
                                 const std::string& headers = "") {
-  std::string request = verb + " " + target + " HTTP/1.1\r\nHost: test\r\n" + headers;
+  std::string request = verb + " " + target + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: ndb-test\r\n" + headers;
   if (!body.empty() || verb == "POST") request += "Content-Length: " + std::to_string(body.size()) + "\r\n";
   return request + "\r\n" + body;
 }

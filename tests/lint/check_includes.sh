@@ -11,10 +11,7 @@ rooms='
 base:
 model: base
 tasklet: base
-memcache: base memcache/protocol
-memcache/protocol: base
-memcache/transport: base memcache memcache/protocol
-memcache/operations: base memcache memcache/protocol memcache/transport
+memcache: base
 datastore: base
 shared_cache: base tasklet memcache
 context: base model tasklet memcache datastore shared_cache
@@ -35,11 +32,11 @@ tools: base memcache datastore context
 
 # How an include begins, and the rooms, or parts of one, that may have it. What no row mentions is open to all.
 libraries='
-xxhash.h: base memcache/protocol
-zlib.h: model
-zstd.h: memcache/protocol
-nlohmann/: tools
-libhashkit: memcache/transport
+libmemcached: memcache
+xxhash.h: base memcache
+zlib.h: front_door model
+zstd.h: memcache
+nlohmann/: model tools
 rocksdb/: local_datastore/storage
 yaml-cpp/: local_datastore/composite
 boost/: tasklet front_door

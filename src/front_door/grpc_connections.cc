@@ -1,0 +1,105 @@
+#include "front_door/grpc_connections.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <utility>
+
+namespace ndb::local {
+namespace {
+
+// Clients may connect well before they call.
+constexpr std::chrono::seconds kPatience{60};
+
+bool has_gone(int fd) {
+  pollfd state{.fd = fd, .events = POLLRDHUP, .revents = 0};
+  return poll(&state, 1, 0) != 0;
+}
+
+// "ipv4:127.0.0.1:54321".
+std::uint16_t port_of(std::string_view peer) {
+  const std::string_view digits = peer.substr(peer.rfind(':') + 1);
+  std::uint16_t port = 0;
+  (void)std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  return port;
+}
+
+}  // namespace
+
+GrpcConnections::~GrpcConnections() {
+  const MutexLock lock(mutex_);
+  while (!newcomers_.empty()) forget(newcomers_, newcomers_.begin());
+  while (!welcome_.empty()) forget(welcome_, welcome_.begin());
+}
+
+void GrpcConnections::add(boost::asio::ip::tcp::socket& socket) {
+  boost::system::error_code error;
+  const std::uint16_t port = socket.remote_endpoint(error).port();
+  const MutexLock lock(mutex_);
+  if (newcomers_.size() >= max_.newcomers && !newcomers_.empty()) drop(newcomers_, newcomers_.begin());
+  if (newcomers_.size() + welcome_.size() >= max_.watched && !welcome_.empty()) forget(welcome_, welcome_.begin());
+  const int fd = error ? -1 : fcntl(socket.native_handle(), F_DUPFD_CLOEXEC, 0);
+  if (fd >= 0) newcomers_.push_back({fd, port, std::chrono::steady_clock::now()});
+}
+
+// Peers on different machines may have the same port: then none of them is a newcomer any more.
+void GrpcConnections::welcome(const std::string& peer) {
+  const MutexLock lock(mutex_);
+  if (newcomers_.empty()) return;
+  const std::uint16_t port = port_of(peer);
+  for (auto next = newcomers_.begin(); next != newcomers_.end();) {
+    const auto one = next++;
+    if (one->port != port) continue;
+    one->peer = peer;
+    welcome_.splice(welcome_.end(), newcomers_, one);
+  }
+}
+
+void GrpcConnections::drop_oldest() {
+  const MutexLock lock(mutex_);
+  if (!newcomers_.empty()) drop(newcomers_, newcomers_.begin());
+}
+
+bool GrpcConnections::sweep() {
+  const auto now = std::chrono::steady_clock::now();
+  std::vector<std::string> gone;
+  bool any = false;
+  {
+    const MutexLock lock(mutex_);
+    for (auto next = newcomers_.begin(); next != newcomers_.end();) {
+      const auto one = next++;
+      if (has_gone(one->fd)) {
+        forget(newcomers_, one);
+      } else if (now - one->since > kPatience) {
+        drop(newcomers_, one);
+      }
+    }
+    for (auto next = welcome_.begin(); next != welcome_.end();) {
+      const auto one = next++;
+      if (!has_gone(one->fd)) continue;
+      gone.push_back(std::move(one->peer));
+      forget(welcome_, one);
+    }
+    any = !newcomers_.empty() || !welcome_.empty();
+  }
+  for (const std::string& peer : gone) {
+    if (on_closed_) on_closed_(peer);
+  }
+  return any;
+}
+
+void GrpcConnections::forget(List& list, List::iterator one) {
+  close(one->fd);
+  list.erase(one);
+}
+
+// The connection ends, for gRPC too, which then closes its file descriptor.
+void GrpcConnections::drop(List& list, List::iterator one) {
+  shutdown(one->fd, SHUT_RDWR);
+  forget(list, one);
+}
+
+}  // namespace ndb::local

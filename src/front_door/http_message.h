@@ -1,0 +1,45 @@
+// Bodies of HTTP requests and responses: JSON, protobuf, errors, gzip.
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "front_door/access.h"
+#include "front_door/memory_budget.h"
+
+namespace ndb::local {
+
+using HttpRequest = http::request<http::string_body>;
+
+HttpResponse http_response(http::status code, std::string_view type, std::string body);
+
+// An error as Google's APIs put it: JSON, or a google.rpc.Status for who speaks protobuf. `code` is what follows from
+// the status, unless HTTP has a better one.
+HttpResponse http_error(const absl::Status& status, const HttpHead* head = nullptr,
+                        http::status code = http::status::unknown);
+
+// A response with a message, in the form that the request asks for. INTERNAL if JSON cannot say it.
+absl::StatusOr<HttpResponse> message_response(const HttpHead& head, const google::protobuf::Message& message);
+
+// INVALID_ARGUMENT with what to do if the body is of a kind that is not read, or pages of other sites may send unasked.
+absl::Status check_body_type(const HttpHead& head);
+
+// Reads the message of a request from its body or, for GET, its parameters. What it takes is taken from the loan:
+// RESOURCE_EXHAUSTED if there is not so much.
+absl::Status read_message(const HttpRequest& request, MemoryBudget::Loan& loan, google::protobuf::Message& message);
+
+// In gzip, if the client takes it and it is worth it.
+void compress(const HttpHead& head, HttpResponse& response);
+
+absl::Status too_many_requests();
+
+// nullopt for what no identifier has: bytes that are not visible ASCII.
+std::optional<std::string> decoded_identifier(std::string_view text);
+
+}  // namespace ndb::local
