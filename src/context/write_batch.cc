@@ -8,6 +8,7 @@
 #include "base/backoff.h"
 #include "base/error.h"
 #include "base/strings.h"
+#include "memcache/transitions.h"
 
 namespace ndb::context {
 namespace {

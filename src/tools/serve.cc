@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -11,12 +14,30 @@
 
 namespace ndb::tools {
 
+namespace {
+
+// Somebody who cannot wait for the calls in flight signals again. What was acknowledged is in the log of the store,
+// whatever ends the process.
+void end_at_second_signal(const sigset_t& ending, const std::future<void>& stopped) {
+  using std::chrono_literals::operator""ms;
+  while (stopped.wait_for(0ms) != std::future_status::ready) {
+    constexpr timespec kLook{.tv_sec = 0, .tv_nsec = 50'000'000};
+    if (sigtimedwait(&ending, nullptr, &kLook) < 0) continue;
+    std::cout << "ndb: ended at once by a second signal" << std::endl;
+    std::_Exit(1);
+  }
+}
+
+}  // namespace
+
 void serve(LocalDatastore::Options options) {
   sigset_t ending;
   sigemptyset(&ending);
   sigaddset(&ending, SIGINT);
   sigaddset(&ending, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // inherited by all threads of the server
+  // Whoever read what this process writes, until it was running, may have closed the pipe.
+  std::signal(SIGPIPE, SIG_IGN);
 
   options.on_shutdown = [] { kill(getpid(), SIGTERM); };
   const std::unique_ptr<LocalDatastore> server = LocalDatastore::start(options);
@@ -31,7 +52,8 @@ void serve(LocalDatastore::Options options) {
 
   int signal = 0;
   sigwait(&ending, &signal);
-  server->shutdown();
+  const std::future<void> stopped = std::async(std::launch::async, [&server] { server->shutdown(); });
+  end_at_second_signal(ending, stopped);
   std::cout << "ndb: stopped by " << (signal == SIGINT ? "SIGINT" : "SIGTERM") << std::endl;
 }
 

@@ -1,4 +1,4 @@
-#include "memcache/transport/breaker.h"
+#include "memcache/breaker.h"
 
 #include <gtest/gtest.h>
 

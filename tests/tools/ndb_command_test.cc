@@ -48,6 +48,7 @@ class Server {
     command_.signal(signal);
     return wait();
   }
+  void stop_reading() { command_.close_output(); }
   int wait() {
     end_ = command_.rest();
     return command_.exit_code();
@@ -130,6 +131,31 @@ TEST(Serve, SaysWhyItCannotStart) {
   EXPECT_EQ(open.exit_code(), 1);
 }
 
+// As harnesses do that read until it is running.
+TEST(Serve, GoesOnWhenNobodyReadsWhatItSays) {
+  Server server({"--index-file=/no-folder/index.yaml"});  // so that queries have something to be said about
+  server.stop_reading();
+  const std::string query = R"({"query": {"kind": [{"name": "K"}], "order": [{"property": {"name": "a"}}, )"
+                            R"({"property": {"name": "b"}}]}})";
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ask(server.address_, "POST", "/v1/projects/p:runQuery", query).code, 200);
+  EXPECT_EQ(server.stop(SIGTERM), 0);
+}
+
+TEST(Serve, TellsWhichPagesMayAsk) {
+  Server server({"--cors=http://ui.example", "--cors", "http://localhost:3000", "--allow-host=db.example.com"});
+  for (const char* origin : {"http://ui.example", "http://localhost:3000", "http://evil.example"}) {
+    const bool allowed = std::string(origin) != "http://evil.example";
+    EXPECT_EQ(ask(server.address_, "GET", "/", "", std::string("Origin: ") + origin + "\r\n").code,
+              allowed ? 200 : 403);
+  }
+  ndb::testing::Socket socket(server.address_);
+  socket.send("GET / HTTP/1.1\r\nHost: db.example.com:8081\r\n\r\n");
+  EXPECT_EQ(ndb::testing::read_reply(socket).code, 200);
+  Command wrong({"serve", "--host-port=127.0.0.1:0", "--cors=ui.example"});
+  EXPECT_THAT(wrong.rest(), HasSubstr("scheme://host:port"));
+  EXPECT_NE(wrong.exit_code(), 0);
+}
+
 TEST(Serve, RequiresTheIndexesOfAFile) {
   std::string folder = std::filesystem::temp_directory_path() / "ndb_command_test.XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
@@ -194,6 +220,10 @@ TEST(Arguments, MistakesAreNamed) {
       {{"serve", "--host-port="}, "--host-port needs a value"},
       {{"serve", "--host-port=127.0.0.1"}, "HOST:PORT"},
       {{"serve", "--host-port=:8081"}, "HOST:PORT"},
+      {{"serve", "--host-port=::1:8081"}, "[::1]:8081"},
+      {{"serve", "--host-port=::1"}, "[::1]:8081"},
+      {{"serve", "--cors"}, "--cors needs a value"},
+      {{"serve", "--allow-host="}, "--allow-host needs a value"},
       {{"serve", "--host-port=127.0.0.1:http"}, "HOST:PORT"},
       {{"serve", "--host-port=127.0.0.1:65536"}, "HOST:PORT"},
       {{"serve", "--data-dir"}, "--data-dir needs a value"},

@@ -49,7 +49,7 @@ class Command {
       ::kill(pid_, SIGKILL);
       waitpid(pid_, nullptr, 0);
     }
-    std::fclose(output_);
+    close_output();
   }
   Command(const Command&) = delete;
   Command& operator=(const Command&) = delete;
@@ -61,8 +61,12 @@ class Command {
   }
   std::string rest() {
     std::string text;
-    for (int c; (c = std::fgetc(output_)) != EOF;) text.push_back(static_cast<char>(c));
+    for (int c; output_ != nullptr && (c = std::fgetc(output_)) != EOF;) text.push_back(static_cast<char>(c));
     return text;
+  }
+  // Nobody reads any more: what it writes then fails.
+  void close_output() {
+    if (output_ != nullptr) std::fclose(std::exchange(output_, nullptr));
   }
   void signal(int number) const { ::kill(pid_, number); }
   // From now on what it writes beyond so many bytes of a file fails, as on a full disk. SIGXFSZ is to be ignored when
