@@ -168,7 +168,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> names, records;
   for (int i = 0; i < kBatch; ++i) {
     keys.push_back(ndb::key<Account>("account " + std::to_string(i)));
-    accounts.push_back(Account::make(properties(i), keys.back()));
+    accounts.push_back(Account::make(keys.back(), properties(i)));
     names.push_back("raw:" + std::to_string(i) + std::string(40, 'k'));  // about as long as ours
   }
   ndb::put_multi(accounts);

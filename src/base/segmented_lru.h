@@ -105,7 +105,7 @@ class SegmentedLru {
  private:
   enum Segment : std::size_t { kWindow, kProbation, kProtected };
   struct Part {
-    LruEntry ends;  // a circle: `older_` of it is the newest entry, `newer_` the oldest
+    LruEntry ends;  // a circular list: `older_` of it is the newest entry, `newer_` the oldest
     std::size_t size = 0;
     std::size_t bytes = 0;
   };

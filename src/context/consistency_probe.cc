@@ -19,7 +19,7 @@ constexpr std::chrono::seconds kDeadline{2};          // the client's end may ha
 
 }  // namespace
 
-ConsistencyProbe::ConsistencyProbe(datastore::Stub& stub, memcache::Gateway& gateway, const Clock& clock,
+ConsistencyProbe::ConsistencyProbe(datastore::Stub& stub, memcache::Coherence& gateway, const Clock& clock,
                                    std::uint32_t one_in)
     : stub_(stub), gateway_(gateway), clock_(clock), one_in_(one_in), worker_([this] { return work(); }) {}
 

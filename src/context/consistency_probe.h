@@ -11,7 +11,7 @@
 #include "base/mutex.h"
 #include "base/worker.h"
 #include "datastore/stub.h"
-#include "memcache/gateway.h"
+#include "memcache/coherence.h"
 #include "ndb/key.h"
 
 namespace ndb::context {
@@ -26,7 +26,7 @@ class ConsistencyProbe {
   // How far the Datastore's clock and this machine's may be apart without a false alarm.
   static constexpr std::chrono::seconds kSkew{1};
 
-  ConsistencyProbe(datastore::Stub& stub, memcache::Gateway& gateway, const Clock& clock, std::uint32_t one_in);
+  ConsistencyProbe(datastore::Stub& stub, memcache::Coherence& gateway, const Clock& clock, std::uint32_t one_in);
 
   void hit(const Key& key, std::uint64_t version);
 
@@ -46,7 +46,7 @@ class ConsistencyProbe {
   bool judge(const Hit& hit, const wire::EntityResult& now);
 
   datastore::Stub& stub_;
-  memcache::Gateway& gateway_;
+  memcache::Coherence& gateway_;
   const Clock& clock_;
   const std::uint32_t one_in_;
   std::atomic<std::uint32_t> skipped_{0};

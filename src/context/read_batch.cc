@@ -48,6 +48,18 @@ class Unanswered {
   std::size_t next_ = 0;
 };
 
+// Whether the bytes say that they are this entity, or do not say which they are. The key is the first thing in them.
+bool is_entity_of(const Key& key, std::string_view entity) {
+  const std::string& bytes = key.bytes();
+  constexpr std::size_t kShort = 0x80;  // lengths below it take one byte
+  if (bytes.size() < kShort && entity.size() > bytes.size() + 2 && entity[0] == '\x0A' &&
+      entity[1] == static_cast<char>(bytes.size()) && entity.substr(2, bytes.size()) == bytes) {
+    return true;
+  }
+  const absl::StatusOr<Key> inner = detail::entity_key(entity);
+  return !inner.ok() || *inner == key;
+}
+
 }  // namespace
 
 bool ReadBatch::add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy) {
@@ -96,25 +108,43 @@ std::uint64_t ReadBatch::find_shared(Entry& entry) const {
   return version;
 }
 
+// False: it is a hit that can't be what the Datastore has under this key.
+bool ReadBatch::serve(Entry& entry, memcache::ReadResult& result) {
+  const bool hit = result.outcome == memcache::ReadOutcome::kHit;
+  if (hit && !result.unchanged && !is_entity_of(entry.key(), result.payload)) return false;
+  const Result served{.entity = hit ? &result.payload : nullptr,
+                      .version = result.version,
+                      .read_time = result.read_time,
+                      .sighting = result.sighting,
+                      .shared = result.unchanged ? std::move(entry.shared) : detail::PayloadPtr()};
+  if (!resolve(entry, served, entry.policy.datastore)) return false;
+  ++context_->counts->memcache_hits;
+  if (result.unchanged) ++context_->counts->shared_hits;
+  if (context_->core->probe != nullptr && entry.policy.datastore) {
+    context_->core->probe->hit(entry.key(), result.version);
+  }
+  return true;
+}
+
 void ReadBatch::received(std::span<memcache::ReadResult> results) {
   for (std::size_t i = 0; i < asked_.size(); ++i) {
     Entry& entry = entries_[asked_[i]];
     memcache::ReadResult& result = results[i];
-    if (result.outcome == memcache::Outcome::kHit || result.outcome == memcache::Outcome::kAbsent) {
-      ++context_->counts->memcache_hits;
-      if (context_->core->probe != nullptr && entry.policy.datastore) {
-        context_->core->probe->hit(entry.key(), result.version);
-      }
-      if (result.unchanged) ++context_->counts->shared_hits;
-      resolve(entry, {.entity = result.outcome == memcache::Outcome::kHit ? &result.payload : nullptr,
-                      .version = result.version,
-                      .read_time = result.read_time,
-                      .sighting = result.sighting,
-                      .shared = result.unchanged ? std::move(entry.shared) : detail::PayloadPtr()});
-    } else {
-      entry.lease = std::move(result.lease);
-      rest_.push_back(asked_[i]);
+    const bool hit = result.outcome == memcache::ReadOutcome::kHit,
+               absent = result.outcome == memcache::ReadOutcome::kAbsent;
+    if ((hit || absent) && serve(entry, result)) continue;
+    if (hit) {
+      // Whatever has put it there: the Datastore knows better, and the next reader should not find it.
+      context_->gateway()->discard({&entry.key(), 1});
+    } else if (!entry.policy.datastore && result.outcome == memcache::ReadOutcome::kBypass) {
+      fail({asked_[i]},
+           absl::UnavailableError("memcached does not answer, or may not be used while programs disagree on "
+                                  "its servers; the entity lives there alone, so whether it exists is "
+                                  "not known: retry"));
+      continue;
     }
+    entry.lease = std::move(result.lease);
+    rest_.push_back(asked_[i]);
   }
   lookup(rest_);
 }
@@ -234,7 +264,7 @@ absl::StatusOr<detail::PayloadPtr> ReadBatch::decode(const Entry& entry, const R
   return payload;
 }
 
-void ReadBatch::resolve(const Entry& entry, const Result& result) {
+bool ReadBatch::resolve(const Entry& entry, const Result& result, bool only_if_readable) {
   // One payload per class, so that concurrent reads of a key share it.
   absl::InlinedVector<std::pair<const detail::ModelInfo*, absl::StatusOr<detail::PayloadPtr>>, 1> decoded;
   const auto as = [&](const detail::ModelInfo& info) -> const absl::StatusOr<detail::PayloadPtr>& {
@@ -243,6 +273,8 @@ void ReadBatch::resolve(const Entry& entry, const Result& result) {
     }
     return decoded.emplace_back(&info, decode(entry, result, info)).second;
   };
+  const auto readable = [&](const Waiter& waiter) { return !absl::IsDataLoss(as(*waiter.op->info).status()); };
+  if (only_if_readable && !std::ranges::all_of(entry.waiters, readable)) return false;
   for (const Waiter& waiter : entry.waiters) {
     detail::ReadOp& op = *waiter.op;
     const absl::StatusOr<detail::PayloadPtr>& payload = as(*op.info);
@@ -264,6 +296,7 @@ void ReadBatch::resolve(const Entry& entry, const Result& result) {
       op.finish(*payload);
     }
   }
+  return true;
 }
 
 void ReadBatch::fail(const Chunk& chunk, const absl::Status& status) {

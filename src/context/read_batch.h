@@ -53,7 +53,9 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
   void lookup(Chunk chunk, datastore::Pace pace);
   void send_lookup(Chunk chunk, const datastore::Pace& pace, const datastore::CallOptions& options);
   void answered(const Chunk& chunk, datastore::Pace pace, absl::StatusOr<wire::LookupResponse> response);
-  void resolve(const Entry& entry, const Result& result);
+  bool serve(Entry& entry, memcache::ReadResult& result);  // what memcache has
+  // Tells the waiters. `only_if_readable`: unless the bytes are no entity; then it returns false.
+  bool resolve(const Entry& entry, const Result& result, bool only_if_readable = false);
   absl::StatusOr<detail::PayloadPtr> decode(const Entry& entry, const Result& result, const detail::ModelInfo& info);
   void fail(const Chunk& chunk, const absl::Status& status);
 

@@ -8,7 +8,6 @@
 #include "base/backoff.h"
 #include "base/error.h"
 #include "base/strings.h"
-#include "memcache/transitions.h"
 
 namespace ndb::context {
 namespace {

@@ -207,7 +207,7 @@ absl::Status check_composed(v1::Entity& entity) {
 }
 
 absl::Status check_depth(std::string_view property, std::size_t depth) {
-  if (depth <= kMaxDepth) return absl::OkStatus();
+  if (depth <= kMaxDepth + 1) return absl::OkStatus();  // a property of the entity itself is at 1
   return invalid(cat("The value of property \"", property, "\" is nested deeper than ", kMaxDepth, " levels."));
 }
 

@@ -1,11 +1,11 @@
 #include "ndb/detail/checks.h"
 
 #include <exception>
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "model/json_text.h"
 #include "ndb/detail/payload.h"
 
 namespace ndb::detail {
@@ -45,7 +45,7 @@ class Preparing {
   Preparing(Timestamp now, std::string_view kind, const Key& key) : now_(now), kind_(kind), key_(key) {}
 
   void table(const Table& table, void* object) {
-    for (const Row& row : table.rows()) {
+    for (const PropertyRow& row : table.rows()) {
       path_.push_back(row.name);
       if (row.checks != nullptr) checks(table, row, field_of(row, object));
       if (row.ops != nullptr && row.ops->structs != nullptr) structs(*row.ops->structs, field_of(row, object));
@@ -66,7 +66,7 @@ class Preparing {
     }
   }
 
-  void checks(const Table& table, const Row& row, void* field) {
+  void checks(const Table& table, const PropertyRow& row, void* field) {
     const Checks& checks = *row.checks;
     if (row.ops == nullptr) return expando(table, *static_cast<const Expando*>(field));
     if (checks.stamp != nullptr) checks.stamp(field, now_);
@@ -86,7 +86,7 @@ class Preparing {
     }
   }
 
-  void validate(const Row& row, void* field) {
+  void validate(const PropertyRow& row, void* field) {
     try {
       row.checks->each(field, row.checks->validator->run);
     } catch (...) {  // a user's function, which may throw what it likes
@@ -99,7 +99,7 @@ class Preparing {
 
   void one_value(const Checks& checks, const Value& value) {
     if (value.is_null()) return;
-    if (checks.json && !nlohmann::json::accept(value.as_blob())) {
+    if (checks.json && !is_json(value.as_blob())) {
       refuse(cat("holds ", shown(value), ", which is no JSON text"));
     }
     if (!checks.kind.empty() && value.as_key().kind() != checks.kind) {
@@ -114,7 +114,7 @@ class Preparing {
     refuse(cat("holds ", shown(value), ", which is none of its choices: ", list));
   }
 
-  static std::optional<Value> read(const Row& row, const void* field) {
+  static std::optional<Value> read(const PropertyRow& row, const void* field) {
     Encoder out;
     row.ops->encode(out, field, false);
     if (!out.ok()) return std::nullopt;

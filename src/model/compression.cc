@@ -21,25 +21,25 @@ std::string deflated(std::string_view bytes) {
   return out;
 }
 
-std::optional<std::string> inflated(std::string_view bytes) {
+Inflated inflate(std::string_view bytes, std::size_t limit, std::string& out) {
+  out.clear();
   z_stream stream{};
   stream.next_in = input(bytes);
   stream.avail_in = static_cast<uInt>(bytes.size());
-  if (stream.avail_in != bytes.size() || inflateInit(&stream) != Z_OK) return std::nullopt;
-  std::string out;
+  if (stream.avail_in != bytes.size() || inflateInit(&stream) != Z_OK) return Inflated::kMalformed;
   int code = Z_OK;
-  while (code == Z_OK && out.size() < kMaxInflatedBytes) {
+  while (code == Z_OK && out.size() <= limit) {
     const std::size_t done = out.size();
-    out.resize(std::min(kMaxInflatedBytes, std::max<std::size_t>(4 * bytes.size(), 2 * done)));
+    out.resize(std::min(limit + 1, std::max<std::size_t>(4 * bytes.size(), 2 * done)));
     stream.next_out = reinterpret_cast<Bytef*>(out.data() + done);
     stream.avail_out = static_cast<uInt>(out.size() - done);
-    code = inflate(&stream, Z_NO_FLUSH);
+    code = ::inflate(&stream, Z_NO_FLUSH);
     out.resize(out.size() - stream.avail_out);
     if (code == Z_OK && stream.avail_out != 0) break;  // it wants more input, and there is none
   }
   inflateEnd(&stream);
-  if (code != Z_STREAM_END || stream.avail_in != 0) return std::nullopt;
-  return out;
+  if (out.size() > limit) return Inflated::kTooLarge;
+  return code == Z_STREAM_END && stream.avail_in == 0 ? Inflated::kWhole : Inflated::kMalformed;
 }
 
 }  // namespace ndb::detail

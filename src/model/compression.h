@@ -1,19 +1,17 @@
 // zlib streams, as NDB keeps compressed properties.
 #pragma once
 
-#include <optional>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 namespace ndb::detail {
 
-// A stored entity has at most a megabyte, which can inflate a thousandfold.
-inline constexpr std::size_t kMaxInflatedBytes = 64 << 20;
-
 std::string deflated(std::string_view bytes);
 
-// Nothing if `bytes` are no whole zlib stream, or are above kMaxInflatedBytes when inflated.
-std::optional<std::string> inflated(std::string_view bytes);
+// Inflates a zlib stream into `out`. Takes no more memory than about three times `limit`, whatever the bytes.
+enum class Inflated { kWhole, kTooLarge, kMalformed };  // kTooLarge: to more than `limit` bytes
+Inflated inflate(std::string_view bytes, std::size_t limit, std::string& out);
 
 // Whether `bytes` begin as a zlib stream of the usual settings does: how NDB knows what lost its meaning.
 inline bool looks_deflated(std::string_view bytes) { return bytes.starts_with("x\x9c"); }

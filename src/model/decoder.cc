@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "model/compression.h"
 #include "model/entity_wire.h"
+#include "model/property_path.h"
 #include "model/wire.h"
 #include "ndb/detail/codec.h"
 #include "ndb/entity.h"
@@ -160,30 +161,44 @@ void Decoder::within(std::string_view name) { prepend_name(path_, name); }
 
 bool Decoder::parse(std::string_view bytes, WireValue& value) { return parse_value(bytes, value) || malformed(); }
 
+bool Decoder::over_budget() {
+  return fail(cat("makes the entity larger than ", Budget::kBytes >> 20,
+                  " MiB in memory, which is all that it may be when it is read"));
+}
+
 // What stands for characters beside a string: a blob, perhaps compressed.
 bool Decoder::blob(const WireValue& wire, std::string& into, std::string_view wanted) {
+  std::string_view bytes;
+  if (!contents(wire, into, bytes, wanted)) return false;
+  if (bytes.data() != into.data()) into.assign(bytes);
+  return true;
+}
+
+// The bytes of a blob: where they are stored, or, if they are compressed, inflated into `room`.
+bool Decoder::contents(const WireValue& wire, std::string& room, std::string_view& bytes, std::string_view wanted) {
   if (wire.type != ValueType::kBlob) return wrong_type(wanted, wire);
+  bytes = wire.bytes;
   const bool marked = wire.meaning == kZlibMeaning;
   // Clients that know no meanings lose the mark when they write the entity back.
-  if (!marked && !(is_compressed(storage_) && looks_deflated(wire.bytes))) {
-    into.assign(wire.bytes);
-    return true;
+  if (!marked && !(is_compressed(storage_) && looks_deflated(wire.bytes))) return true;
+  switch (inflate(wire.bytes, budget_.left(), room)) {
+    case Inflated::kWhole:
+      bytes = room;
+      return charge(room.size());
+    case Inflated::kTooLarge:
+      return over_budget();
+    case Inflated::kMalformed:
+      break;
   }
-  auto bytes = inflated(wire.bytes);
-  if (!bytes) {
-    return fail(cat("is stored as ", wire.bytes.size(), " compressed bytes, which are no zlib data of up to ",
-                    kMaxInflatedBytes, " bytes"));
-  }
-  into = *std::move(bytes);
-  return true;
+  return fail(cat("is stored as ", wire.bytes.size(), " compressed bytes, which are no zlib data"));
 }
 
 // A struct as an entity inside this one, or as the bytes of one.
 bool Decoder::structure(const Table& table, const WireValue& wire, void* object) {
   if (depth_ == kMaxDepth) return malformed();
-  std::string bytes;
-  if (wire.type != ValueType::kEntity && !blob(wire, bytes, "a struct")) return false;
-  const std::string_view entity = wire.type == ValueType::kEntity ? wire.bytes : bytes;
+  std::string room;
+  std::string_view entity = wire.bytes;
+  if (wire.type != ValueType::kEntity && !contents(wire, room, entity, "a struct")) return false;
   const Storage outer = storage_;
   ++depth_;
   const bool good = properties(table, entity, object, keep_unknown_ ? table.unknown_of(object) : nullptr);
@@ -192,7 +207,7 @@ bool Decoder::structure(const Table& table, const WireValue& wire, void* object)
   return good;
 }
 
-inline bool Decoder::property(const Row& row, std::string_view bytes, void* object) {
+inline bool Decoder::property(const PropertyRow& row, std::string_view bytes, void* object) {
   if (row.ops == nullptr) return true;  // computed
   WireValue wire;
   storage_ = row.storage;
@@ -205,29 +220,30 @@ inline bool Decoder::property(const Row& row, std::string_view bytes, void* obje
 bool Decoder::unlisted(const Table& table, std::string_view name, std::string_view bytes, void* object,
                        Unknown* unknown) {
   if (const std::size_t dot = name.find('.'); dot != std::string_view::npos) {
-    const Row* row = table.find(name.substr(0, dot));
+    const PropertyRow* row = table.find(name.substr(0, dot));
     if (row != nullptr && row->ops != nullptr && row->ops->structs != nullptr) {
       if (column(*row, name.substr(dot + 1), bytes, field_of(*row, object))) return true;
       within(row->name);
       return false;
     }
   }
-  if (const Row* expando = table.expando()) {
+  if (const PropertyRow* expando = table.expando()) {
     WireValue wire;
     Value decoded;
-    if (!parse(bytes, wire) || !value(wire, decoded)) {
+    if (!parse(bytes, wire) || !charge(Budget::kProperty) || !value(wire, decoded)) {
       within(name);
       return false;
     }
     static_cast<Expando*>(field_of(*expando, object))->insert_or_assign(std::string(name), std::move(decoded));
   } else if (unknown != nullptr) {
+    if (unknown->fields().empty() && !charge(Budget::kUnknown)) return false;
     unknown->append(property_field(name, bytes));
   }
   return true;
 }
 
 // NDB's older layout: `name` is a property of the structs in `field`. Of repeated structs its values are an array.
-bool Decoder::column(const Row& row, std::string_view name, std::string_view bytes, void* field) {
+bool Decoder::column(const PropertyRow& row, std::string_view name, std::string_view bytes, void* field) {
   const StructOps& structs = *row.ops->structs;
   WireValue wire;
   if (!parse(bytes, wire)) return false;
@@ -237,6 +253,7 @@ bool Decoder::column(const Row& row, std::string_view name, std::string_view byt
   ArrayReader elements(*this, wire);
   std::string_view element;
   for (std::size_t i = 0; elements.next(element); ++i) {
+    if (i >= structs.size(field) && !charge(structs.bytes)) return false;
     if (!cell(structs.table(), name, element, structs.reach(field, i))) return false;
   }
   return elements.ok();
@@ -245,7 +262,7 @@ bool Decoder::column(const Row& row, std::string_view name, std::string_view byt
 bool Decoder::cell(const Table& table, std::string_view name, std::string_view bytes, void* object) {
   if (depth_ == kMaxDepth) return malformed();
   ++depth_;
-  const Row* row = table.find(name);
+  const PropertyRow* row = table.find(name);
   const bool good = row != nullptr
                         ? property(*row, bytes, object)
                         : unlisted(table, name, bytes, object, keep_unknown_ ? table.unknown_of(object) : nullptr);
@@ -254,7 +271,7 @@ bool Decoder::cell(const Table& table, std::string_view name, std::string_view b
 }
 
 bool Decoder::properties(const Table& table, std::string_view entity, void* object, Unknown* unknown) {
-  const std::span<const Row> rows = table.rows();
+  const std::span<const PropertyRow> rows = table.rows();
   std::size_t expected = 0;  // writers keep an order, so the next row is most often the right one
   WireReader in(entity);
   while (!in.done()) {
@@ -264,6 +281,7 @@ bool Decoder::properties(const Table& table, std::string_view entity, void* obje
     if (tag != kEntityProperty) {
       if (!(tag == kEntityKey && depth_ > 0 ? in.bytes(value) : in.skip(tag))) return malformed();
       if (tag == kEntityKey && depth_ > 0 && unknown != nullptr) {  // a struct has no key of its own
+        if (unknown->fields().empty() && !charge(Budget::kUnknown)) return false;
         std::string field;
         append_bytes(field, 1, value);
         unknown->append(field);
@@ -271,7 +289,7 @@ bool Decoder::properties(const Table& table, std::string_view entity, void* obje
       continue;
     }
     if (!in.bytes(entry) || !parse_entry(entry, name, value)) return malformed();
-    const Row* row = expected < rows.size() && rows[expected].name == name ? &rows[expected] : table.find(name);
+    const PropertyRow* row = expected < rows.size() && rows[expected].name == name ? &rows[expected] : table.find(name);
     if (row == nullptr) {
       if (!unlisted(table, name, value, object, unknown)) return false;
       continue;
@@ -295,7 +313,7 @@ bool Decoder::properties(std::string_view entity, std::map<std::string, Value, s
     if (!in.bytes(entry) || !parse_entry(entry, name, bytes)) return malformed();
     WireValue wire;
     Value decoded;
-    if (!parse(bytes, wire) || !value(wire, decoded)) {
+    if (!parse(bytes, wire) || !charge(Budget::kProperty) || !value(wire, decoded)) {
       within(name);
       return false;
     }
@@ -322,6 +340,7 @@ bool Decoder::value(const WireValue& wire, Value& value) {
       value = Timestamp(std::chrono::microseconds(wire.integer));
       break;
     case ValueType::kKey: {
+      if (!charge(Budget::kKey)) return false;
       auto key = Key::from_bytes(wire.bytes);
       if (!key.ok()) return malformed();
       value = *std::move(key);
@@ -338,6 +357,7 @@ bool Decoder::value(const WireValue& wire, Value& value) {
       break;
     case ValueType::kEntity: {
       if (depth_ == kMaxDepth) return malformed();
+      if (!charge(Budget::kEntity)) return false;
       Entity::Properties inner;
       ++depth_;
       const bool good = properties(wire.bytes, inner);
@@ -354,7 +374,9 @@ bool Decoder::value(const WireValue& wire, Value& value) {
       Array elements;
       ArrayReader reader(*this, wire);
       bool good = true;
-      for (WireValue element; good && reader.next(element);) good = this->value(element, elements.emplace_back());
+      for (WireValue element; good && reader.next(element);) {
+        good = charge(Budget::element<Value>()) && this->value(element, elements.emplace_back());
+      }
       --depth_;
       if (!good || !reader.ok()) return false;
       value = std::move(elements);

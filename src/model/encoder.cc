@@ -2,29 +2,19 @@
 #include <cstring>
 #include <map>
 #include <utility>
-#include <vector>
 
 #include "base/error.h"
 #include "base/names.h"
 #include "base/strings.h"
 #include "model/compression.h"
 #include "model/entity_wire.h"
+#include "model/limits.h"
+#include "model/property_path.h"
 #include "model/wire.h"
 #include "ndb/detail/codec.h"
 #include "ndb/entity.h"
 
 namespace ndb::detail {
-namespace {
-
-// Limits of the Datastore API.
-constexpr std::size_t kMaxIndexedBytes = 1500;
-constexpr std::size_t kMaxUnindexedBytes = 1048487;
-constexpr std::size_t kMaxNameBytes = 1500;
-constexpr int kMaxEncodedDepth = 20;
-
-constexpr std::string_view kNullValue("\x58\0", 2);  // a Value that is null
-
-}  // namespace
 
 void Encoder::grow(std::size_t room) {
   const std::size_t used = size();
@@ -141,6 +131,7 @@ void Encoder::timestamp(Timestamp value, bool indexed) {
 void Encoder::key(const Key& value, bool indexed) {
   if (!value) return null(indexed);
   if (!value.is_complete()) fail(cat("holds ", value.to_string(), ", which has no id; put that entity first"));
+  charge(Budget::kKey);
   exclude(indexed);
   meaning();
   const std::size_t before = size();
@@ -166,6 +157,8 @@ void Encoder::text(std::string_view value) {
 
 // A blob of compressed bytes, with the meaning that says so.
 void Encoder::compressed(std::string_view value) {
+  charge(value.size());
+  if (!ok()) return;
   exclude(false);
   const std::size_t before = size();
   const std::string bytes = deflated(value);
@@ -226,7 +219,7 @@ void Encoder::check_size(std::string_view what, std::size_t size, bool indexed) 
 
 template <class WriteProperties>
 void Encoder::entity(bool indexed, const WriteProperties& write_properties) {
-  if (depth_ == kMaxEncodedDepth) return fail("is nested more than 20 entities deep");
+  if (depth_ == kMaxEntityDepth) return fail("is nested more than 20 entities deep");
   exclude(indexed);
   meaning();
   const std::size_t before = size();
@@ -251,16 +244,18 @@ void Encoder::structure(const Table& table, const void* object, bool indexed) {
   const auto write = [&] { properties(table, object, table.unknown_of(object)); };
   if (!is_local(storage_) || (layout_ == Layout::kOlder && !is_compressed(storage_))) return entity(indexed, write);
   // The bytes of an Entity, as a blob.
-  if (depth_ == kMaxEncodedDepth) return fail("is nested more than 20 entities deep");
+  if (depth_ == kMaxEntityDepth) return fail("is nested more than 20 entities deep");
   const bool compress = is_compressed(storage_);
   if (compress) {
     Encoder inner(layout_);
     inner.depth_ = depth_;
+    inner.budget_ = budget_;
     inner.write_entity(false, [&] { inner.properties(table, object, table.unknown_of(object)); });
     if (!inner.ok()) {
       path_ = inner.path_;
       return fail(inner.error_);
     }
+    budget_ = inner.budget_;
     return compressed(inner.bytes());
   }
   exclude(false);
@@ -293,6 +288,7 @@ void Encoder::value(const Value& value, bool outer_indexed) {
     case ValueType::kGeoPoint:
       return geo_point(value.as_geo_point(), indexed);
     case ValueType::kEntity: {
+      charge(Budget::kEntity);
       const Entity& inner = value.as_entity();
       return entity(indexed, [&] {
         properties(inner.properties(), true);
@@ -310,6 +306,7 @@ void Encoder::value(const Value& value, bool outer_indexed) {
     if (it->type() == ValueType::kArray) fail("is an array inside an array, which the Datastore does not allow");
     if (!ok()) return;
     const std::size_t element_before = size();
+    charge(Budget::element<Value>());
     this->value(*it, indexed);
     element(element_before);
   }
@@ -325,7 +322,7 @@ void Encoder::property(std::size_t size_before, std::string_view name) {
   close(size_before, kEntityProperty);
 }
 
-inline void Encoder::property(const Row& row, const void* object) {
+inline void Encoder::property(const PropertyRow& row, const void* object) {
   const std::size_t before = size();
   storage_ = layout_ == Layout::kPlain ? Storage::kPlain : row.storage;
   if (row.ops != nullptr) {
@@ -346,10 +343,11 @@ inline void Encoder::property(const Row& row, const void* object) {
 void Encoder::properties(const Table& table, const void* object, const Unknown* unknown) {
   bool class_kept = false;  // of a PolyModel that this program does not have
   if (unknown != nullptr && !unknown->fields().empty()) {
+    if (depth_ > 0) charge(Budget::kUnknown);
     raw(unknown->fields());
     class_kept = has_property(unknown->fields(), kClassProperty);
   }
-  const std::span<const Row> rows = table.rows();
+  const std::span<const PropertyRow> rows = table.rows();
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
     if (class_kept && row->compute != nullptr && row->name == kClassProperty) continue;
     property(*row, object);
@@ -360,133 +358,15 @@ void Encoder::properties(const Table& table, const void* object, const Unknown* 
 void Encoder::properties(const std::map<std::string, Value, std::less<>>& properties, bool indexed) {
   for (auto it = properties.rbegin(); it != properties.rend(); ++it) {
     const auto& [name, property_value] = *it;
-    if (name.empty() || name.size() > kMaxNameBytes || !is_utf8(name)) {
+    if (name.empty() || name.size() > kMaxPropertyNameBytes || !is_utf8(name)) {
       fail("has a name that is not of 1 to 1500 bytes of UTF-8");
     } else if (is_reserved(name)) {
       fail("has a name of the form __x__, which belongs to the Datastore");
     }
     const std::size_t before = size();
+    charge(Budget::kProperty);
     value(property_value, indexed);
     if (!ok()) return within(name);
-    property(before, name);
-  }
-}
-
-// ---- NDB's older layout: the fields of structs as properties with dotted names, of repeated ones as arrays.
-
-void Encoder::columns(const Row& row, const void* field, bool indexed) {
-  const StructOps& structs = *row.ops->structs;
-  std::vector<const void*> objects(structs.size(field));
-  for (std::size_t i = 0; i < objects.size(); ++i) objects[i] = structs.at(field, i);
-  if (std::find(objects.begin(), objects.end(), nullptr) != objects.end()) {
-    fail("holds a null among its structs, for which NDB's older layout has no place");
-    return within(row.name);
-  }
-  if (!objects.empty()) {
-    const std::size_t outer = prefix_.size();
-    prefix_.append(row.name).push_back('.');
-    columns(structs.table(), objects, structs.repeated, indexed);
-    prefix_.resize(outer);
-    if (!ok()) within(row.name);
-  } else if (!structs.repeated) {  // of no structs at all nothing is written
-    const std::size_t before = size();
-    null(indexed);
-    property(before, row.name);
-  }
-}
-
-void Encoder::columns(const Table& table, std::span<const void* const> objects, bool repeated, bool indexed) {
-  if (depth_ == kMaxEncodedDepth) return fail("is nested more than 20 structs deep");
-  ++depth_;
-  unknown_columns(table, objects, repeated);
-  const std::span<const Row> rows = table.rows();
-  for (auto row = rows.rbegin(); ok() && row != rows.rend(); ++row) column(*row, objects, repeated, indexed);
-  --depth_;
-}
-
-void Encoder::column(const Row& row, std::span<const void* const> objects, bool repeated, bool indexed) {
-  const bool in_index = indexed && row.indexed;
-  const auto refuse = [&](std::string why) {
-    fail(std::move(why));
-    within(row.name);
-  };
-  if (row.ops == nullptr && row.compute == nullptr) {
-    const auto expando = [&](const void* object) -> const Expando& {
-      return *static_cast<const Expando*>(field_of(row, object));
-    };
-    if (!repeated) return properties(expando(objects.front()), in_index);
-    for (const void* object : objects) {
-      if (!expando(object).empty()) {
-        return refuse("has dynamic properties in a repeated struct, for which NDB's older layout has no place");
-      }
-    }
-    return;
-  }
-  if (repeated && row.ops != nullptr && row.ops->repeated) {
-    return refuse("is repeated in a repeated struct, for which NDB's older layout has no place");
-  }
-  if (row.ops != nullptr && row.ops->structs != nullptr && !is_local(row.storage)) {
-    if (!repeated) return columns(row, field_of(row, objects.front()), in_index);
-    const StructOps& structs = *row.ops->structs;
-    std::vector<const void*> inner;
-    for (const void* object : objects) {
-      const void* field = field_of(row, object);
-      if (structs.size(field) == 0) {
-        return refuse("is null in a repeated struct, for which NDB's older layout has no place");
-      }
-      inner.push_back(structs.at(field, 0));
-    }
-    const std::size_t outer = prefix_.size();
-    prefix_.append(row.name).push_back('.');
-    columns(structs.table(), inner, true, in_index);
-    prefix_.resize(outer);
-    if (!ok()) within(row.name);
-    return;
-  }
-  const std::size_t before = size();
-  const auto encode = [&](const void* object) {
-    storage_ = row.storage;
-    row.ops != nullptr ? row.ops->encode(*this, field_of(row, object), in_index) : row.compute(*this, object, in_index);
-  };
-  if (repeated) {
-    for (std::size_t i = objects.size(); i-- > 0;) {
-      const std::size_t element_before = size();
-      encode(objects[i]);
-      element(element_before);
-    }
-    array(before);
-  } else {
-    encode(objects.front());
-  }
-  if (!ok()) return within(row.name);
-  property(before, row.name);
-}
-
-// What the structs hold that they do not know. Where one of repeated structs lacks what another has, it gets a null.
-void Encoder::unknown_columns(const Table& table, std::span<const void* const> objects, bool repeated) {
-  std::map<std::string_view, std::vector<std::string_view>> columns;
-  for (std::size_t i = 0; i < objects.size(); ++i) {
-    const Unknown* unknown = table.unknown_of(objects[i]);
-    if (unknown == nullptr) continue;
-    for_each_property(unknown->fields(), [&](std::string_view name, std::string_view value) {
-      std::vector<std::string_view>& column = columns[name];
-      column.resize(objects.size(), kNullValue);
-      column[i] = value;
-      return true;
-    });
-  }
-  for (const auto& [name, values] : columns) {
-    const std::size_t before = size();
-    if (repeated) {
-      for (auto value = values.rbegin(); value != values.rend(); ++value) {
-        const std::size_t element_before = size();
-        raw(*value);
-        element(element_before);
-      }
-      array(before);
-    } else {
-      raw(values.front());
-    }
     property(before, name);
   }
 }
@@ -499,6 +379,10 @@ void Encoder::entity_key(const Key& key) {
 
 void Encoder::fail(std::string message) {
   if (error_.empty()) error_ = std::move(message);
+}
+
+void Encoder::over_budget() {
+  fail(cat("makes the entity larger than ", Budget::kBytes >> 20, " MiB in memory, and so it could not be read"));
 }
 
 void Encoder::within(std::string_view name) { prepend_name(path_, name); }

@@ -102,7 +102,7 @@ std::string Handle::to_string() const {
     return out + "})";
   }
   const detail::Table& table = info.table();
-  for (const detail::Row& row : table.rows()) {
+  for (const detail::PropertyRow& row : table.rows()) {
     if (const auto value = properties->find(row.name); value != properties->end()) show(row.field, value->second);
   }
   for (const auto& [property, value] : *properties) {

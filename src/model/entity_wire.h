@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/strings.h"
 #include "model/wire.h"
 
 namespace ndb::detail {
@@ -56,10 +55,5 @@ constexpr std::string_view kClassProperty = "class";
 
 // One property as a field of an Entity.
 std::string property_field(std::string_view name, std::string_view value);
-
-// Of errors: the path to a property is put together while the nested entities are left, from the inside out.
-inline void prepend_name(std::string& path, std::string_view name) {
-  path = path.empty() ? std::string(name) : cat(name, ".", path);
-}
 
 }  // namespace ndb::detail

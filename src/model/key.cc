@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "model/default_partition.h"
+#include "model/limits.h"
 #include "model/wire.h"
 
 namespace ndb {
@@ -27,21 +28,16 @@ using detail::kVarint;
 using detail::wire_tag;
 using detail::WireReader;
 
-// Limits of the Datastore API.
-constexpr std::size_t kMaxElements = 100;
-constexpr std::size_t kMaxPartBytes = 1500;
-constexpr std::size_t kMaxPartitionBytes = 100;
-constexpr std::size_t kMaxKeyBytes = 6 * 1024;
-
 struct PartitionView {
   std::string_view project, database, namespace_;
 };
 using Path = absl::InlinedVector<Key::Element, 2>;
 
 absl::Status check_part(std::string_view what, std::string_view part) {
-  if (part.empty()) return bad_key(cat("the ", what, " of a key is empty; it needs 1 to 1500 bytes"));
-  if (part.size() > kMaxPartBytes) {
-    return bad_key(cat("the ", what, " ", quoted(part), " of a key has ", part.size(), " bytes; 1500 are allowed"));
+  if (part.empty()) return bad_key(cat("the ", what, " of a key is empty; it needs 1 to ", kMaxKeyPartBytes, " bytes"));
+  if (part.size() > kMaxKeyPartBytes) {
+    return bad_key(cat("the ", what, " ", quoted(part), " of a key has ", part.size(), " bytes; ", kMaxKeyPartBytes,
+                       " are allowed"));
   }
   if (!detail::is_utf8(part)) return bad_key(cat("the ", what, " ", quoted(part), " of a key is not UTF-8"));
   return absl::OkStatus();
@@ -66,8 +62,9 @@ absl::Status check_partition(const PartitionView& where) {
   const std::pair<std::string_view, std::string_view> parts[] = {
       {"project", where.project}, {"database", where.database}, {"namespace", where.namespace_}};
   for (const auto& [what, part] : parts) {
-    if (part.size() > kMaxPartitionBytes) {
-      return bad_key(cat("the ", what, " ", quoted(part), " of a key has more than 100 bytes"));
+    if (part.size() > kMaxPartitionPartBytes) {
+      return bad_key(
+          cat("the ", what, " ", quoted(part), " of a key has more than ", kMaxPartitionPartBytes, " bytes"));
     }
     if (!detail::is_utf8(part)) return bad_key(cat("the ", what, " ", quoted(part), " of a key is not UTF-8"));
   }
@@ -82,9 +79,9 @@ absl::Status check_partition(const PartitionView& where) {
 absl::Status check(const PartitionView& where, std::span<const Key::Element> path) {
   NDB_RETURN_IF_ERROR(check_partition(where));
   if (path.empty()) return bad_key("a key has no path; it needs at least one kind");
-  if (path.size() > kMaxElements) {
-    return bad_key(
-        cat("a key of kind ", quoted(path.back().kind), " has a path of ", path.size(), " elements; 100 are allowed"));
+  if (path.size() > kMaxKeyElements) {
+    return bad_key(cat("a key of kind ", quoted(path.back().kind), " has a path of ", path.size(), " elements; ",
+                       kMaxKeyElements, " are allowed"));
   }
   for (const Key::Element& element : path) {
     NDB_RETURN_IF_ERROR(check_element(element));
@@ -372,7 +369,9 @@ std::string Key::urlsafe() const {
     append_varint(groups, wire_tag(1, kEndGroup));
   }
   std::string reference;
-  append_bytes(reference, 13, project());
+  // A project with a '~' would be read as the one behind it; see from_urlsafe().
+  const bool has_tilde = project().find('~') != std::string_view::npos;
+  append_bytes(reference, 13, has_tilde ? cat('~', project()) : std::string(project()));
   append_bytes(reference, 14, groups);
   if (!namespace_().empty()) append_bytes(reference, 20, namespace_());
   if (!database().empty()) append_bytes(reference, 23, database());

@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "model/entity_wire.h"
+#include "model/limits.h"
 #include "model/wire.h"
 #include "ndb/detail/codec.h"
 #include "ndb/detail/model_info.h"
@@ -17,8 +18,6 @@
 namespace ndb {
 namespace detail {
 namespace {
-
-constexpr std::size_t kMaxEntityBytes = 1048572;  // Datastore API
 
 std::string_view kind_shown(const ModelInfo& info, const Key& key) { return info.any_kind ? key.kind() : info.kind; }
 

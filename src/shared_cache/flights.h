@@ -16,7 +16,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "base/mutex.h"
-#include "memcache/gateway.h"
+#include "memcache/tags.h"
 
 namespace ndb::shared_cache {
 

@@ -13,7 +13,7 @@
 #include "absl/functional/function_ref.h"
 #include "base/clock.h"
 #include "base/striped.h"
-#include "memcache/gateway.h"
+#include "memcache/tags.h"
 #include "ndb/shared_cache.h"
 #include "shared_cache/flights.h"
 #include "shared_cache/store.h"

@@ -61,7 +61,7 @@ std::vector<Key> qualified_keys(const CacheCommand& command) {
   return keys;
 }
 
-int show(Gateway& gateway, const CacheCommand& command) {
+int show(memcache::Admin& gateway, const CacheCommand& command) {
   const std::vector<Key> keys = qualified_keys(command);
   const std::vector<memcache::Inspection> records = gateway.inspect(keys);
   int code = 0;
@@ -74,7 +74,7 @@ int show(Gateway& gateway, const CacheCommand& command) {
   return code;
 }
 
-int stats(Gateway& gateway) {
+int stats(memcache::Admin& gateway) {
   int code = 0;
   for (const memcache::ServerStats& server : gateway.server_stats()) {
     std::cout << in_words(server);
@@ -88,7 +88,7 @@ int stats(Gateway& gateway) {
 // Invalidates and counts.
 class Flush {
  public:
-  explicit Flush(Gateway& gateway) : gateway_(&gateway) {}
+  explicit Flush(memcache::Coherence& gateway) : gateway_(&gateway) {}
 
   void add(std::span<const Key> keys) {
     if (gateway_->invalidate(keys).ok()) {
@@ -112,18 +112,18 @@ class Flush {
   }
 
  private:
-  Gateway* gateway_;
+  memcache::Coherence* gateway_;
   std::size_t done_ = 0, failed_ = 0;
   absl::Status error_;  // the first
 };
 
-int flush_keys(Gateway& gateway, const CacheCommand& command) {
+int flush_keys(memcache::Coherence& gateway, const CacheCommand& command) {
   Flush flush(gateway);
   flush.add(qualified_keys(command));
   return flush.report();
 }
 
-int flush_kind(Gateway& gateway, const CacheCommand& command) {
+int flush_kind(memcache::Coherence& gateway, const CacheCommand& command) {
   ClientOptions options = command.options;
   options.memcached_hosts.emplace();  // the gateway is there already
   const Client client(std::move(options));
@@ -137,7 +137,7 @@ int flush_kind(Gateway& gateway, const CacheCommand& command) {
   return flush.report();
 }
 
-int flush_all(Gateway& gateway) {
+int flush_all(memcache::Admin& gateway) {
   std::size_t emptied = 0;
   const std::vector<absl::Status> servers = gateway.flush_all();
   for (const absl::Status& status : servers) {

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/clock.h"
-#include "memcache/gateway.h"
+#include "memcache/admin.h"
 #include "ndb/key.h"
 
 namespace ndb::tools {

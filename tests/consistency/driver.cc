@@ -24,8 +24,8 @@
 #include "consistency/weather.h"
 #include "consistency/worker.h"
 #include "context/client_core.h"
-#include "memcache/cluster.h"
-#include "memcache/record.h"
+#include "memcache/protocol/record.h"
+#include "memcache/transport/cluster.h"
 #include "ndb/local_datastore.h"
 #include "support/memcached_server.h"
 
@@ -194,8 +194,8 @@ class Run {
     Final last{.key = index_of(key)};
     const memcache::ReadRequest request{.key = key, .lease = false};
     const memcache::ReadResult result = client.core()->gateway->read({&request, 1}).front();
-    last.served_absent = result.outcome == memcache::Outcome::kAbsent;
-    last.served = last.served_absent || result.outcome == memcache::Outcome::kHit;
+    last.served_absent = result.outcome == memcache::ReadOutcome::kAbsent;
+    last.served = last.served_absent || result.outcome == memcache::ReadOutcome::kHit;
     last.served_version = last.served_absent ? 0 : result.version;
 
     std::promise<wire::LookupResponse> promise;

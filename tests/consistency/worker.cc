@@ -190,8 +190,8 @@ class Actor {
   }
   Item item(KeyIndex index, WriteId id, std::int64_t count = 0) {
     const std::size_t size = percent(2) ? 5000 : below(100);  // records are compressed above 4096 bytes
-    return Item::make({.write = static_cast<std::int64_t>(id), .count = count, .padding = std::string(size, 'x')},
-                      key(index));
+    return Item::make(key(index),
+                      {.write = static_cast<std::int64_t>(id), .count = count, .padding = std::string(size, 'x')});
   }
 
   void put(const std::vector<KeyIndex>& indexes) {

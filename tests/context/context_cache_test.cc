@@ -25,7 +25,7 @@ TEST_F(ContextTest, TheCacheFollowsThePolicyOfTheMoment) {
     key.get<Account>();
     EXPECT_EQ(context.counts().cache_hits, before);
     // A put past the cache leaves nothing older than itself behind.
-    Account::make({.name = "new"}, key).put();
+    Account::make(key, {.name = "new"}).put();
     context.set_cache_policy(true);
     EXPECT_EQ(key.get<Account>()->name, "new");
   });

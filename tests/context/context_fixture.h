@@ -35,7 +35,7 @@ class ContextTest : public Tiers {
   void store(const std::vector<ndb::Key>& keys) {
     in_new_context(client_, [&] {
       std::vector<Account> accounts;
-      for (const ndb::Key& key : keys) accounts.push_back(Account::make({.name = std::string(*key.string_id())}, key));
+      for (const ndb::Key& key : keys) accounts.push_back(Account::make(key, {.name = std::string(*key.string_id())}));
       ndb::put_multi(accounts);
     });
   }

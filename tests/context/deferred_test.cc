@@ -95,7 +95,7 @@ TEST_F(Deferred, EveryKeyIsGotAsLongAsSomeAreAnswered) {
     std::vector<ndb::Key> keys;
     for (int i = 1; i <= 20; ++i) {
       keys.push_back(ndb::key<Item>(i));
-      Item::make({.n = i}, keys.back()).put();
+      Item::make(keys.back(), {.n = i}).put();
     }
     ndb::get_context().clear_cache();
     const auto began = clock_.monotonic();

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "memcache/record.h"
+#include "memcache/protocol/record.h"
 #include "support/fake_clock.h"
 #include "support/tiers.h"
 

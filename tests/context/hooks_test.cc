@@ -98,7 +98,7 @@ TEST_F(ContextTest, APostHookThatThrowsIsLogged) {
   ndb::set_log_sink([&](ndb::Severity, std::string_view message) { logged.emplace_back(message); });
   in_new_context(client_, [&] {
     const std::vector<ndb::Key> two{ndb::key<Grumbler>("a"), ndb::key<Grumbler>("b")};
-    std::vector<Grumbler> grumblers{Grumbler::make({.n = 1}, two[0]), Grumbler::make({.n = 2}, two[1])};
+    std::vector<Grumbler> grumblers{Grumbler::make(two[0], {.n = 1}), Grumbler::make(two[1], {.n = 2})};
     ndb::put_multi(grumblers);
     ndb::get_context().clear_cache();
     EXPECT_EQ(ndb::get_multi<Grumbler>(two)[1]->n, 2);

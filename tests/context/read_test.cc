@@ -204,7 +204,7 @@ TEST_F(ContextTest, KeysMadeOutsideOfAContextWork) {
   const ndb::Key outside("Account", ndb::id("out"));
   EXPECT_EQ(outside.project(), "");
   in_new_context(client_, [&] {
-    Account stored = Account::make({.name = "out"}, outside);
+    Account stored = Account::make(outside, {.name = "out"});
     EXPECT_EQ(stored.put().project(), client_.project());
     EXPECT_EQ(outside.get<Account>().key(), Account::get_by_id("out").key());
     EXPECT_EQ(ndb::get_context().counts().lookups, 0);

@@ -15,7 +15,7 @@ TEST_F(ContextTest, EntitiesWithoutDatastore) {
   const ndb::Key key = ndb::key<Account>("m");
   in_new_context(client_, [&] {
     ndb::get_context().set_datastore_policy(false);
-    Account::make({.name = "m"}, key).put();
+    Account::make(key, {.name = "m"}).put();
     EXPECT_EQ(key.get<Account>()->name, "m");
     EXPECT_THROW(Account::make({}).put(), ndb::BadKeyError);  // nothing can complete the key
   });

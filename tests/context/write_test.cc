@@ -26,7 +26,7 @@ class Uncached : public ndb::Model<Uncached> {  // not in memcache, by contract 
 TEST_F(ContextTest, PutsAreCutIntoCommitsByTheirLimits) {
   const ndb::TierCounts counts = in_new_context(client_, [&] {
     std::vector<Account> accounts;
-    for (const ndb::Key& key : keys(501)) accounts.push_back(Account::make({}, key));
+    for (const ndb::Key& key : keys(501)) accounts.push_back(Account::make(key, {}));
     EXPECT_EQ(ndb::put_multi(accounts).size(), 501u);
   });
   EXPECT_EQ(counts.commits, 2);
@@ -62,7 +62,7 @@ TEST_F(ContextTest, AWriteTakesTheEntityOutOfMemcache) {
   const std::vector<ndb::Options> ways = {{}, {.use_memcache = false}, {.use_cache = false}};  // writes always protect
   for (std::size_t i = 0; i < ways.size(); ++i) {
     const std::string name = "ada " + std::to_string(i);
-    in_new_context(client_, [&] { Account::make({.name = name}, key).put(ways[i]); });
+    in_new_context(client_, [&] { Account::make(key, {.name = name}).put(ways[i]); });
     EXPECT_EQ(read(), name + " from the Datastore");
     EXPECT_EQ(read(), name + " from memcache");
   }
@@ -82,7 +82,7 @@ TEST_F(ContextTest, AnotherThreadSeesAWriteAtOnce) {
   EXPECT_EQ(read_elsewhere(), 0);
   in_new_context(client_, [&] {
     for (std::int64_t age = 1; age <= 20; ++age) {
-      Account::make({.name = "shared", .age = age}, key).put();
+      Account::make(key, {.name = "shared", .age = age}).put();
       EXPECT_EQ(read_elsewhere(), age);
     }
   });

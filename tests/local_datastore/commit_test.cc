@@ -284,11 +284,11 @@ TEST_F(CommitTest, ComposedEntitiesKeepTheLimits) {
   const char* const too_long = "The value of property \"p\" is longer than 1500 bytes.";
   const char* const too_many = "The entity has more than 20000 indexed values.";
   const std::vector<Case> cases = {
-      {"20 levels", {}, {}, nullptr, levels(20), {integer(1)}, nullptr},
-      {"21 levels", {}, {}, nullptr, levels(21), {integer(1)}, too_deep},
+      {"20 levels", {}, {}, nullptr, levels(21), {integer(1)}, nullptr},
+      {"21 levels", {}, {}, nullptr, levels(22), {integer(1)}, too_deep},
       {"34 levels", {}, {}, nullptr, levels(34), {integer(1)}, too_deep},
       {"a million levels", {}, {}, nullptr, levels(1'000'000), {integer(1)}, too_deep},
-      {"levels of the operand", {}, {}, nullptr, levels(20), {nested({{"x", integer(1)}})}, too_deep},
+      {"levels of the operand", {}, {}, nullptr, levels(21), {nested({{"x", integer(1)}})}, too_deep},
       {"appended text", {}, {}, nullptr, "p", {long_text}, too_long},
       {"appended unindexed text", {}, {}, nullptr, "p", {unindexed(long_text)}, nullptr},
       {"append to an excluded text", {{"p", unindexed(text("x"))}}, {}, "q", "p", {long_text}, nullptr},

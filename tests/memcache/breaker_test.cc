@@ -1,4 +1,4 @@
-#include "memcache/breaker.h"
+#include "memcache/transport/breaker.h"
 
 #include <gtest/gtest.h>
 

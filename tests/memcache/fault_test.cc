@@ -3,8 +3,8 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "gateway_fixture.h"
-#include "memcache/breaker.h"
-#include "memcache/transitions.h"
+#include "memcache/protocol/transitions.h"
+#include "memcache/transport/breaker.h"
 #include "support/scripted_memcached.h"
 
 namespace ndb::memcache {
@@ -40,7 +40,7 @@ TEST_F(FaultTest, ADeadServerIsBypassedAndKeepsWritersOut) {
   const auto gateway = make_gateway();
   EXPECT_THAT(logged(), ElementsAre(HasSubstr("does not answer")));
   const Key key = make_key("ada");
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(read(*gateway, key).outcome, Outcome::kBypass);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kBypass);
   EXPECT_EQ(gateway->stats().errors, static_cast<std::uint64_t>(Breaker::kFailures));  // then nobody tried
   const absl::Status status = lock(*gateway, key).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
@@ -54,9 +54,9 @@ TEST_F(FaultTest, ADeadServerIsBypassedAndKeepsWritersOut) {
   EXPECT_EQ(gateway->stats().errors, static_cast<std::uint64_t>(Breaker::kFailures));
 
   server_.restart();
-  EXPECT_EQ(read(*gateway, key).outcome, Outcome::kBypass);
+  EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kBypass);
   clock_.advance(Breaker::kInterval);
-  EXPECT_EQ(read(*gateway, key).outcome, Outcome::kMiss);
+  EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kMiss);
   EXPECT_TRUE(lock(*gateway, key).ok());
 }
 
@@ -64,10 +64,10 @@ TEST_F(FaultTest, ARestartCostsOneReadAndNoWrite) {
   const auto gateway = make_gateway();
   const Key key = make_key("ada");
   cache(*gateway, key, 1, "v1");
-  ASSERT_EQ(read(*gateway, key).outcome, Outcome::kHit);
+  ASSERT_EQ(read(*gateway, key).outcome, ReadOutcome::kHit);
   server_.restart();
-  EXPECT_EQ(read(*gateway, key).outcome, Outcome::kBypass);
-  EXPECT_EQ(read(*gateway, key).outcome, Outcome::kMiss);
+  EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kBypass);
+  EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kMiss);
   server_.restart();
   EXPECT_TRUE(lock(*gateway, key).ok());
   EXPECT_EQ(record(key), "LOCK 0 held by 1");
@@ -79,7 +79,7 @@ TEST_F(FaultTest, AStoppedServerCostsAFewTimeouts) {
   const auto gateway = make_gateway(impatient);
   const Key key = make_key("ada");
   server_.pause();
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(read(*gateway, key).outcome, Outcome::kBypass);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kBypass);
   EXPECT_EQ(gateway->stats().errors, static_cast<std::uint64_t>(Breaker::kFailures));
   EXPECT_EQ(lock(*gateway, key).status().code(), absl::StatusCode::kUnavailable);
   server_.resume();
@@ -90,7 +90,7 @@ TEST_F(FaultTest, ARepairThatCanMakeNoDifferenceAnyMoreIsGivenUp) {
   const Key key = make_key("ada");
   const LockPtr held = *lock(*gateway, key);
   server_.kill();
-  unlock(*gateway, key, held, Commit::kApplied, 7);
+  unlock(*gateway, key, held, CommitOutcome::kApplied, 7);
   EXPECT_EQ(gateway->stats().repairs_given_up, 0u);
   while (gateway->stats().repairs_given_up == 0) clock_.advance(kUnknownHold);
   EXPECT_EQ(gateway->stats().repairs_waiting, 0u);
@@ -110,11 +110,11 @@ TEST_F(FaultTest, ProgramsThatNameOtherServersAreFoundOut) {
   EXPECT_EQ(warned->stats().ring_mismatches, 1u);
   EXPECT_THAT(logged().back(), AllOf(HasSubstr(second.address()), HasSubstr("another list of servers")));
   const Key key = make_key("ada");
-  EXPECT_EQ(read(*warned, key).outcome, Outcome::kMiss);
+  EXPECT_EQ(read(*warned, key).outcome, ReadOutcome::kMiss);
 
   one.ring_check = RingCheck::kEnforce;
   const auto fenced = make_gateway(one);
-  EXPECT_EQ(read(*fenced, key).outcome, Outcome::kBypass);
+  EXPECT_EQ(read(*fenced, key).outcome, ReadOutcome::kBypass);
   EXPECT_EQ(lock(*fenced, key).status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(fenced->invalidate({&key, 1}).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(fenced->put_cached(key, "x", seconds(0)).code(), absl::StatusCode::kFailedPrecondition);
@@ -122,9 +122,9 @@ TEST_F(FaultTest, ProgramsThatNameOtherServersAreFoundOut) {
 
   // Once the others' list is forgotten this client's is the list.
   EXPECT_EQ(server_.command("delete ndbr:ring"), "DELETED\r\n");
-  EXPECT_EQ(read(*fenced, key).outcome, Outcome::kBypass);
+  EXPECT_EQ(read(*fenced, key).outcome, ReadOutcome::kBypass);
   clock_.advance(seconds(1));
-  EXPECT_EQ(read(*fenced, key).outcome, Outcome::kMiss);
+  EXPECT_EQ(read(*fenced, key).outcome, ReadOutcome::kMiss);
   EXPECT_EQ(first->stats().ring_mismatches, 0u);
   clock_.advance(std::chrono::minutes(5));
   read(*first, key);
@@ -156,7 +156,7 @@ TEST_F(FaultTest, OneDeadServerOfTwoConcernsItsKeysOnly) {
   for (int round = 0; round < 5; ++round) {
     const auto results = gateway->read(requests);
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      EXPECT_EQ(results[i].outcome, homes[i] ? Outcome::kHit : Outcome::kBypass) << i;
+      EXPECT_EQ(results[i].outcome, homes[i] ? ReadOutcome::kHit : ReadOutcome::kBypass) << i;
     }
   }
   const auto locks = lock(*gateway, keys, seconds(60));
@@ -182,7 +182,7 @@ TEST_F(FaultTest, WhatIsNoRecordIsNeitherServedNorFilled) {
     plant(key, cases[i].flags, cases[i].body);
     const std::uint64_t corrupt = gateway->stats().corrupt;
     const ReadResult result = read(*gateway, key);
-    EXPECT_EQ(result.outcome, Outcome::kBypass);
+    EXPECT_EQ(result.outcome, ReadOutcome::kBypass);
     EXPECT_EQ(result.lease, nullptr);
     EXPECT_EQ(gateway->stats().corrupt - corrupt, cases[i].corrupt);
     EXPECT_EQ(gateway->put_cached(key, "x", seconds(0)).code(), absl::StatusCode::kUnavailable);
@@ -190,7 +190,7 @@ TEST_F(FaultTest, WhatIsNoRecordIsNeitherServedNorFilled) {
     const auto held = lock(*gateway, key);
     ASSERT_TRUE(held.ok());
     EXPECT_EQ(record(key), "LOCK 0 held by 1 contended");
-    unlock(*gateway, key, *held, Commit::kApplied, 7, "v7");
+    unlock(*gateway, key, *held, CommitOutcome::kApplied, 7, "v7");
     EXPECT_EQ(record(key), "LOCK 7 held by 0 contended");
   }
 }
@@ -210,7 +210,7 @@ TEST_F(FaultTest, AServerWithoutCasNeverFills) {
   const auto gateway = make_gateway(config({server.address()}));
   const Key key = make_key("ada");
   const ReadResult miss = read(*gateway, key);
-  EXPECT_EQ(miss.outcome, Outcome::kMiss);
+  EXPECT_EQ(miss.outcome, ReadOutcome::kMiss);
   EXPECT_EQ(miss.lease, nullptr);
   EXPECT_EQ(record(server, key), "EMPTY 0");
 }
@@ -230,7 +230,7 @@ TEST_F(FaultTest, NonsenseIsAFailureNotAnAbsence) {
     impatient.io_timeout = milliseconds(50);
     const auto gateway = make_gateway(impatient);
     const Key key = make_key("ada");
-    EXPECT_EQ(read(*gateway, key).outcome, Outcome::kBypass);
+    EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kBypass);
     EXPECT_EQ(lock(*gateway, key).status().code(), absl::StatusCode::kUnavailable);
     EXPECT_EQ(gateway->invalidate({&key, 1}).code(), absl::StatusCode::kUnavailable);
   }

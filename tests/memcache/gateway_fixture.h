@@ -14,7 +14,7 @@
 
 #include "base/strings.h"
 #include "memcache/gateway.h"
-#include "memcache/record.h"
+#include "memcache/protocol/record.h"
 #include "support/fake_clock.h"
 #include "support/memcached_server.h"
 
@@ -77,8 +77,8 @@ class GatewaySteps : public ::testing::Test {
                                       std::chrono::seconds hold = std::chrono::seconds(60)) {
     return std::move(lock(gateway, std::span(&key, 1), hold)[0]);
   }
-  static void unlock(Gateway& gateway, const Key& key, const LockPtr& held, Commit outcome, std::uint64_t version = 0,
-                     std::optional<std::string_view> payload = {}) {
+  static void unlock(Gateway& gateway, const Key& key, const LockPtr& held, CommitOutcome outcome,
+                     std::uint64_t version = 0, std::optional<std::string_view> payload = {}) {
     const Unlock unlock{.lock = held, .key = key, .outcome = outcome, .version = version, .payload = payload};
     gateway.unlock({&unlock, 1});
   }
@@ -105,7 +105,7 @@ class GatewayTest : public GatewaySteps {
     const std::size_t flags = answer.find(' ', 6) + 1;
     const std::string_view body = std::string_view(answer).substr(line + 2, answer.size() - line - 2 - 7);
     Record record;
-    EXPECT_EQ(parse(static_cast<std::uint32_t>(std::stoul(answer.substr(flags))), body, key.bytes(), record),
+    EXPECT_EQ(parse_whole(static_cast<std::uint32_t>(std::stoul(answer.substr(flags))), body, key.bytes(), record),
               Parsed::kRecord);
     return record;
   }

@@ -3,7 +3,7 @@
 #include <thread>
 
 #include "gateway_fixture.h"
-#include "memcache/transitions.h"
+#include "memcache/protocol/transitions.h"
 
 namespace ndb::memcache {
 namespace {
@@ -16,7 +16,7 @@ TEST_F(GatewayTest, AMissIsLeasedFilledAndServed) {
   const auto gateway = make_gateway();
   const Key key = make_key("ada");
   const ReadResult miss = read(*gateway, key);
-  EXPECT_EQ(miss.outcome, Outcome::kMiss);
+  EXPECT_EQ(miss.outcome, ReadOutcome::kMiss);
   ASSERT_NE(miss.lease, nullptr);
   EXPECT_EQ(record(key), "EMPTY 0");
 
@@ -24,7 +24,7 @@ TEST_F(GatewayTest, AMissIsLeasedFilledAndServed) {
   const Fill fill{.lease = miss.lease, .version = 7, .read_time = read_time, .payload = "entity"};
   gateway->fill({&fill, 1});
   const ReadResult hit = read(*gateway, key);
-  EXPECT_EQ(hit.outcome, Outcome::kHit);
+  EXPECT_EQ(hit.outcome, ReadOutcome::kHit);
   EXPECT_EQ(hit.payload, "entity");
   EXPECT_EQ(hit.version, 7u);
   EXPECT_EQ(hit.read_time, read_time);
@@ -36,12 +36,12 @@ TEST_F(GatewayTest, AbsenceIsCachedForAWhile) {
   const auto gateway = make_gateway();
   const Key key = make_key("nobody");
   fill(*gateway, read(*gateway, key).lease, 7, std::nullopt, std::chrono::hours(1));
-  EXPECT_EQ(read(*gateway, key).outcome, Outcome::kAbsent);
+  EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kAbsent);
   EXPECT_EQ(read(*gateway, key).version, 7u);
   clock_.advance(seconds(599));
-  EXPECT_EQ(read(*gateway, key).outcome, Outcome::kAbsent);
+  EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kAbsent);
   clock_.advance(seconds(2));
-  EXPECT_EQ(read(*gateway, key).outcome, Outcome::kMiss);
+  EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kMiss);
 }
 
 TEST_F(GatewayTest, TimeoutsAreKeptByReadersAndOutliveNothingInMemcached) {
@@ -50,10 +50,10 @@ TEST_F(GatewayTest, TimeoutsAreKeptByReadersAndOutliveNothingInMemcached) {
   fill(*gateway, read(*gateway, key).lease, 7, "entity", seconds(30));
   EXPECT_GT(ttl(key), 400);
   clock_.advance(seconds(29));
-  EXPECT_EQ(read(*gateway, key).outcome, Outcome::kHit);
+  EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kHit);
   clock_.advance(seconds(2));
   const ReadResult expired = read(*gateway, key);
-  EXPECT_EQ(expired.outcome, Outcome::kMiss);
+  EXPECT_EQ(expired.outcome, ReadOutcome::kMiss);
   ASSERT_NE(expired.lease, nullptr);
   EXPECT_EQ(record(key), "EMPTY 7");
   EXPECT_GT(ttl(key), 400);
@@ -68,9 +68,9 @@ TEST_F(GatewayTest, ARecordBelowTheFloorIsTakenDown) {
   const auto gateway = make_gateway();
   const Key key = make_key("ada");
   cache(*gateway, key, 7, "entity");
-  EXPECT_EQ(read(*gateway, key, 7).outcome, Outcome::kHit);
+  EXPECT_EQ(read(*gateway, key, 7).outcome, ReadOutcome::kHit);
   const ReadResult stale = read(*gateway, key, 8);
-  EXPECT_EQ(stale.outcome, Outcome::kMiss);
+  EXPECT_EQ(stale.outcome, ReadOutcome::kMiss);
   EXPECT_EQ(gateway->stats().stale, 1u);
   EXPECT_EQ(record(key), "EMPTY 8");
   fill(*gateway, stale.lease, 7, "older");
@@ -83,7 +83,7 @@ TEST_F(GatewayTest, ReadersWithoutALeaseChangeNothing) {
   const auto gateway = make_gateway();
   const ReadRequest request{.key = make_key("ada"), .lease = false};
   const ReadResult result = std::move(gateway->read({&request, 1})[0]);
-  EXPECT_EQ(result.outcome, Outcome::kMiss);
+  EXPECT_EQ(result.outcome, ReadOutcome::kMiss);
   EXPECT_EQ(result.lease, nullptr);
   EXPECT_EQ(record(request.key), "absent");
   EXPECT_EQ(gateway->stats().round_trips, 1u);
@@ -101,7 +101,7 @@ TEST_F(GatewayTest, CompressionAndSizeLimits) {
   for (std::uint64_t i = 0, x = 1; i < 10'000; ++i) append_le(noise, x = x * 6364136223846793005 + 1442695040888963407);
   cache(*gateway, huge, 7, noise);
   EXPECT_EQ(record(huge), "EMPTY 0");
-  unlock(*gateway, huge, *lock(*gateway, huge), Commit::kApplied, 8, noise);
+  unlock(*gateway, huge, *lock(*gateway, huge), CommitOutcome::kApplied, 8, noise);
   EXPECT_EQ(record(huge), "EMPTY 8");
   EXPECT_EQ(gateway->put_cached(huge, noise, seconds(0)).code(), absl::StatusCode::kInvalidArgument);
 }
@@ -145,7 +145,8 @@ TEST_F(GatewayTest, WritesFromEveryState) {
   };
   int number = 0;
   for (const Case& c : cases) {
-    const auto write = [&](Commit outcome, std::optional<std::string_view> payload, const std::string& expected) {
+    const auto write = [&](CommitOutcome outcome, std::optional<std::string_view> payload,
+                           const std::string& expected) {
       const Key key = make_key(cat("write", number++));
       SCOPED_TRACE(cat("case ", &c - cases.data(), ", expected ", expected));
       if (c.before) plant(key, *c.before);
@@ -153,22 +154,22 @@ TEST_F(GatewayTest, WritesFromEveryState) {
       const auto held = lock(*gateway, key);
       ASSERT_TRUE(held.ok());
       EXPECT_EQ(record(key), c.locked);
-      EXPECT_EQ(read(*gateway, key).outcome, Outcome::kBypass);
-      unlock(*gateway, key, *held, outcome, outcome == Commit::kApplied ? 7 : 0, payload);
+      EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kBypass);
+      unlock(*gateway, key, *held, outcome, outcome == CommitOutcome::kApplied ? 7 : 0, payload);
       EXPECT_EQ(record(key), expected);
       EXPECT_EQ(gateway->stats().round_trips - before - 1, c.round_trips);  // one for the read in between
     };
-    write(Commit::kApplied, std::nullopt, c.applied);
-    write(Commit::kApplied, "new", c.through);
-    write(Commit::kFailed, std::nullopt, c.failed);
-    write(Commit::kUnknown, std::nullopt, c.unknown);
+    write(CommitOutcome::kApplied, std::nullopt, c.applied);
+    write(CommitOutcome::kApplied, "new", c.through);
+    write(CommitOutcome::kFailed, std::nullopt, c.failed);
+    write(CommitOutcome::kUnknown, std::nullopt, c.unknown);
   }
 }
 
 TEST_F(GatewayTest, AnUnknownOutcomeKeepsTheLockLonger) {
   const auto gateway = make_gateway();
   const Key key = make_key("ada");
-  unlock(*gateway, key, *lock(*gateway, key), Commit::kUnknown);
+  unlock(*gateway, key, *lock(*gateway, key), CommitOutcome::kUnknown);
   const auto kept = fetch(server_, key);
   ASSERT_TRUE(kept && kept->holders.size() == 1);
   EXPECT_GE(kept->holders[0].deadline, unix_seconds(clock_.now()) + 330);
@@ -176,13 +177,13 @@ TEST_F(GatewayTest, AnUnknownOutcomeKeepsTheLockLonger) {
   EXPECT_LE(ttl(key), 390);
   // So does a success of which no version is known.
   const Key other = make_key("bob");
-  unlock(*gateway, other, *lock(*gateway, other), Commit::kApplied, 0);
+  unlock(*gateway, other, *lock(*gateway, other), CommitOutcome::kApplied, 0);
   EXPECT_EQ(record(other), "LOCK 0 held by 1");
   // A lock that was lost is taken again.
   const Key lost = make_key("lost");
   const auto held = lock(*gateway, lost);
   server_.command("flush_all");
-  unlock(*gateway, lost, *held, Commit::kUnknown);
+  unlock(*gateway, lost, *held, CommitOutcome::kUnknown);
   EXPECT_EQ(record(lost), "LOCK 0 held by 1");
 }
 
@@ -190,10 +191,10 @@ TEST_F(GatewayTest, AWriteWithoutALockStillTakesDownWhatIsOlder) {
   const auto gateway = make_gateway();
   const Key key = make_key("ada"), absent = make_key("bob");
   fill(*gateway, read(*gateway, key).lease, 5, std::nullopt);
-  unlock(*gateway, key, nullptr, Commit::kApplied, 7);
+  unlock(*gateway, key, nullptr, CommitOutcome::kApplied, 7);
   EXPECT_EQ(record(key), "EMPTY 7");
-  unlock(*gateway, absent, nullptr, Commit::kApplied, 7);
-  unlock(*gateway, absent, nullptr, Commit::kUnknown);
+  unlock(*gateway, absent, nullptr, CommitOutcome::kApplied, 7);
+  unlock(*gateway, absent, nullptr, CommitOutcome::kUnknown);
   EXPECT_EQ(record(absent), "absent");
 }
 
@@ -233,7 +234,7 @@ TEST_F(GatewayTest, InvalidateTakesDownEverythingServed) {
   EXPECT_EQ(record(keys[5]), "LOCK 0 held by 1 contended");
   fill(*gateway, lease, 5, "read before");
   EXPECT_EQ(record(keys[3]), "EMPTY 0");
-  unlock(*gateway, keys[5], *held, Commit::kApplied, 7, "may be older");
+  unlock(*gateway, keys[5], *held, CommitOutcome::kApplied, 7, "may be older");
   EXPECT_EQ(record(keys[5]), "LOCK 7 held by 0 contended");
 }
 
@@ -244,30 +245,30 @@ TEST_F(GatewayTest, CachedEntitiesAreServedToThoseWhoAskForThem) {
     const ReadRequest request{.key = key, .cached_only = true};
     return std::move(gateway->read({&request, 1})[0]);
   };
-  EXPECT_EQ(cached().outcome, Outcome::kMiss);
+  EXPECT_EQ(cached().outcome, ReadOutcome::kMiss);
   EXPECT_EQ(cached().lease, nullptr);
   ASSERT_TRUE(gateway->put_cached(key, "one", seconds(30)).ok());
   EXPECT_EQ(cached().payload, "one");
   ASSERT_TRUE(gateway->put_cached(key, "two", seconds(30)).ok());
   EXPECT_EQ(cached().payload, "two");
   clock_.advance(seconds(31));
-  EXPECT_EQ(cached().outcome, Outcome::kMiss);
+  EXPECT_EQ(cached().outcome, ReadOutcome::kMiss);
   ASSERT_TRUE(gateway->put_cached(key, "three", seconds(0)).ok());
   EXPECT_EQ(record(key), "CACHED 0");
   ASSERT_TRUE(gateway->delete_cached(key).ok());
   EXPECT_EQ(record(key), "EMPTY 0");
-  EXPECT_EQ(cached().outcome, Outcome::kMiss);
+  EXPECT_EQ(cached().outcome, ReadOutcome::kMiss);
 
   // To a reader of the Datastore it is EMPTY, and a writer keeps it out.
   ASSERT_TRUE(gateway->put_cached(key, "four", seconds(0)).ok());
   const ReadResult miss = read(*gateway, key);
-  EXPECT_EQ(miss.outcome, Outcome::kMiss);
+  EXPECT_EQ(miss.outcome, ReadOutcome::kMiss);
   fill(*gateway, miss.lease, 7, "entity");
   EXPECT_EQ(record(key), "VALUE 7");
-  EXPECT_EQ(cached().outcome, Outcome::kMiss);
+  EXPECT_EQ(cached().outcome, ReadOutcome::kMiss);
   const auto held = lock(*gateway, key);
   EXPECT_EQ(gateway->put_cached(key, "five", seconds(0)).code(), absl::StatusCode::kUnavailable);
-  unlock(*gateway, key, *held, Commit::kApplied, 8);
+  unlock(*gateway, key, *held, CommitOutcome::kApplied, 8);
   ASSERT_TRUE(gateway->put_cached(key, "six", seconds(0)).ok());
   EXPECT_EQ(record(key), "CACHED 8");
 }
@@ -291,7 +292,7 @@ TEST_F(GatewayTest, RoundTripsDoNotGrowWithTheBatch) {
   EXPECT_EQ(trips(), 0u);
 
   const std::int64_t gets = server_.stat("cmd_get");
-  for (const ReadResult& hit : gateway->read(requests)) EXPECT_EQ(hit.outcome, Outcome::kHit);
+  for (const ReadResult& hit : gateway->read(requests)) EXPECT_EQ(hit.outcome, ReadOutcome::kHit);
   EXPECT_EQ(trips(), 1u);
   EXPECT_EQ(server_.stat("cmd_get") - gets, 1000);
   EXPECT_EQ(server_.stat("cmd_set"), 2 * 1000);  // the leases and the fills
@@ -300,7 +301,7 @@ TEST_F(GatewayTest, RoundTripsDoNotGrowWithTheBatch) {
   EXPECT_EQ(trips(), 2u);
   std::vector<Unlock> unlocks;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    unlocks.push_back({.lock = *locks[i], .key = keys[i], .outcome = Commit::kApplied, .version = 2});
+    unlocks.push_back({.lock = *locks[i], .key = keys[i], .outcome = CommitOutcome::kApplied, .version = 2});
   }
   gateway->unlock(unlocks);
   EXPECT_EQ(trips(), 1u);
@@ -316,7 +317,7 @@ TEST_F(GatewayTest, TheSameKeyTwiceInABatch) {
   std::vector<Unlock> unlocks;
   for (std::size_t i = 0; i < 3; ++i) {
     ASSERT_TRUE(locks[i].ok());
-    unlocks.push_back({.lock = *locks[i], .key = keys[i], .outcome = Commit::kApplied, .version = 5 + i});
+    unlocks.push_back({.lock = *locks[i], .key = keys[i], .outcome = CommitOutcome::kApplied, .version = 5 + i});
   }
   EXPECT_EQ(record(keys[0]), "LOCK 0 held by 2");
   gateway->unlock(unlocks);
@@ -354,7 +355,7 @@ TEST_F(GatewayTest, KeysAreSpreadOverServersInOneRoundTrip) {
   gateway->read(requests);  // whose answers come after the fills
   std::uint64_t version = 0;
   for (const ReadResult& hit : reversed->read(requests)) {
-    EXPECT_EQ(hit.outcome, Outcome::kHit);
+    EXPECT_EQ(hit.outcome, ReadOutcome::kHit);
     EXPECT_EQ(hit.version, ++version);
   }
   EXPECT_GT(server_.stat("curr_items"), 40);
@@ -428,73 +429,13 @@ TEST_F(GatewayTest, AKnownVersionComesWithoutItsPayload) {
   for (const auto& [known, unchanged] : {std::pair{7u, true}, {6u, false}, {0u, false}}) {
     const ReadRequest request{.key = key, .known = known};
     const ReadResult result = gateway->read({&request, 1}).front();
-    EXPECT_EQ(result.outcome, Outcome::kHit);
+    EXPECT_EQ(result.outcome, ReadOutcome::kHit);
     EXPECT_EQ(result.version, 7u);
     EXPECT_EQ(result.unchanged, unchanged);
     EXPECT_EQ(result.payload.size(), unchanged ? 0u : 10'000u);
   }
   const ReadRequest newer{.key = key, .floor = 8, .known = 7};
-  EXPECT_NE(gateway->read({&newer, 1}).front().outcome, Outcome::kHit);
-}
-
-TEST_F(GatewayTest, RawItemsLiveApart) {
-  const auto gateway = make_gateway();
-  const std::vector<std::string> names = {"plain", "white space", std::string(300, 'l'), "", "#hash"};
-  for (const std::string& name : names)
-    EXPECT_TRUE(gateway->raw_store(Gateway::RawStore::kSet, name, name + "!", seconds(0)));
-  const auto items = raw_get(*gateway, names);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    ASSERT_TRUE(items[i]);
-    EXPECT_EQ(items[i]->value, names[i] + "!");
-  }
-  EXPECT_THAT(server_.command("get ndbu:plain"), HasSubstr("plain!"));
-
-  using enum Gateway::RawStore;
-  EXPECT_FALSE(gateway->raw_store(kAdd, "plain", "x", seconds(0)));
-  EXPECT_FALSE(gateway->raw_store(kReplace, "new", "x", seconds(0)));
-  EXPECT_TRUE(gateway->raw_store(kAdd, "new", "x", seconds(0)));
-  EXPECT_TRUE(gateway->raw_store(kReplace, "new", "y", seconds(0)));
-  EXPECT_FALSE(gateway->raw_store(kSet, "new", std::string(2 << 20, 'x'), seconds(0)));
-  EXPECT_TRUE(gateway->raw_delete("new"));
-  EXPECT_FALSE(gateway->raw_delete("new"));
-  EXPECT_FALSE(raw_get(*gateway, {"new"})[0]);
-  EXPECT_EQ(gateway->stats().errors, 0u);
-}
-
-TEST_F(GatewayTest, RawCompareAndSet) {
-  const auto gateway = make_gateway();
-  using enum Gateway::RawStore;
-  gateway->raw_store(kSet, "k", "one", seconds(0));
-  const std::vector<std::string> k = {"k"};
-  const std::uint64_t token = raw_get(*gateway, k)[0]->token;
-  EXPECT_FALSE(gateway->raw_cas("k", "zero", 0, seconds(0)));
-  EXPECT_TRUE(gateway->raw_cas("k", "two", token, seconds(0)));
-  EXPECT_FALSE(gateway->raw_cas("k", "three", token, seconds(0)));
-  const std::uint64_t current = raw_get(*gateway, k)[0]->token;
-  bool elsewhere = true;
-  std::thread([&] { elsewhere = gateway->raw_cas("k", "four", current, seconds(0)); }).join();
-  EXPECT_FALSE(elsewhere);
-  server_.restart();
-  raw_get(*gateway, k);  // notices
-  gateway->raw_store(kSet, "k", "five", seconds(0));
-  gateway->raw_store(kSet, "k", "six", seconds(0));
-  EXPECT_FALSE(gateway->raw_cas("k", "seven", current, seconds(0)));
-  EXPECT_EQ(raw_get(*gateway, k)[0]->value, "six");
-}
-
-TEST_F(GatewayTest, RawNumbers) {
-  const auto gateway = make_gateway();
-  EXPECT_EQ(gateway->raw_add_number("n", 1, std::nullopt), std::nullopt);
-  EXPECT_EQ(gateway->raw_add_number("n", 5, 10), 15u);
-  EXPECT_EQ(gateway->raw_add_number("n", 5, 10), 20u);
-  EXPECT_EQ(gateway->raw_add_number("n", -8, std::nullopt), 12u);
-  EXPECT_EQ(gateway->raw_add_number("n", -100, std::nullopt), 0u);
-  EXPECT_EQ(gateway->raw_add_number("n", 1LL << 40, std::nullopt), 1ull << 40);
-  EXPECT_EQ(gateway->raw_add_number("low", -5, 3), 0u);
-  EXPECT_EQ(gateway->raw_add_number("least", std::numeric_limits<std::int64_t>::min(), 3), 0u);
-  gateway->raw_store(Gateway::RawStore::kSet, "text", "abc", seconds(0));
-  EXPECT_EQ(gateway->raw_add_number("text", 1, std::nullopt), std::nullopt);
-  EXPECT_EQ(gateway->raw_add_number("n", 1, std::nullopt), (1ull << 40) + 1);
+  EXPECT_NE(gateway->read({&newer, 1}).front().outcome, ReadOutcome::kHit);
 }
 
 TEST(GatewayAddresses, AreParsedOrRefused) {

@@ -27,7 +27,7 @@ std::string InterleavingTest::record(const Key& key) {
 std::optional<Record> InterleavingTest::found(const Key& key) {
   const auto item = server_.item(record_name(key.bytes()));
   Record record;
-  if (!item || parse(item->flags, item->value, key.bytes(), record) != Parsed::kRecord) return std::nullopt;
+  if (!item || parse_whole(item->flags, item->value, key.bytes(), record) != Parsed::kRecord) return std::nullopt;
   return record;
 }
 
@@ -40,12 +40,12 @@ std::string InterleavingTest::Actor::gets(std::uint64_t floor) {
   const std::uint64_t acknowledged = test_->datastore_.acknowledged, returned = test_->datastore_.returned;
   const ReadResult result = run([&] { return read(*gateway_, test_->key_, floor); });
   lease_ = result.lease;
-  if (result.outcome == Outcome::kBypass) return "bypassed";
-  if (result.outcome == Outcome::kMiss) return lease_ == nullptr ? "missed" : "leased";
+  if (result.outcome == ReadOutcome::kBypass) return "bypassed";
+  if (result.outcome == ReadOutcome::kMiss) return lease_ == nullptr ? "missed" : "leased";
   EXPECT_GE(result.version, test_->promised_.p1 ? acknowledged : 0) << "P1";
   EXPECT_GE(result.version, test_->promised_.p3 ? returned : 0) << "P3";
   raise(test_->datastore_.returned, result.version);
-  if (result.outcome == Outcome::kAbsent) return "known absent";
+  if (result.outcome == ReadOutcome::kAbsent) return "known absent";
   EXPECT_EQ(result.payload, cat('v', result.version));
   return cat("hit ", result.payload);
 }
@@ -92,19 +92,19 @@ std::string InterleavingTest::Actor::commits() {
 }
 
 std::string InterleavingTest::Actor::releases() {
-  std::string left = leaves(Commit::kApplied, committed_);
+  std::string left = leaves(CommitOutcome::kApplied, committed_);
   raise(test_->datastore_.acknowledged, committed_);
   return left;
 }
 
 std::string InterleavingTest::Actor::writes_through() {
-  std::string left = leaves(Commit::kApplied, committed_, cat('v', committed_));
+  std::string left = leaves(CommitOutcome::kApplied, committed_, cat('v', committed_));
   raise(test_->datastore_.acknowledged, committed_);
   return left;
 }
 
-std::string InterleavingTest::Actor::fails() { return leaves(Commit::kFailed, 0); }
-std::string InterleavingTest::Actor::loses_the_answer() { return leaves(Commit::kUnknown, 0); }
+std::string InterleavingTest::Actor::fails() { return leaves(CommitOutcome::kFailed, 0); }
+std::string InterleavingTest::Actor::loses_the_answer() { return leaves(CommitOutcome::kUnknown, 0); }
 
 std::string InterleavingTest::Actor::writes() {
   locks();

@@ -1,6 +1,5 @@
-// Races of readers and writers to which nothing else happens: the rows of a catalogue of what caches in front of a
-// Datastore fall for, and the shortest histories in which other protocols return a stale value. Who falls for it is
-// said with each; "row" is that of the catalogue.
+// Races of readers and writers to which nothing else happens: the shortest histories in which caches in front of a
+// Datastore return a stale value. Each test names a library or protocol that does.
 
 #include "interleaving_fixture.h"
 
@@ -9,7 +8,7 @@ namespace {
 
 using Interleavings = InterleavingTest;
 
-// Row 1; goon: R1 reads v1, W1 commits v2 and deletes, R1 sets v1.
+// As in goon: R1 reads v1, W1 commits v2 and deletes, R1 sets v1.
 TEST_F(Interleavings, LateFill) {
   EXPECT_EQ(r1_.gets(), "leased");
   EXPECT_EQ(r1_.looks_up(), "v1");
@@ -32,7 +31,7 @@ TEST_F(Interleavings, FillBetweenLockAndCommit) {
   EXPECT_EQ(r1_.gets(), "hit v2");
 }
 
-// Row 2; legacy NDB's delete(): R1 found nothing; its placeholder then replaces the lock that W2 took meanwhile.
+// As in legacy NDB's delete(): R1 found nothing; its placeholder then replaces the lock that W2 took meanwhile.
 TEST_F(Interleavings, ReaderOverwritesTheLock) {
   Paused r1(server_.hold({.verb = Verb::kAdd, .client = "R1"}), [&] { return r1_.gets(); });
   EXPECT_EQ(w2_.locks(), "LOCK 0 held by 1");
@@ -54,7 +53,7 @@ TEST_F(Interleavings, ReaderTakesDownTheLock) {
   EXPECT_EQ(record(), "LOCK 1 held by 1");
 }
 
-// Row 3; Facebook's leases, Objectify: between the commit and the invalidation R2 has returned v2 and R1 returns v1.
+// As in Facebook's leases, Objectify: between the commit and the invalidation R2 has returned v2 and R1 returns v1.
 TEST_F(Interleavings, WindowAfterTheCommit) {
   EXPECT_EQ(r1_.gets(), "leased");
   EXPECT_EQ(r1_.looks_up(), "v1");
@@ -89,7 +88,7 @@ TEST_F(Interleavings, InvalidationIsAwaited) {
   EXPECT_EQ(r1_.gets(), "leased");
 }
 
-// Row 4; nds, legacy NDB: W1's release removes the lock of W2.
+// As in nds, legacy NDB: W1's release removes the lock of W2.
 TEST_F(Interleavings, ReleaseRemovesTheOtherLock) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   EXPECT_EQ(w1_.commits(), "v2");
@@ -106,7 +105,7 @@ TEST_F(Interleavings, ReleaseRemovesTheOtherLock) {
   EXPECT_EQ(r1_.gets(), "hit v3");
 }
 
-// Row 5; NEW1, a lock of one owner that is taken blindly: W2's replaces W1's, and its release opens the record.
+// As with a lock of one owner that is taken blindly: W2's replaces W1's, and its release opens the record.
 TEST_F(Interleavings, BlindLock) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   EXPECT_EQ(w2_.locks(), "LOCK 0 held by 2");
@@ -166,7 +165,7 @@ TEST_F(Interleavings, ContendedLock) {
   EXPECT_EQ(r1_.gets(), "hit v3");
 }
 
-// Row 6; nsql-cache: W2 commits after W1 and stores before it.
+// As in nsql-cache: W2 commits after W1 and stores before it.
 TEST_F(Interleavings, WriteThroughInTheWrongOrder) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   EXPECT_EQ(w2_.locks(), "LOCK 0 held by 2");
@@ -178,7 +177,7 @@ TEST_F(Interleavings, WriteThroughInTheWrongOrder) {
   EXPECT_EQ(r1_.gets(), "hit v3");
 }
 
-// Row 18; Objectify on Valkey: R1's fill takes the placeholder of W2 for that of W1, because they look alike.
+// As in Objectify on Valkey: R1's fill takes the placeholder of W2 for that of W1, because they look alike.
 TEST_F(Interleavings, PlaceholdersThatLookAlike) {
   EXPECT_EQ(w1_.writes(), "EMPTY 2");
   EXPECT_EQ(r1_.gets(), "leased");
@@ -199,7 +198,7 @@ TEST_F(Interleavings, PlaceholdersHaveTokens) {
   EXPECT_NE(first->token, found(key_)->token);
 }
 
-// Row 29: what was read from a replica that lags behind fills nothing, though its lease is good.
+// What was read from a replica that lags behind fills nothing, though its lease is good.
 TEST_F(Interleavings, ReadThatIsNotStrong) {
   EXPECT_EQ(w1_.writes(), "EMPTY 2");
   EXPECT_EQ(r1_.gets(), "leased");
@@ -219,7 +218,7 @@ TEST_F(Interleavings, ReadBelowTheFloor) {
 // A reader that may not fill asks, and leaves no trace.
 TEST_F(Interleavings, ReadWithoutALease) {
   const ReadRequest request{.key = key_, .lease = false};
-  EXPECT_EQ(r1_.gateway().read({&request, 1})[0].outcome, Outcome::kMiss);
+  EXPECT_EQ(r1_.gateway().read({&request, 1})[0].outcome, ReadOutcome::kMiss);
   EXPECT_EQ(record(), "absent");
   EXPECT_EQ(server_.log().size(), 1u);
 }

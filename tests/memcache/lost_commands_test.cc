@@ -9,7 +9,7 @@ namespace {
 using std::chrono::seconds;
 using LostCommands = InterleavingTest;
 
-// Row 9; legacy NDB: R1 overwrote the lock, and W1's delete is lost. Here it may be: the release is repeated.
+// As in legacy NDB: R1 overwrote the lock, and W1's delete is lost. Here it may be: the release is repeated.
 TEST_F(LostCommands, LostRelease) {
   Paused r1(server_.hold({.verb = Verb::kAdd, .client = "R1"}), [&] { return r1_.gets(); });
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
@@ -56,7 +56,7 @@ TEST_F(LostCommands, LostLock) {
   EXPECT_EQ(w1_.releases(), "EMPTY 2");
 }
 
-// Row 10: the lock was taken, but W1 does not know and takes another. The first has no owner, and costs hits only.
+// The lock was taken, but W1 does not know and takes another. The first has no owner, and costs hits only.
 TEST_F(LostCommands, LostReplyToALock) {
   server_.lose_reply({.verb = Verb::kGets, .client = "W1"});
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 2");
@@ -88,7 +88,7 @@ TEST_F(LostCommands, RepeatedReleaseLeavesTheNextLock) {
   EXPECT_EQ(w2_.releases(), "EMPTY 3");
 }
 
-// Row 11: the release that W1 gave up and repeated is executed when W2 holds the lock.
+// The release that W1 gave up and repeated is executed when W2 holds the lock.
 TEST_F(LostCommands, LateRelease) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   EXPECT_EQ(w1_.commits(), "v2");
@@ -181,7 +181,7 @@ TEST_F(LostCommands, LostReleaseAndEviction) {
   EXPECT_EQ(r1_.gets(), "leased");
 }
 
-// Row 22; NEWBE, whoever writes without a lock: W1 reaches the Datastore but not memcached, where others read v1.
+// As with writers that go on without a lock: W1 reaches the Datastore but not memcached, where others read v1.
 TEST_F(LostCommands, WriterCutOff) {
   cache_v1();
   server_.cut_off("W1");

@@ -11,7 +11,7 @@ namespace {
 using std::chrono::seconds;
 using LostLocks = InterleavingTest;
 
-// Row 7; whoever invalidates after the commit only: W1 dies in between.
+// As with invalidation after the commit alone: W1 dies in between.
 TEST_F(LostLocks, WriterDiesAfterTheCommit) {
   cache_v1();
   EXPECT_EQ(w1_.locks(), "LOCK 1 held by 1");
@@ -74,7 +74,7 @@ TEST_F(LostLocks, WriterDiesBesideAWriteThrough) {
   EXPECT_EQ(r2_.gets(), "bypassed");
 }
 
-// Row 8: a writer that died before its commit keeps the key uncached for as long as its lock was for, and where other
+// A writer that died before its commit keeps the key uncached for as long as its lock was for, and where other
 // writers keep the record alive, until clocks must agree that its time is over.
 TEST_F(LostLocks, WriterDiesBeforeTheCommit) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
@@ -95,7 +95,7 @@ TEST_F(LostLocks, WriterDiesBeforeTheCommitAndOthersWrite) {
   EXPECT_EQ(w2_.writes(), "EMPTY 4");
 }
 
-// Row 12; nds' transactions: the lock goes, R1 leases and reads v1, W1 commits and does nothing more.
+// As in nds' transactions: the lock goes, R1 leases and reads v1, W1 commits and does nothing more.
 TEST_F(LostLocks, EvictedAndFilledBeforeTheRelease) {
   promised_.p3 = false;
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
@@ -181,7 +181,7 @@ class WrongClock final : public Clock {
   std::atomic<seconds> ahead_;
 };
 
-// Row 30: five minutes are allowed for. W3 takes W1's lock for one that ended long ago, or W1 takes W3's for one, and
+// Five minutes are allowed for. W3 takes W1's lock for one that ended long ago, or W1 takes W3's for one, and
 // neither drops the other's.
 TEST_F(LostLocks, ClocksThatDiffer) {
   for (const seconds ahead : {seconds(295), seconds(-295)}) {
@@ -226,7 +226,7 @@ TEST_F(LostLocks, ClockThatJumpsOverAContendedLock) {
   EXPECT_EQ(r1_.reads(), "v3");
 }
 
-// Row 13: the commit takes longer than the lock. The writer can tell beforehand; if it stops after it looked, it is as
+// The commit takes longer than the lock. The writer can tell beforehand; if it stops after it looked, it is as
 // if the lock had been evicted.
 TEST_F(LostLocks, CommitSlowerThanTheLock) {
   promised_.p3 = false;
@@ -245,7 +245,7 @@ TEST_F(LostLocks, CommitSlowerThanTheLock) {
   EXPECT_EQ(r1_.gets(), "leased");
 }
 
-// Row 14; python-ndb's transactions: W2 unlocks after a commit without an answer, and the commit lands later.
+// As in python-ndb's transactions: W2 unlocks after a commit without an answer, and the commit lands later.
 TEST_F(LostLocks, UnknownCommitLandsLater) {
   EXPECT_EQ(w1_.writes(), "EMPTY 2");
   EXPECT_EQ(w2_.locks(), "LOCK 2 held by 1");
@@ -292,13 +292,13 @@ TEST_F(LostLocks, FailedCommit) {
   EXPECT_EQ(r1_.gets(), "hit v1");
 }
 
-// Row 16: the error of a batch does not say which of its writes were applied.
+// The error of a batch does not say which of its writes were applied.
 TEST_F(LostLocks, BatchThatFailedInPart) {
   const std::vector<Key> keys = {key_, make_key("bob"), make_key("eve")};
   std::vector<Unlock> unlocks;
   for (const auto& held : lock(w1_.gateway(), keys, seconds(60))) {
     ASSERT_TRUE(held.ok());
-    unlocks.push_back({.lock = *held, .key = keys[unlocks.size()], .outcome = Commit::kUnknown});
+    unlocks.push_back({.lock = *held, .key = keys[unlocks.size()], .outcome = CommitOutcome::kUnknown});
   }
   EXPECT_EQ(w1_.commits(), "v2");
   w1_.gateway().unlock(unlocks);
@@ -306,7 +306,8 @@ TEST_F(LostLocks, BatchThatFailedInPart) {
   EXPECT_EQ(r1_.reads(), "v2");
 }
 
-// Row 17; all that trust CAS uniques: after a restart the server gives the unique of R1's lease to another record.
+// As with every protocol that trusts CAS uniques: after a restart the server gives the unique of R1's lease to another
+// record.
 TEST_F(LostLocks, LeaseWithAUniqueThatIsUsedAgain) {
   EXPECT_EQ(r1_.gets(), "leased");
   EXPECT_EQ(r1_.looks_up(), "v1");
@@ -358,7 +359,7 @@ TEST_F(LostLocks, LockWithAUniqueThatIsUsedAgain) {
   EXPECT_EQ(w2_.releases(), "EMPTY 3");
 }
 
-// Row 19: a server that gives no uniques; libmemcached takes 0 for "whatever is there".
+// A server that gives no uniques; libmemcached takes 0 for "whatever is there".
 TEST_F(LostLocks, UniqueZero) {
   server_.disable_cas();
   EXPECT_EQ(r1_.gets(), "missed");

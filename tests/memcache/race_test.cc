@@ -25,8 +25,8 @@ TEST_F(RaceTest, ALeaseFromBeforeARestartIsWorthNothing) {
   server_.restart();
   // On the new server other readers get the same uniques for the same keys.
   for (int i = 0; i < 10; ++i) ASSERT_NE(read(*r2_, make_key(cat("k", i))).lease, nullptr);
-  EXPECT_EQ(read(*r1_, key_).outcome, Outcome::kBypass);  // notices that the connection is gone
-  EXPECT_EQ(read(*r1_, key_).outcome, Outcome::kMiss);
+  EXPECT_EQ(read(*r1_, key_).outcome, ReadOutcome::kBypass);  // notices that the connection is gone
+  EXPECT_EQ(read(*r1_, key_).outcome, ReadOutcome::kMiss);
   for (int i = 0; i < 10; ++i) {
     fill(*r1_, leases[static_cast<std::size_t>(i)], 1, "v1");
     EXPECT_EQ(record(make_key(cat("k", i))), "EMPTY 0");
@@ -45,20 +45,20 @@ TEST_F(RaceTest, AReleaseAfterARestartReadsAgain) {
   const auto held = lock(*w1_, key_);
   server_.restart();
   const auto other = lock(*w2_, key_);
-  unlock(*w1_, key_, *held, Commit::kApplied, 2, "v2");
+  unlock(*w1_, key_, *held, CommitOutcome::kApplied, 2, "v2");
   EXPECT_EQ(record(key_), "LOCK 2 held by 1");
-  unlock(*w2_, key_, *other, Commit::kApplied, 3, "v3");
+  unlock(*w2_, key_, *other, CommitOutcome::kApplied, 3, "v3");
   EXPECT_EQ(record(key_), "VALUE 3");
 }
 
 TEST_F(RaceTest, AReleaseIsSentToAServerThatWasGivenUpForDead) {
   const auto held = lock(*w1_, key_);
   server_.kill();
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(read(*w1_, key_).outcome, Outcome::kBypass);  // its breaker opens
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(read(*w1_, key_).outcome, ReadOutcome::kBypass);  // its breaker opens
   server_.restart();
   cache(*r1_, key_, 1, "v1");  // nothing keeps it from that: the lock was lost, and the commit not applied yet
   EXPECT_EQ(record(key_), "VALUE 1");
-  unlock(*w1_, key_, *held, Commit::kApplied, 2);
+  unlock(*w1_, key_, *held, CommitOutcome::kApplied, 2);
   EXPECT_EQ(record(key_), "EMPTY 2");
 }
 
@@ -68,7 +68,7 @@ TEST_F(RaceTest, OtherThreads) {
   std::thread([&] { fill(*r1_, lease, 1, "v1"); }).join();
   EXPECT_EQ(record(key_), "EMPTY 0");
   const auto held = lock(*w1_, key_);
-  std::thread([&] { unlock(*w1_, key_, *held, Commit::kApplied, 2, "v2"); }).join();
+  std::thread([&] { unlock(*w1_, key_, *held, CommitOutcome::kApplied, 2, "v2"); }).join();
   EXPECT_EQ(record(key_), "VALUE 2");
 }
 
@@ -105,7 +105,7 @@ TEST_F(RaceTest, ManyThreads) {
             version = ++entity.version;
           }
           const std::string payload = cat(version);
-          unlock(*r1_, key, *held, Commit::kApplied, version,
+          unlock(*r1_, key, *held, CommitOutcome::kApplied, version,
                  random() % 2 == 0 ? std::optional<std::string_view>(payload) : std::nullopt);
           std::uint64_t seen = entity.acknowledged;
           while (seen < version && !entity.acknowledged.compare_exchange_weak(seen, version)) {
@@ -114,7 +114,7 @@ TEST_F(RaceTest, ManyThreads) {
         }
         const std::uint64_t floor = entity.acknowledged;
         ReadResult result = read(*r1_, key);
-        if (result.outcome == Outcome::kHit) {
+        if (result.outcome == ReadOutcome::kHit) {
           ++hits;
           EXPECT_GE(result.version, floor);
           EXPECT_EQ(result.payload, cat(result.version));

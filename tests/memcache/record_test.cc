@@ -1,4 +1,4 @@
-#include "memcache/record.h"
+#include "memcache/protocol/record.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -39,7 +39,7 @@ TEST(Record, WhatIsEncodedIsParsed) {
   for (const Record& record : examples()) {
     const Encoded encoded = encode(record, kKey, 4096);
     Record parsed;
-    ASSERT_EQ(parse(encoded.flags, encoded.body, kKey, parsed), Parsed::kRecord);
+    ASSERT_EQ(parse_whole(encoded.flags, encoded.body, kKey, parsed), Parsed::kRecord);
     expect_same(parsed, record);
   }
 }
@@ -57,8 +57,50 @@ TEST(Record, WhatCannotBeCompressedIsStoredAsItIs) {
   const Encoded encoded = encode(record, kKey, 100);
   EXPECT_LT(encoded.body.size(), 10'100u);
   Record parsed;
-  ASSERT_EQ(parse(encoded.flags, encoded.body, kKey, parsed), Parsed::kRecord);
+  ASSERT_EQ(parse_whole(encoded.flags, encoded.body, kKey, parsed), Parsed::kRecord);
   EXPECT_EQ(parsed.payload, record.payload);
+}
+
+// What is allocated for a payload is bounded before it is, whatever its frame announces.
+TEST(Record, PayloadsAreNoLargerThanEntities) {
+  for (const std::size_t compress_above : {std::size_t{4096}, 2 * kMaxPayload}) {
+    Record record{.state = State::kValue, .version = 1, .payload = std::string(kMaxPayload, 'x')};
+    Encoded encoded = encode(record, kKey, compress_above);
+    Record parsed;
+    EXPECT_EQ(parse_whole(encoded.flags, encoded.body, kKey, parsed), Parsed::kRecord);
+    EXPECT_EQ(parsed.payload.size(), kMaxPayload);
+    record.payload += 'x';
+    encoded = encode(record, kKey, compress_above);
+    EXPECT_EQ(parse_whole(encoded.flags, encoded.body, kKey, parsed), Parsed::kCorrupt);
+  }
+}
+
+TEST(Record, ABatchDecompressesUpToItsBudget) {
+  std::size_t left = 250'000;
+  std::vector<bool> with_payload;
+  for (const State state : {State::kValue, State::kCached, State::kValue}) {
+    const Encoded encoded = encode({.state = state, .version = 1, .payload = std::string(100'000, 'x')}, kKey, 4096);
+    Record parsed;
+    ASSERT_EQ(parse(encoded.flags, encoded.body, kKey, {.known = 0, .inflated = &left}, parsed), Parsed::kRecord);
+    EXPECT_EQ(parsed.payload.size(), parsed.payload_left_out ? 0u : 100'000u);
+    with_payload.push_back(!parsed.payload_left_out);
+  }
+  EXPECT_EQ(with_payload, (std::vector{true, true, false}));
+  EXPECT_EQ(left, 50'000u);
+}
+
+TEST(Record, APayloadThatIsNotWantedIsNotLookedAt) {
+  std::size_t left = kMaxPayload;
+  const Record record{.state = State::kValue, .version = 7, .payload = std::string(100'000, 'x')};
+  const Encoded encoded = encode(record, kKey, 4096);
+  for (const PayloadWanted wanted : {PayloadWanted{}, PayloadWanted{.known = 7, .inflated = &left}}) {
+    Record parsed;
+    ASSERT_EQ(parse(encoded.flags, encoded.body, kKey, wanted, parsed), Parsed::kRecord);
+    EXPECT_TRUE(parsed.payload_left_out);
+    EXPECT_TRUE(parsed.payload.empty());
+    EXPECT_EQ(parsed.version, 7u);
+  }
+  EXPECT_EQ(left, kMaxPayload);
 }
 
 // The bytes that docs/record-format.md promises to other clients.
@@ -79,14 +121,14 @@ TEST(Record, TheFormatIsFixed) {
 TEST(Record, OtherFormatsAreUnknownAndForeignKeysCorrupt) {
   const Encoded encoded = encode(examples()[3], kKey, 4096);
   Record parsed;
-  EXPECT_EQ(parse(0, encoded.body, kKey, parsed), Parsed::kUnknown);
-  EXPECT_EQ(parse(encoded.flags + (1u << 8), encoded.body, kKey, parsed), Parsed::kUnknown);
-  EXPECT_EQ(parse(encoded.flags + (1u << 16), encoded.body, kKey, parsed), Parsed::kUnknown);
-  EXPECT_EQ(parse((encoded.flags & ~0xFFu) | 6, encoded.body, kKey, parsed), Parsed::kUnknown);
-  EXPECT_EQ(parse((encoded.flags & ~0xFFu), encoded.body, kKey, parsed), Parsed::kUnknown);
-  EXPECT_EQ(parse((encoded.flags & ~0xFFu) | 4, encoded.body, kKey, parsed), Parsed::kCorrupt);
-  EXPECT_EQ(parse(encoded.flags, encoded.body, "another k", parsed), Parsed::kCorrupt);
-  EXPECT_EQ(parse(encoded.flags, "", kKey, parsed), Parsed::kCorrupt);
+  EXPECT_EQ(parse_whole(0, encoded.body, kKey, parsed), Parsed::kUnknown);
+  EXPECT_EQ(parse_whole(encoded.flags + (1u << 8), encoded.body, kKey, parsed), Parsed::kUnknown);
+  EXPECT_EQ(parse_whole(encoded.flags + (1u << 16), encoded.body, kKey, parsed), Parsed::kUnknown);
+  EXPECT_EQ(parse_whole((encoded.flags & ~0xFFu) | 6, encoded.body, kKey, parsed), Parsed::kUnknown);
+  EXPECT_EQ(parse_whole((encoded.flags & ~0xFFu), encoded.body, kKey, parsed), Parsed::kUnknown);
+  EXPECT_EQ(parse_whole((encoded.flags & ~0xFFu) | 4, encoded.body, kKey, parsed), Parsed::kCorrupt);
+  EXPECT_EQ(parse_whole(encoded.flags, encoded.body, "another k", parsed), Parsed::kCorrupt);
+  EXPECT_EQ(parse_whole(encoded.flags, "", kKey, parsed), Parsed::kCorrupt);
 }
 
 std::vector<Encoded> encoded_examples() {
@@ -117,7 +159,7 @@ TEST(Record, DamageIsNeverServed) {
     }
     if (body == encoded.body) continue;
     Record parsed;
-    EXPECT_EQ(parse(encoded.flags, body, kKey, parsed), Parsed::kCorrupt);
+    EXPECT_EQ(parse_whole(encoded.flags, body, kKey, parsed), Parsed::kCorrupt);
   }
 }
 
@@ -136,7 +178,7 @@ TEST(Record, ForgedRecordsAreParsedSafely) {
     if (random() % 4 == 0) covered.resize(random() % covered.size());
     Record parsed;
     const std::uint32_t flags = (encoded.flags & ~0xFFu) | static_cast<std::uint32_t>(1 + random() % 5);
-    parse(flags, with_checksum(flags, covered), kKey, parsed);
+    parse_whole(flags, with_checksum(flags, covered), kKey, parsed);
     EXPECT_LE(parsed.holders.size() * 12, covered.size());
   }
 }

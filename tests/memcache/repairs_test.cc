@@ -1,7 +1,7 @@
 // Releases that could not be sent, because the writer was cut off from memcached after its commit.
 
 #include "interleaving_fixture.h"
-#include "memcache/breaker.h"
+#include "memcache/transport/breaker.h"
 
 namespace ndb::memcache {
 namespace {
@@ -28,11 +28,11 @@ TEST_F(Repairs, WhatAReleaseCouldNotDo) {
     unlocks[i].key = keys[i];
     if (i < 3) unlocks[i].lock = *lock(gateway, keys[i]);
   }
-  unlocks[0].outcome = unlocks[3].outcome = Commit::kApplied;
+  unlocks[0].outcome = unlocks[3].outcome = CommitOutcome::kApplied;
   unlocks[0].version = unlocks[3].version = 7;
   unlocks[0].payload = "v7";
-  unlocks[1].outcome = Commit::kFailed;
-  unlocks[2].outcome = Commit::kUnknown;
+  unlocks[1].outcome = CommitOutcome::kFailed;
+  unlocks[2].outcome = CommitOutcome::kUnknown;
 
   server_.cut_off("W1");
   gateway.unlock(unlocks);
@@ -69,7 +69,7 @@ TEST_F(Repairs, AreTriedOnceMoreBeforeTheGatewayGoes) {
   auto leaving = make_gateway(config({server_.address("W3")}));
   const LockPtr held = *lock(*leaving, key_);
   server_.cut_off("W3");
-  unlock(*leaving, key_, held, Commit::kApplied, 1);
+  unlock(*leaving, key_, held, CommitOutcome::kApplied, 1);
   server_.let_in("W3");
   clock_.advance(Breaker::kInterval);
   leaving.reset();

@@ -55,6 +55,13 @@ class Uniques {
   std::map<std::string, std::size_t> seen_;
 };
 
+// memcached pads what decr has shortened with blanks if it can write into the old place, and it can't while somebody
+// else holds the item (its maintenance thread, say). So numbers are compared as numbers.
+std::string without_padding(const std::string& answer) {
+  static const std::regex kNumber("(VALUE \\S+ \\d+) \\d+( #\\d+)?\r\n(\\d+) *\r\n");
+  return std::regex_replace(answer, kNumber, "$1$2\r\n$3\r\n");
+}
+
 // The same commands to both; LAST stands for the unique that was seen last.
 TEST_F(ScriptedMemcachedTest, AnswersAsTheRealOne) {
   MemcachedServer real;
@@ -119,8 +126,8 @@ TEST_F(ScriptedMemcachedTest, AnswersAsTheRealOne) {
                                              "flush_all noreply\r\nget a"};
   for (const std::string& command : commands) {
     const auto with_last = [&](const Uniques& u) { return std::regex_replace(command, std::regex("LAST"), u.last()); };
-    const std::string expected = real_uniques.hide(real.command(with_last(real_uniques)));
-    EXPECT_EQ(uniques.hide(ask(with_last(uniques))), expected) << command.substr(0, 40);
+    const std::string expected = without_padding(real_uniques.hide(real.command(with_last(real_uniques))));
+    EXPECT_EQ(without_padding(uniques.hide(ask(with_last(uniques)))), expected) << command.substr(0, 40);
   }
 }
 

@@ -1,8 +1,8 @@
-#include "memcache/transitions.h"
+#include "memcache/protocol/transitions.h"
 
 #include <gtest/gtest.h>
 
-#include "memcache/sequences.h"
+#include "memcache/protocol/sequences.h"
 
 namespace ndb::memcache {
 namespace {
@@ -250,7 +250,7 @@ TEST(Transitions, CachedEntitiesYieldToWriters) {
       {
           {kAbsent, "add CACHED 0"},
           {kFailed, "read"},
-          {kForeign, "done"},
+          {kForeign, "cas LOCK 0 contended"},
           {seen(lock({kOther}, 5)), "done"},
           {seen(empty(5)), "cas CACHED 5"},
           {seen(value(5)), "cas CACHED 5"},
@@ -263,20 +263,39 @@ TEST(Transitions, CachedEntitiesYieldToWriters) {
                [](const Seen& s) { return delete_cached_step(s); });
 }
 
+// A record says until when it is served in 32 bits without a sign, which end in 2106.
+TEST(Transitions, TimeoutsOfEveryLengthHaveAnEnd) {
+  constexpr std::int64_t k2030 = 1'893'456'000, kMax = 0xFFFF'FFFF;
+  using Row = std::pair<std::int64_t, std::int64_t>;
+  for (const auto& [timeout, expiry] : {Row{0, 0},
+                                        {-1, 0},
+                                        {std::numeric_limits<std::int64_t>::min(), 0},
+                                        {60, k2030 + 60},
+                                        {10L * 366 * 86400, k2030 + 10L * 366 * 86400},  // in 2040
+                                        {kMax - k2030 - 1, kMax - 1},
+                                        {kMax - k2030, 0},
+                                        {1'000'000'000'000, 0},
+                                        {std::numeric_limits<std::int64_t>::max(), 0}}) {
+    EXPECT_EQ(expiry_after(WallTime(seconds(k2030)), seconds(timeout)), expiry) << timeout;
+  }
+  EXPECT_EQ(expiry_after(WallTime(seconds(kMax)), seconds(1)), 0u);
+  EXPECT_EQ(expiry_after(WallTime(seconds(kMax + 1000)), seconds(60)), 0u);
+}
+
 // A look in the last round could find something stale when there is no round left to take it down.
-TEST(Sequences, TheLastRoundOfALeaveIsBlind) {
-  const auto next = [](const Seen& s, Commit outcome, int round) {
-    const Leaving leaving{.token = 1, .version = outcome == Commit::kApplied ? 7U : 0U};
-    return text(leave_next(s, leaving, outcome, round, kNow, kNow));
+TEST(Sequences, TheLastRoundOfAReleaseIsBlind) {
+  const auto next = [](const Seen& s, CommitOutcome outcome, int round) {
+    const Release release{.token = 1, .version = outcome == CommitOutcome::kApplied ? 7U : 0U};
+    return text(release_next(s, release, outcome, round, kNow, kNow));
   };
-  EXPECT_EQ(next(kFailed, Commit::kApplied, kRaces - 1), "read");
-  EXPECT_EQ(next(kFailed, Commit::kApplied, kRaces), "set LOCK 7 contended");
-  EXPECT_EQ(next(seen(value(5)), Commit::kApplied, kRaces), "set LOCK 7 contended");
-  EXPECT_EQ(next(seen(value(7)), Commit::kApplied, kRaces), "done");
-  EXPECT_EQ(next(seen(lock({}, 5, kContended)), Commit::kApplied, kRaces), "set LOCK 7 contended");
-  EXPECT_EQ(next(seen(lock({}, 7, kContended)), Commit::kApplied, kRaces), "done");
-  EXPECT_EQ(next(kFailed, Commit::kFailed, kRaces), "read");
-  EXPECT_EQ(next(kFailed, Commit::kUnknown, kRaces), "set LOCK 0 h1 contended");
+  EXPECT_EQ(next(kFailed, CommitOutcome::kApplied, kRaces - 1), "read");
+  EXPECT_EQ(next(kFailed, CommitOutcome::kApplied, kRaces), "set LOCK 7 contended");
+  EXPECT_EQ(next(seen(value(5)), CommitOutcome::kApplied, kRaces), "set LOCK 7 contended");
+  EXPECT_EQ(next(seen(value(7)), CommitOutcome::kApplied, kRaces), "done");
+  EXPECT_EQ(next(seen(lock({}, 5, kContended)), CommitOutcome::kApplied, kRaces), "set LOCK 7 contended");
+  EXPECT_EQ(next(seen(lock({}, 7, kContended)), CommitOutcome::kApplied, kRaces), "done");
+  EXPECT_EQ(next(kFailed, CommitOutcome::kFailed, kRaces), "read");
+  EXPECT_EQ(next(kFailed, CommitOutcome::kUnknown, kRaces), "set LOCK 0 h1 contended");
 }
 
 }  // namespace

@@ -16,13 +16,13 @@ std::string noise(std::size_t size) {
   return bytes;
 }
 
-// Row 33: a write-through that the server does not take leaves no old value behind, and no answer tells of it. The
+// A write-through that the server does not take leaves no old value behind, and no answer tells of it. The
 // client's own limit is lower, unless the two are set up differently.
 TEST_F(UnfitRecords, RefusedWriteThrough) {
   server_.limit_items(1000);
   const auto held = lock(w1_.gateway(), key_);
   EXPECT_EQ(w1_.commits(), "v2");
-  unlock(w1_.gateway(), key_, *held, Commit::kApplied, 2, noise(2000));
+  unlock(w1_.gateway(), key_, *held, CommitOutcome::kApplied, 2, noise(2000));
   EXPECT_EQ(record(), "LOCK 2 held by 0 contended");
   EXPECT_EQ(r1_.reads(), "v2");
   clock_.advance(seconds(400));
@@ -36,7 +36,7 @@ TEST_F(UnfitRecords, WriteThroughOverTheLimitIsNotSent) {
   const auto w3 = make_gateway(small);
   const auto held = lock(*w3, key_);
   EXPECT_EQ(w1_.commits(), "v2");
-  unlock(*w3, key_, *held, Commit::kApplied, 2, noise(2000));
+  unlock(*w3, key_, *held, CommitOutcome::kApplied, 2, noise(2000));
   EXPECT_EQ(record(), "EMPTY 2");
   for (const auto& command : server_.log()) EXPECT_LT(command.value.size(), 1000u);
 }
@@ -56,7 +56,7 @@ TEST_F(UnfitRecords, LockWithoutMemory) {
   EXPECT_EQ(record(), "absent");
 }
 
-// Row 34; nsql-cache: two entities share a memcache key, and the caller gets the other one.
+// As in nsql-cache: two entities share a memcache key, and the caller gets the other one.
 TEST_F(UnfitRecords, RecordOfAnotherKey) {
   const Encoded other =
       encode({.state = State::kValue, .version = 1, .payload = "other"}, make_key("bob").bytes(), 4096);
@@ -70,7 +70,7 @@ TEST_F(UnfitRecords, RecordOfAnotherKey) {
   EXPECT_EQ(r1_.reads(), "v2");
 }
 
-// Row 35; Java serialization, JSON: a client of a later format has locked the record. Nobody here opens it.
+// As with formats that name no version: a client of a later format has locked the record. Nobody here opens it.
 TEST_F(UnfitRecords, LockOfALaterFormat) {
   const std::uint32_t next_format = encode({.state = State::kLock}, key_.bytes(), 4096).flags + 0x100;
   server_.put(name_, next_format, "a lock");
@@ -102,15 +102,15 @@ class OneHome : public InterleavingTest {
   Key key_at_home_ = make_key("k");
 };
 
-// Row 20; who ejects servers: W1 writes at the next server while the first, which is only cut off from it, still has
-// v1.
+// As with clients that eject servers: W1 writes at the next server while the first, which is only cut off from it,
+// still has v1.
 TEST_F(OneHome, ServerIsNotEjected) {
   fill(*both_, read(*both_, key_at_home_).lease, 1, "v1");
   ASSERT_EQ(read(*both_, key_at_home_).payload, "v1");
   other_.clear_log();
   server_.cut_off("both");
   for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(read(*both_, key_at_home_).outcome, Outcome::kBypass);
+    EXPECT_EQ(read(*both_, key_at_home_).outcome, ReadOutcome::kBypass);
     EXPECT_EQ(lock(*both_, key_at_home_).status().code(), absl::StatusCode::kUnavailable);
     clock_.advance(seconds(2));
   }
@@ -119,11 +119,11 @@ TEST_F(OneHome, ServerIsNotEjected) {
   EXPECT_THAT(other_.log(), IsEmpty());
 }
 
-// Row 25; libmemcached's replicas: they get what is set, and not what is added or compared.
+// As with libmemcached's replicas: they get what is set, and not what is added or compared.
 TEST_F(OneHome, NoReplicas) {
   fill(*both_, read(*both_, key_at_home_).lease, 1, "v1");
   const auto held = lock(*both_, key_at_home_);
-  unlock(*both_, key_at_home_, *held, Commit::kApplied, 2, "v2");
+  unlock(*both_, key_at_home_, *held, CommitOutcome::kApplied, 2, "v2");
   EXPECT_EQ(record(key_at_home_), "VALUE 2");
   for (const auto& command : other_.log()) {
     EXPECT_EQ(command.keys, std::vector<std::string>{"ndbu:settle"});

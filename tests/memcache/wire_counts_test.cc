@@ -4,7 +4,7 @@
 #include <iterator>
 
 #include "gateway_fixture.h"
-#include "memcache/breaker.h"
+#include "memcache/transport/breaker.h"
 #include "support/scripted_memcached.h"
 
 namespace ndb::memcache {
@@ -167,7 +167,7 @@ TEST_P(WireCountsTest, LockedRecordsTakeOneRoundTripAndNoFill) {
 TEST_P(WireCountsTest, APutOfAbsentRecordsTakesTwo) {
   const auto locks = lock(*gateway_, keys_);
   expect_cost({adds_, gets_}, 1);
-  gateway_->unlock(unlocks_of(locks, keys_, Commit::kApplied));
+  gateway_->unlock(unlocks_of(locks, keys_, CommitOutcome::kApplied));
   expect_cost({cases_, gets_}, 1);
 }
 
@@ -175,7 +175,7 @@ TEST_P(WireCountsTest, APutOfCachedRecordsTakesThree) {
   cache_all(keys_, 1, "v1");
   const auto locks = lock(*gateway_, keys_);
   expect_cost({adds_, gets_, cases_, gets_}, 2);
-  gateway_->unlock(unlocks_of(locks, keys_, Commit::kApplied, "v2"));
+  gateway_->unlock(unlocks_of(locks, keys_, CommitOutcome::kApplied, "v2"));
   expect_cost({cases_, gets_}, 1);
   for (const ReadResult& hit : read_all(*gateway_, keys_)) EXPECT_EQ(hit.payload, "v2");
 }
@@ -190,7 +190,7 @@ TEST_P(WireCountsTest, APutOfRecordsThatWereReadTakesTwo) {
   cost();
   const auto locks = gateway_->lock(requests, seconds(60));
   expect_cost({cases_, gets_}, 1);
-  gateway_->unlock(unlocks_of(locks, keys_, Commit::kApplied, "v2"));
+  gateway_->unlock(unlocks_of(locks, keys_, CommitOutcome::kApplied, "v2"));
   expect_cost({cases_, gets_}, 1);
   for (const ReadResult& hit : read_all(*gateway_, keys_)) EXPECT_EQ(hit.payload, "v2");
   cost();
@@ -199,11 +199,11 @@ TEST_P(WireCountsTest, APutOfRecordsThatWereReadTakesTwo) {
   const auto again = gateway_->lock(requests, seconds(60));
   expect_cost({cases_, gets_, cases_, gets_}, 2);
   for (const auto& held : again) EXPECT_TRUE(held.ok());
-  for (const ReadResult& locked : read_all(*gateway_, keys_)) EXPECT_EQ(locked.outcome, Outcome::kBypass);
+  for (const ReadResult& locked : read_all(*gateway_, keys_)) EXPECT_EQ(locked.outcome, ReadOutcome::kBypass);
 }
 
 TEST_P(WireCountsTest, EveryOutcomeTakesTheSame) {
-  for (const Commit outcome : {Commit::kFailed, Commit::kUnknown}) {
+  for (const Commit outcome : {CommitOutcome::kFailed, CommitOutcome::kUnknown}) {
     const auto locks = lock(*gateway_, keys_);
     cost();
     gateway_->unlock(unlocks_of(locks, keys_, outcome));
@@ -226,7 +226,7 @@ TEST_P(WireCountsTest, Bytes) {
   const Cost locking = cost();
   EXPECT_LT(locking.received, 1000 * keys_.size());
   EXPECT_EQ(locking.sent / all, 1u);
-  gateway_->unlock(unlocks_of(locks, keys_, Commit::kApplied));
+  gateway_->unlock(unlocks_of(locks, keys_, CommitOutcome::kApplied));
   const Cost releasing = cost();
   EXPECT_LT(releasing.received + releasing.sent, 1000 * keys_.size());
 }
@@ -258,7 +258,7 @@ class FailureCostTest : public WireTest {
   void expect_bypassed() {
     const auto results = read_all(*gateway_, keys_);
     for (const ReadResult& result : results) {
-      EXPECT_EQ(result.outcome, Outcome::kBypass);
+      EXPECT_EQ(result.outcome, ReadOutcome::kBypass);
       EXPECT_EQ(result.lease, nullptr);
     }
     gateway_->fill(fills_of(results, "v1"));
@@ -278,7 +278,7 @@ class FailureCostTest : public WireTest {
 TEST_F(FailureCostTest, AServerThatIsGone) {
   gateway_ = make_gateway(config({server_.address("it")}));
   cache_all(keys_, 1, "v1");
-  for (const ReadResult& hit : read_all(*gateway_, keys_)) ASSERT_EQ(hit.outcome, Outcome::kHit);
+  for (const ReadResult& hit : read_all(*gateway_, keys_)) ASSERT_EQ(hit.outcome, ReadOutcome::kHit);
   cost();
   const int before = connections();
   server_.cut_off("it");
@@ -297,7 +297,7 @@ TEST_F(FailureCostTest, AServerThatIsGone) {
   server_.let_in("it");
   expect_bypassed();
   clock_.advance(Breaker::kInterval);
-  for (const ReadResult& hit : read_all(*gateway_, keys_)) EXPECT_EQ(hit.outcome, Outcome::kHit);
+  for (const ReadResult& hit : read_all(*gateway_, keys_)) EXPECT_EQ(hit.outcome, ReadOutcome::kHit);
   expect_cost({"gets 100"}, 1);
 }
 
@@ -336,7 +336,7 @@ TEST_F(FailureCostTest, AServerThatIsSlowForAWriter) {
   slow->release();
   server_.await({.verb = Verb::kGets, .nth = Breaker::kFailures});
   const auto other = make_gateway(config({server_.address("other")}));
-  for (const ReadResult& result : read_all(*other, keys_)) EXPECT_EQ(result.outcome, Outcome::kBypass);
+  for (const ReadResult& result : read_all(*other, keys_)) EXPECT_EQ(result.outcome, ReadOutcome::kBypass);
   clock_.advance(seconds(64));
   for (const ReadResult& result : read_all(*other, keys_)) EXPECT_NE(result.lease, nullptr);
 }
@@ -346,7 +346,7 @@ TEST_F(FailureCostTest, TheOtherServerIsNotHeldUp) {
   const auto both = make_gateway(config({server_.address("both"), other.address("both")}));
   const auto alive = [&] {
     const auto results = read_all(*both, keys_);
-    return std::ranges::count(results, Outcome::kBypass, &ReadResult::outcome);
+    return std::ranges::count(results, ReadOutcome::kBypass, &ReadResult::outcome);
   };
   ASSERT_EQ(alive(), 0);
   server_.cut_off("both");

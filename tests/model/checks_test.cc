@@ -120,6 +120,7 @@ TEST(ChecksTest, MessagesNameModelPropertyValueAndKey) {
       {[](auto& p) { p.settings = {"{a:1}"}; }, "\"settings\" of Person holds Blob(\"{a:1}\"), which is no JSON text"},
       {[](auto& p) { p.more = {{"1"}, {"nul"}}; }, "\"more\" of Person holds Blob(\"nul\")"},
       {[](auto& p) { p.settings = {std::string(100000, '[')}; }, "which is no JSON text"},
+      {[](auto& p) { p.settings = {"\"\xff\""}; }, "which is no JSON text"},
       {[](auto& p) { p.rooms = {{.size = 1}, {.name = "?", .size = 1}}; },
        "\"rooms.name\" of Person holds \"?\", which its validator refuses"},
       {[](auto& p) { p.floor.rooms = {{.size = 1}, {}}; }, "required: \"floor.rooms.size\""},

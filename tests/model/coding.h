@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "model/compression.h"
 #include "ndb/detail/describe.h"
 #include "ndb/detail/payload.h"
 #include "ndb/entity.h"
@@ -40,6 +41,13 @@ To convert(const From& from) {
 template <class M>
 absl::Status prepare(M& model, Timestamp now = Timestamp(std::chrono::seconds(5))) {
   return detail::before_put(detail::HandleAccess::payload(model), model.key(), now);
+}
+
+// The bytes of a zlib stream that is whole and not too large.
+inline std::string inflated(std::string_view bytes) {
+  std::string out;
+  const bool whole = detail::inflate(bytes, detail::Budget::kBytes, out) == detail::Inflated::kWhole;
+  return whole ? out : "this is no zlib stream";
 }
 
 // The message of the exception that `call` throws; empty if it throws none.

@@ -132,7 +132,7 @@ void make_canonical(v1::Value& value) {
   }
   if (value.value_type_case() != v1::Value::kBlobValue) return;
   if (value.meaning() == 22) {
-    value.set_blob_value(*detail::inflated(value.blob_value()));
+    value.set_blob_value(testing::inflated(value.blob_value()));
   } else if (v1::Entity inner; inner.ParseFromString(value.blob_value()) && inner.properties_size() > 0) {
     *value.mutable_entity_value() = inner;
   }

@@ -111,6 +111,10 @@ TEST(JsonTest, IsReadBackAsItWas) {
     Everything e = Everything::make({.real = real, .any = real}, id(1));
     EXPECT_EQ(Everything::from_json(e.to_json(), id(1)), e) << e.to_json();
   }
+  for (const double real : {1e15, 1e16, 123456789012345680.0, 12345678901234567168.0, 1e-7, 2.0}) {
+    Everything e = Everything::make({.real = real, .others = {{"x", real}}}, id(1));
+    EXPECT_EQ(Everything::from_json(e.to_json(), id(1)), e) << e.to_json();
+  }
   const Everything nan = Everything::make({.real = std::nan("")}, id(1));
   EXPECT_TRUE(std::isnan(Everything::from_json(nan.to_json())->real));
   const Entity entity = convert<Entity>(full());
@@ -179,6 +183,11 @@ TEST(JsonTest, ErrorsNameModelPropertyAndValueAndChangeNothing) {
       {R"({"blob": "*"})", "which is not base64 text"},
       {R"({"place": {"latitude": 1}})", "which is not a point"},
       {R"({"real": "x"})", "which is not a number"},
+      {R"({"real": 1e400})", R"("real" of Strict is given 1e400, which is not a number that a double can hold)"},
+      {R"({"n": 1)" + std::string(400, '0') + "}", "0..., which is not an int64"},
+      {R"({"home": {"city": "\ud800"}})",
+       R"("home.city" of Strict is given "\ud800", which is not text: it has a half)"},
+      {R"({"\udc00": 1})", "has a name with a half of a character"},
       {R"({"home": 1})", R"(property "home" of Strict is given 1, which is not an object)"},
       {R"({"homes": [{"city": 3}]})", "\"homes.c\" of Strict is declared as std::string, but the value 3"},
       {R"({"homes": [{"town": 3}]})", "property \"homes.town\" of Strict is not a property of the class"},
@@ -190,6 +199,73 @@ TEST(JsonTest, ErrorsNameModelPropertyAndValueAndChangeNothing) {
     EXPECT_THAT(message_of<BadValueError>([&] { e.populate_json(c.json); }), HasSubstr(c.message));
     EXPECT_EQ(e, before);
   }
+}
+
+TEST(JsonTest, AJsonTextIsWhatItWasWhateverIsInIt) {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  for (const std::string& text :
+       {std::string(R"({"mean":NaN})"), std::string("[Infinity,-Infinity]"), std::string(R"({"s":"\ud800"})"),
+        std::string(R"(["\udc00\ud800x"])"), std::string("1e400"), std::string("-0"), std::string("1.50e+01"),
+        "1" + std::string(400, '0'), std::string("18446744073709551616"), std::string("-9223372036854775809"),
+        std::string(64, '[') + std::string(64, ']'), std::string(65, '[') + std::string(65, ']'), deep,
+        std::string(R"({"a":1,"a":2})"), std::string("null"), std::string(R"("\u00e9\/")")}) {
+    SCOPED_TRACE(text.substr(0, 100));
+    Everything e = Everything::make({.json = {text}}, id(1));
+    EXPECT_TRUE(testing::prepare(e).ok()) << "a put takes it";
+    EXPECT_THAT(e.to_json({.include = {"json"}}), text == "null" ? R"({"json":null})" : R"({"json":)" + text + "}");
+    if (text != "null") {
+      EXPECT_EQ(Everything::from_json(e.to_json(), id(1))->json.text, text);
+    }
+  }
+  const Everything spaced = Everything::make({.json = {"{ \"a b\" :\n[ 1 , \"\\\" \" ] }"}});
+  EXPECT_EQ(spaced.to_json({.include = {"json"}}), R"({"json":{"a b":[1,"\" "]}})");
+  const Everything none = Everything::make({.json = {"{a:1}"}});
+  EXPECT_EQ(none.to_json({.include = {"json"}}), R"({"json":"{a:1}"})") << "what is no JSON is shown as text";
+}
+
+// A megabyte of it takes linear work: with a search through the names before each, these would take minutes.
+TEST(JsonTest, ManyNames) {
+  constexpr int kNames = 200'000;
+  std::string json = "{";
+  Entity::Properties properties;
+  for (int i = 0; i < kNames; ++i) {
+    json += cat(i > 0 ? "," : "", '"', i, "\":1");
+    properties[std::to_string(i)] = 1;
+  }
+  json += "}";
+  Entity entity = Entity::make(Key("K", id(1)));
+  entity.populate_json(json);
+  EXPECT_EQ(entity.properties(), properties);
+  Entity again = Entity::make(Key("K", id(1)));
+  JsonOptions all;
+  for (int i = 0; i < kNames; ++i) all.include.push_back(std::to_string(i));
+  again.populate_json(entity.to_json(all));
+  EXPECT_EQ(again.properties(), properties);
+  Strict strict = Strict::make({});
+  EXPECT_THAT(message_of<BadValueError>([&] { strict.populate_json(json); }), HasSubstr("\"0\" of Strict is not a"));
+  std::string twice = "{";
+  for (int i = 0; i < kNames; ++i) twice += cat(i > 0 ? "," : "", "\"n\":", i);
+  strict.populate_json(twice + "}");
+  EXPECT_EQ(strict->n, kNames - 1) << "of two with one name the last counts";
+}
+
+TEST(JsonTest, WhatIsNotUtf8OrTooDeepIsRefusedByName) {
+  const Entity bytes = Entity::make(Key("K", id(1)), {{"a", Entity::embedded({{"b", Array{1, "x\xff"}}})}});
+  EXPECT_EQ(message_of<BadValueError>([&] { bytes.to_json(); }),
+            "property \"a.b\" of K holds \"x\\xff\", which is not UTF-8, as JSON has to be");
+  EXPECT_THAT(message_of<BadValueError>([] { Entity::make(Key("K", id(1)), {{"\xff", 1}}).to_json(); }),
+              HasSubstr("which is not UTF-8"));
+  const Everything json = Everything::make({.json = {"\"\xff\""}});
+  EXPECT_THAT(message_of<BadValueError>([&] { json.to_json(); }), HasSubstr("property \"json\" of Everything holds"));
+  EXPECT_EQ(json.to_json({.include = {"age"}}), R"({"age":0})") << "what is left out is not looked at";
+  Value deep = 1;
+  for (int i = 0; i < 100; ++i) deep = Entity::embedded({{"x", deep}});
+  EXPECT_THAT(message_of<BadValueError>([&] { Entity::make(Key("K", id(1)), {{"x", deep}}).to_json(); }),
+              HasSubstr("is nested too deeply"));
+  Entity entity = Entity::make(Key("K", id(1)));
+  std::string text = "1";
+  for (int i = 0; i < 100; ++i) text = cat("{\"x\":", text, "}");
+  EXPECT_THAT(message_of<BadValueError>([&] { entity.populate_json(text); }), HasSubstr("is nested too deeply"));
 }
 
 TEST(JsonTest, PrintsItsProperties) {

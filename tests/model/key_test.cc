@@ -11,6 +11,7 @@
 #include <unordered_set>
 
 #include "absl/strings/escaping.h"
+#include "base/hash.h"
 #include "base/strings.h"
 #include "model/default_partition.h"
 #include "ndb/error.h"
@@ -55,6 +56,21 @@ TEST(KeyTest, ReadsUrlsafeTextOfAppEngine) {
   // Key('Kind', 1337, project='example') with the location prefix "s~".
   EXPECT_EQ(Key::from_urlsafe("aglzfmV4YW1wbGVyCwsSBEtpbmQYuQoM"), Key("Kind", id(1337), {.project = "example"}));
   EXPECT_EQ(Key::from_urlsafe("agdleGFtcGxlcgsLEgRLaW5kGLkKDA=="), Key("Kind", id(1337), {.project = "example"}));
+}
+
+// App Engine's application id `s~shop` is the project `shop`; a project that has a tilde of its own keeps it.
+TEST(KeyTest, AProjectWithATildeStaysWhatItIs) {
+  for (const char* project : {"s~p", "~", "~p", "s~", "a~b~c"}) {
+    const Key key("A", id("b"), {.project = project});
+    EXPECT_EQ(Key::from_urlsafe(key.urlsafe()), key);
+  }
+}
+
+// Or somebody could choose many keys of one hash.
+TEST(KeyTest, HashesAreThoseOfTheProcess) {
+  const Key key("A", id("b"), {.project = "p"});
+  EXPECT_EQ(key.hash(), seeded_hash(key.bytes()));
+  EXPECT_EQ(key.hash(), Key::from_bytes(key.bytes())->hash());
 }
 
 TEST(KeyTest, KnowsItsParts) {

@@ -166,7 +166,7 @@ TEST(ModelTest, NullAndMissingPropertiesKeepTheirDefaults) {
   const Key key("Everything", id("e"));
   Entity::Properties nulls;
   for (const auto& [name, value] : convert<Entity>(full())) nulls[name] = nullptr;
-  const Everything defaults = Everything::make({}, key);
+  const Everything defaults = Everything::make(key, {});
   EXPECT_EQ(convert<Everything>(Entity::make(key, nulls)), defaults);
   EXPECT_EQ(convert<Everything>(Entity::make(key, {})), defaults);
 }
@@ -218,6 +218,11 @@ TEST(ModelTest, WrongTypesNamePropertyTypesAndKey) {
       {"medium", INT64_MAX, "32 bits"},
       {"unsigned_big", -1, "64 bits"},
       {"real", "x", "declared as double"},
+      {"real", (std::int64_t{1} << 53) + 1, "9007199254740993, which a double cannot hold"},
+      {"real", INT64_MAX, "9223372036854775807, which a double cannot hold"},
+      {"single", 16777217, "16777217, which a float cannot hold; declare it as ndb::Value or double"},
+      {"single", 1e39, "1e+39, which a float cannot hold"},
+      {"single", -1e300, "-1e+300, which a float cannot hold"},
       {"name", 1, "declared as std::string"},
       {"name", Value(Blob("x\x9c")).set_meaning(22), "stored as 2 compressed bytes, which are no zlib data"},
       {"text", true, "declared as ndb::Text"},
@@ -338,9 +343,9 @@ TEST(ModelTest, MakesKeysOfItsKind) {
   EXPECT_EQ(Everything::make({}, id(5)).key(), Key("Everything", id(5)));
   EXPECT_EQ(Everything::make({}, {}, parent).key(), Key("Everything", {}, parent));
   EXPECT_EQ(Everything::make({}, id("c"), parent).key(), key<Everything>("c", parent));
-  EXPECT_EQ(Everything::make({}, key<Everything>(7)).key().integer_id(), 7);
-  EXPECT_THROW(Everything::make({}, parent), BadKeyError);
-  EXPECT_THROW(Everything::make({}, Key()), BadKeyError);
+  EXPECT_EQ(Everything::make(key<Everything>(7), {}).key().integer_id(), 7);
+  EXPECT_THROW(Everything::make(parent, {}), BadKeyError);
+  EXPECT_THROW(Everything::make(Key(), {}), BadKeyError);
 }
 
 // ---- Kinds, flags, the registry
@@ -532,7 +537,7 @@ TEST(ModelTest, HooksAreFoundOnTheClass) {
   const detail::ModelInfo& info = detail::info<Hooked>();
   const Key key = ndb::key<Hooked>(1);
   calls.clear();
-  Hooked h = Hooked::make({.n = 1}, key);
+  Hooked h = Hooked::make(key, {.n = 1});
   info.pre_get(key);
   info.post_get(key, absl::OkStatus());
   info.pre_put(h);

@@ -166,7 +166,7 @@ TEST(PolyModelTest, TheRootStandsForTheKind) {
   EXPECT_EQ(detail::find_poly_model("Beast", "Lion"), &detail::info<Lion>());
   EXPECT_EQ(detail::find_poly_model("Beast", "Plant"), nullptr);
   EXPECT_EQ(detail::find_poly_model("Statue", "Statue"), nullptr);
-  EXPECT_THROW(Cat::make({}, Key("Cat", id(1))), BadKeyError);
+  EXPECT_THROW(Cat::make(Key("Cat", id(1)), {}), BadKeyError);
 }
 
 TEST(PolyModelTest, PutsAreOfTheClassThatItIs) {

@@ -279,7 +279,7 @@ TEST_F(ItemErrors, AnAnimalThatHasChangedItsClassIsDropped) {
     for (int i = 1; i <= 3; ++i) Cat::make({}, ndb::id(i)).put();
     ndb::get_context().clear_cache();
     ndb::transaction([] {
-      Dog::make({}, ndb::Key("Animal", ndb::id(2))).put();
+      Dog::make(ndb::Key("Animal", ndb::id(2)), {}).put();
       EXPECT_EQ(Cat::query().fetch().size(), 2u);
       EXPECT_EQ(Cat::query().fetch(2).size(), 2u);
       ndb::Entity::make("Animal", ndb::id(3), {{"class", ndb::Array{"Animal", "Dog"}}, {"age", 1}}).put();
@@ -290,7 +290,7 @@ TEST_F(ItemErrors, AnAnimalThatHasChangedItsClassIsDropped) {
   // What the context has is older than the result: then the result counts.
   in_new_context(client_, [&] {
     EXPECT_TRUE(Animal::get_by_id(2).as<Dog>());
-    std::thread([&] { in_new_context(client(), [] { Cat::make({}, ndb::Key("Animal", ndb::id(2))).put(); }); }).join();
+    std::thread([&] { in_new_context(client(), [] { Cat::make(ndb::Key("Animal", ndb::id(2)), {}).put(); }); }).join();
     EXPECT_EQ(Cat::query().fetch().size(), 2u);
     EXPECT_TRUE(Animal::get_by_id(2).as<Cat>());
   });

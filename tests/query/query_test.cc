@@ -196,7 +196,7 @@ TEST_F(Queries, WithoutAKind) {
 TEST_F(Queries, Namespaces) {
   in_new_context(client_, [this] {
     const ndb::Key there("Person", ndb::id("ann"), {.namespace_ = "eu"});
-    Person::make({.name = "other"}, there).put();
+    Person::make(there, {.name = "other"}).put();
     EXPECT_THAT(names(Person::query().in_namespace("eu").fetch()), ElementsAre("other"));
     EXPECT_EQ(Person::query().in_namespace("eu").count(), 1);
     EXPECT_THAT(names(Person::query().ancestor(there).fetch()), ElementsAre("other"));

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/strings.h"
 #include "memcache/gateway.h"
-#include "memcache/record.h"
+#include "memcache/protocol/record.h"
 #include "ndb/local_datastore.h"
 #include "ndb/ndb.h"
 #include "support/memcached_server.h"

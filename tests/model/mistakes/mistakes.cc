@@ -43,6 +43,8 @@ ndb::Projected<P...> projected(P...) {  // stands for a query's project()
 #if MISTAKE == 0
 auto f = Account::query(Account::age > 3, Account::home.city == "London", Account::home == Home{"Rome"}).order(-Account::age, Account::name);
 auto g = projected(Account::name, Account::tags)[Account::tags];
+class Employee : public ndb::Model<Employee, Account> { public: struct Properties : Account::Properties { int pay = 0; }; NDB_MODEL(pay) };
+auto i = Account::make(ndb::key<Account>("ada"), {.name = "Ada"}), j = Account::make({.name = "Kim"}, {}, i.key());
 void h(Account a) { a.populate(Account::name("Ada"), Account::tags(std::vector<std::string>{"x"})); }
 #elif MISTAKE == 1  // a field left out of NDB_MODEL; says: NDB_MODEL must list every field of Properties
 class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0, y = 0; }; NDB_MODEL(x) };
@@ -175,4 +177,11 @@ auto f = Account::query(Account::home.IN({nullptr}));
 #elif MISTAKE == 58  // no list of properties; says: a model class lists its properties: NDB_MODEL(name, age)
 class Bad : public ndb::Model<Bad> { public: struct Properties { int x = 0; }; };
 auto f = Bad::make({});
+#elif MISTAKE == 61  // a base that names another class; says: the base of a model class names that class
+class Bad : public ndb::Model<Account> { public: struct Properties { int x = 0; }; NDB_MODEL(x) };
+#elif MISTAKE == 62  // ... of a PolyModel; says: the base of a model class names that class
+class Animal : public ndb::PolyModel<Animal> { public: struct Properties { int x = 0; }; NDB_MODEL(x) };
+class Bad : public ndb::PolyModel<Animal> { public: struct Properties { int y = 0; }; NDB_MODEL(y) };
+#elif MISTAKE == 63  // a key behind the properties; says: a key behind the properties could be the entity's own or its parent's
+auto f = Account::make({.name = "Ada"}, ndb::key<Account>("ada"));
 #endif

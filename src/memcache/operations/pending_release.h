@@ -1,0 +1,21 @@
+// A writer's release of one record, until memcache has taken it.
+#pragma once
+
+#include "base/clock.h"
+#include "memcache/operations/records.h"
+#include "memcache/protocol/sequences.h"
+
+namespace ndb::memcache {
+
+struct PendingRelease {
+  Place place;
+  Seen seen{};
+  Release release{};
+  CommitOutcome outcome = CommitOutcome::kUnknown;
+  WallTime start{};
+  Monotonic useless_after{};  // no LOCK of it can be left
+  bool insist = false;        // see Entry
+  bool done = false;
+};
+
+}  // namespace ndb::memcache

@@ -1,0 +1,24 @@
+// How an operation of the protocol ended, and the times that its callers reckon with.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace ndb::memcache {
+
+// Of a read.
+enum class ReadOutcome : std::uint8_t {
+  kHit,     // an entity
+  kAbsent,  // known not to exist
+  kMiss,    // nothing is known; whoever has a lease may fill
+  kBypass,  // locked, of an unknown format, or no answer: read the Datastore and do not fill. Of an entity that lives
+            // in memcache alone: no answer, so that nobody knows whether it is there
+};
+
+// Of a Commit to the Datastore, as its locks are released.
+enum class CommitOutcome : std::uint8_t { kApplied, kFailed, kUnknown };
+
+// How long a lock stays after a Commit of unknown outcome: longer than the Commit can still land.
+inline constexpr std::chrono::seconds kUnknownHold{330};
+
+}  // namespace ndb::memcache

@@ -1,0 +1,59 @@
+// A stream socket that never waits longer than it is told.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/clock.h"
+#include "memcache/transport/address.h"
+
+namespace ndb::memcache {
+
+// Until when an exchange must have ended: `timeout` from its start, and as much again for every kStep bytes that have
+// moved since. So a large answer may take its time, and a peer that drips bytes, or sends without end, may not. By the
+// machine's clock: it is about what the network does.
+class Deadline {
+ public:
+  static constexpr std::size_t kStep = 64 * 1024;
+
+  explicit Deadline(std::chrono::milliseconds timeout)
+      : timeout_(timeout), end_(Clock::system().monotonic() + timeout) {}
+  void moved(std::size_t bytes);
+  std::chrono::milliseconds left() const;  // rounded up; 0 = over
+
+ private:
+  std::chrono::milliseconds timeout_;
+  Monotonic end_;
+  std::size_t moved_ = 0;  // since end_ was last put off
+};
+
+enum class Transfer : std::uint8_t { kDone, kTimedOut, kBroken };
+
+// Thread-compatible.
+class Socket {
+ public:
+  Socket() = default;
+  ~Socket() { close(); }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  bool is_open() const { return fd_ >= 0; }
+  void close();
+
+  // To the first of the host's addresses that answers. Resolving a name is left to the system, and its time-outs.
+  Transfer connect(const Address& address, std::chrono::milliseconds timeout);
+  Transfer send(std::string_view bytes, Deadline& deadline);  // all of them
+  // What there is, at least a byte. Whether it puts off the deadline is the caller's to say.
+  Transfer receive(std::span<char> into, const Deadline& deadline, std::size_t& received);
+
+ private:
+  Transfer connect(const void* address, unsigned size, int family, const Deadline& deadline);
+  Transfer wait(short events, const Deadline& deadline) const;
+
+  int fd_ = -1;
+};
+
+}  // namespace ndb::memcache

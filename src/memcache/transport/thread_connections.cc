@@ -1,0 +1,122 @@
+#include "memcache/transport/thread_connections.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ndb::memcache {
+
+ThreadConnections::ThreadConnections(Cluster& cluster) : cluster_(&cluster), asked_(cluster.size()) {
+  for (std::size_t server = 0; server < cluster.size(); ++server) {
+    connections_.emplace_back(cluster.address(server), cluster.config());
+  }
+}
+
+void ThreadConnections::settle(std::size_t server, bool ok) {
+  Breaker& breaker = cluster_->breaker(server);
+  if (ok) return breaker.succeeded();
+  ++cluster_->counters().errors;
+  connections_[server].server_failed() ? breaker.failed() : breaker.undecided();
+}
+
+bool ThreadConnections::send(std::size_t server, std::span<const Command> commands) {
+  Connection& connection = connections_[server];
+  Asked& asked = asked_[server];
+  for (const std::size_t i : asked.commands) {
+    if (commands[i].store && !connection.store_quietly(commands[i].name, *commands[i].store)) return false;
+  }
+  return connection.ask(asked.names);
+}
+
+void ThreadConnections::round_trip(std::span<Command> commands,
+                                   absl::FunctionRef<void(std::size_t, const Item&)> on_item) {
+  for (Asked& asked : asked_) {
+    asked.sent = asked.insist = false;
+    asked.commands.clear();
+    asked.names.clear();
+  }
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    Asked& asked = asked_[commands[i].server];
+    asked.commands.push_back(i);
+    asked.names.push_back(commands[i].name);
+    asked.insist |= commands[i].insist;
+  }
+
+  bool any = false;
+  for (std::size_t server = 0; server < asked_.size(); ++server) {
+    Asked& asked = asked_[server];
+    if (asked.commands.empty() || !(cluster_->breaker(server).allow() || asked.insist)) continue;
+    any = true;
+    asked.sent = send(server, commands);
+    if (!asked.sent) settle(server, false);
+  }
+  for (std::size_t server = 0; server < asked_.size(); ++server) {
+    Asked& asked = asked_[server];
+    if (!asked.sent) continue;
+    const bool ok = connections_[server].fetch(
+        asked.names, [&](std::size_t i, const Item& item) { on_item(asked.commands[i], item); });
+    settle(server, ok);
+    for (const std::size_t i : asked.commands) commands[i].answered = ok;
+    cluster_->counters().commands += asked.commands.size();
+  }
+  if (any) ++cluster_->counters().round_trips;
+}
+
+void ThreadConnections::store_quietly(std::size_t server, std::string_view name, const Store& store) {
+  Breaker& breaker = cluster_->breaker(server);
+  if (!breaker.allow()) return;
+  Connection& connection = connections_[server];
+  if (!connection.store_quietly(name, store) || !connection.flush()) return settle(server, false);
+  breaker.undecided();
+  ++cluster_->counters().commands;
+}
+
+// The connections of this thread, for each gateway that it has used.
+struct Seats {
+  struct Seat {
+    std::weak_ptr<ConnectionPool::Shared> pool;
+    const ConnectionPool::Shared* id;
+    ThreadConnections* connections;
+  };
+  std::vector<Seat> seats;
+
+  ThreadConnections* find(const ConnectionPool::Shared* id) const {
+    for (const Seat& seat : seats) {
+      // Another pool may live at the address of one that is gone.
+      if (seat.id == id && !seat.pool.expired()) return seat.connections;
+    }
+    return nullptr;
+  }
+  void add(const std::shared_ptr<ConnectionPool::Shared>& pool, ThreadConnections* connections) {
+    std::erase_if(seats, [](const Seat& seat) { return seat.pool.expired(); });
+    seats.push_back({pool, pool.get(), connections});
+  }
+  ~Seats() {
+    for (const Seat& seat : seats) {
+      const std::shared_ptr<ConnectionPool::Shared> pool = seat.pool.lock();
+      if (pool == nullptr) continue;
+      MutexLock hold(pool->mutex);
+      pool->unused.push_back(seat.connections);
+    }
+  }
+};
+
+ConnectionPool::ConnectionPool(Cluster& cluster) : cluster_(&cluster), shared_(std::make_shared<Shared>()) {}
+ConnectionPool::~ConnectionPool() = default;
+
+ThreadConnections* ConnectionPool::take() {
+  MutexLock hold(shared_->mutex);
+  if (shared_->unused.empty()) return &shared_->all.emplace_back(*cluster_);
+  ThreadConnections* const connections = shared_->unused.back();
+  shared_->unused.pop_back();
+  return connections;
+}
+
+ThreadConnections& ConnectionPool::mine() {
+  static thread_local Seats seats;
+  if (ThreadConnections* const connections = seats.find(shared_.get()); connections != nullptr) return *connections;
+  ThreadConnections* const connections = take();
+  seats.add(shared_, connections);
+  return *connections;
+}
+
+}  // namespace ndb::memcache
