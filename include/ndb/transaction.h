@@ -21,10 +21,12 @@ enum class Propagation {
 };
 
 struct TransactionOptions {
-  int retries = 3;  // attempts after the first, when the Datastore answered ABORTED
+  // Attempts after the first, when one was not applied for a reason that may pass: the Datastore answered ABORTED, or a
+  // tier did not answer (UNAVAILABLE) before the Commit was sent.
+  int retries = 3;
   bool read_only = false;
   Propagation propagation = Propagation::kNested;
-  std::optional<std::chrono::milliseconds> deadline{};  // of the Commit; default 30 s
+  std::optional<std::chrono::milliseconds> deadline{};  // of BeginTransaction and of the Commit, each; default 30 s
 };
 
 namespace detail {
@@ -33,13 +35,14 @@ bool run_transaction(const std::function<void()>& body, const TransactionOptions
 void run_outside_transactions(const std::function<void()>& body);
 }  // namespace detail
 
-// Runs `fn` in a transaction with a context of its own, and commits what it wrote; gives what it returned. Reads see
-// the Datastore as of the transaction's start and bypass memcache; writes are buffered and become visible, here and
-// elsewhere, only when the commit has succeeded. When the Datastore answers ABORTED, `fn` runs again from the start,
-// after a random back-off, with a fresh context: it must have no effects of its own. TransactionFailedError after the
-// last attempt. An exception from `fn` rolls back and goes on to the caller; ndb::Rollback rolls back and gives a
-// default value. An error of the commit itself leaves it unknown whether it was applied (its code is UNAVAILABLE,
-// DEADLINE_EXCEEDED, ...).
+// Runs `fn` in a transaction with a context of its own, and commits what it wrote; gives what it returned. It begins
+// when the writes under way in the context around it have ended. Reads see the Datastore as of the transaction's start
+// and bypass memcache; writes are buffered, are seen by the transaction itself at once, and by all others only when the
+// commit has succeeded. When nothing was applied for a reason that may pass (ABORTED, or UNAVAILABLE before the
+// commit), `fn` runs again from the start, after a random pause, with a fresh context: it must have no effects of its
+// own. After the last attempt TransactionFailedError, or the error that there was. Any other exception from `fn` rolls
+// back and goes on to the caller; ndb::Rollback rolls back and gives a default value. An error of the commit itself
+// leaves it unknown whether it was applied (its code is UNAVAILABLE, DEADLINE_EXCEEDED, ...).
 template <class F, class R = std::invoke_result_t<F&>>
 R transaction(F&& fn, const TransactionOptions& options = {}) {
   if constexpr (std::is_void_v<R>) {

@@ -21,10 +21,10 @@ void AllocateBatch::send() {
                             std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(end)));
     wire::AllocateIdsRequest request;
     for (const Item& item : items) request.add_keys(item.key.bytes());
-    auto done = context_->on_loop<wire::AllocateIdsResponse>(
+    auto done = workspace_->in_flight->on_loop<wire::AllocateIdsResponse>(
         [self = shared_from_this(), items = std::move(items)](
             const absl::StatusOr<wire::AllocateIdsResponse>& response) { self->answered(items, response); });
-    context_->core->stub->allocate_ids(std::move(request), rpc_.call(), std::move(done));
+    workspace_->stub().allocate_ids(std::move(request), rpc_.call(), std::move(done));
   }
 }
 

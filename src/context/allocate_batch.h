@@ -7,7 +7,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "context/context_impl.h"
+#include "context/call_policy.h"
+#include "context/workspace.h"
+#include "ndb/key.h"
+#include "ndb/wire/datastore.pb.h"
 
 namespace ndb::context {
 
@@ -15,7 +18,7 @@ namespace ndb::context {
 class AllocateBatch : public std::enable_shared_from_this<AllocateBatch> {
  public:
   using Done = std::function<void(absl::StatusOr<Key>)>;
-  AllocateBatch(std::shared_ptr<Context::Impl> context, RpcOptions rpc) : context_(std::move(context)), rpc_(rpc) {}
+  AllocateBatch(std::shared_ptr<Workspace> workspace, RpcOptions rpc) : workspace_(std::move(workspace)), rpc_(rpc) {}
 
   void add(Key incomplete, Done done) { items_.push_back({std::move(incomplete), std::move(done)}); }
   void send();
@@ -27,7 +30,7 @@ class AllocateBatch : public std::enable_shared_from_this<AllocateBatch> {
   };
   void answered(const std::vector<Item>& items, const absl::StatusOr<wire::AllocateIdsResponse>& response);
 
-  const std::shared_ptr<Context::Impl> context_;
+  const std::shared_ptr<Workspace> workspace_;
   const RpcOptions rpc_;
   std::vector<Item> items_;
 };

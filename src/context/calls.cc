@@ -18,6 +18,7 @@ using context::Call;
 using context::ContextCache;
 using context::current_hold;
 using context::CurrentContext;
+using context::InFlight;
 using context::RpcOptions;
 using context::Write;
 
@@ -94,8 +95,8 @@ struct PutState final : FutureState<Key> {
   std::uint64_t version = 0;  // that the entity was written as
 };
 
-// In the context `hold`. A post hook comes too late to undo anything, and others wait for the same batch: what it
-// throws is logged.
+// Runs a post hook in the context `hold`. It comes too late to undo anything, and other callers wait for the same
+// batch: what it throws is logged.
 template <class Hook>
 void run_post(std::shared_ptr<void> hold, std::string_view name, const Key& key, Hook hook) {
   const CurrentContext current(std::move(hold));
@@ -107,11 +108,11 @@ void run_post(std::shared_ptr<void> hold, std::string_view name, const Key& key,
   }
 }
 
-// A write that nobody can be told of any more is told to whoever flushes the context next.
+// The error of a write whose future nobody has kept goes to whoever flushes the context next.
 template <class State>
-void settle(Context::Impl& context, std::shared_ptr<State>& state, const absl::StatusOr<Key>& result) {
+void settle(InFlight& in_flight, std::shared_ptr<State>& state, const absl::StatusOr<Key>& result) {
   if (!result.ok()) {
-    if (state.use_count() == 1 && context.untold.ok()) context.untold = result.status();
+    if (state.use_count() == 1) in_flight.untold(result.status());
     state->fail(result.status());
   } else if constexpr (std::same_as<State, FutureState<void>>) {
     state->set(Unit{});
@@ -145,9 +146,11 @@ Found read(const Key& key, const ModelInfo& info, const Options& options) {
   // A hit is a plain function call: no search for the class, no allocation, no loop.
   const bool plain = !info.any_kind && info.pre_get == nullptr && info.post_get == nullptr && !options.max_staleness;
   if (plain && key && !key.project().empty()) {
-    const ContextCache::Slot* slot = call.impl.decides_cache(key, options, &info) ? call.impl.cache.find(key) : nullptr;
+    const bool own = call.impl.workspace->own_writes.find(key) != nullptr;
+    const bool cached = !own && call.impl.decides_cache(key, options, &info);
+    const ContextCache::Slot* slot = cached ? call.impl.cache.find(key) : nullptr;
     if (slot != nullptr && slot->payload && is_a(slot->payload->info(), info)) {
-      ++call.impl.counts->cache_hits;
+      ++call.impl.counts().cache_hits;
       return {key, slot->payload};
     }
   }
@@ -204,12 +207,12 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   write.base_version = base_version;
   write.allocate_first = options.allocate_first.value_or(false);
   write.rpc = RpcOptions::of(options);
-  write.done = [state, &context, info = &info, payload = write.payload,
+  write.done = [state, in_flight = context.workspace->in_flight, info = &info, payload = write.payload,
                 hold = info.post_put != nullptr ? current_hold() : nullptr,
                 key = write.key](const absl::StatusOr<Key>& result) mutable {
     if (result.ok()) key = *result;
     if (payload) state->version = payload->version();
-    settle(context, state, result);
+    settle(*in_flight, state, result);
     if (info->post_put == nullptr) return;
     run_post(std::move(hold), "_post_put_hook", key,
              [&] { info->post_put(HandleAccess::wrap<Entity>(key, std::move(payload)), result.status()); });
@@ -219,8 +222,8 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   if (status.ok()) {
     context.write(std::move(write));
   } else {
-    // Not before the caller has the future, or has dropped it.
-    context.when_idle([done = std::move(write.done), status] { done(status); });
+    // Later, when the caller has either kept the future or dropped it.
+    context.workspace->in_flight->when_idle([done = std::move(write.done), status] { done(status); });
   }
   return future;
 }
@@ -251,16 +254,16 @@ Future<void> erase_async(const Key& key, const Options& options) {
   if (hooks != nullptr && hooks->pre_delete != nullptr) hooks->pre_delete(write.key);
   auto* post_delete = hooks != nullptr ? hooks->post_delete : nullptr;
   write.rpc = RpcOptions::of(options);
-  write.done = [state = future.state(), &context, post_delete, key = write.key,
+  write.done = [state = future.state(), in_flight = context.workspace->in_flight, post_delete, key = write.key,
                 hold = post_delete != nullptr ? current_hold() : nullptr](const absl::StatusOr<Key>& result) mutable {
-    settle(context, state, result);
+    settle(*in_flight, state, result);
     if (post_delete == nullptr) return;
     run_post(std::move(hold), "_post_delete_hook", key, [&] { post_delete(key, result.status()); });
   };
   if (status.ok()) {
     context.write(std::move(write));
   } else {
-    context.when_idle([done = std::move(write.done), status] { done(status); });
+    context.workspace->in_flight->when_idle([done = std::move(write.done), status] { done(status); });
   }
   return future;
 }

@@ -1,47 +1,25 @@
 // The inside of a client: what all its contexts share.
 #pragma once
 
-#include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "context/consistency_probe.h"
+#include "context/tiers.h"
 #include "datastore/observed_stub.h"
-#include "datastore/stub.h"
 #include "memcache/gateway.h"
 #include "ndb/client.h"
-#include "ndb/detail/payload.h"
 #include "ndb/key.h"
-#include "shared_cache/store.h"
-
-namespace ndb::context {
-
-// Entities as they were decoded, for all threads of a process. One is what memcache holds as long as its record says
-// so: VALUE with the same version, which names the contents.
-struct SharedEntity {
-  detail::PayloadPtr payload;
-  std::uint64_t version = 0;
-};
-using SharedEntities = shared_cache::SharedStore<SharedEntity>;  // by the bytes of the key
-
-}  // namespace ndb::context
 
 namespace ndb {
 
-// Immutable once made; stub and gateway are thread-safe. Tests make one around a stub or gateway of their own.
-class Client::Core {
+// Immutable once made. Tests make one around a stub or gateway of their own.
+class Client::Core : public context::Tiers {
  public:
   ClientOptions options;
   Partition partition;  // all three fields are set
-  std::unique_ptr<datastore::Stub> stub;
   std::shared_ptr<datastore::RpcCounters> rpcs = std::make_shared<datastore::RpcCounters>();  // of the RPCs of `stub`
-  std::unique_ptr<memcache::Gateway> gateway;                                                 // null: no memcache tier
-  const Clock* clock = &Clock::system();
-  std::unique_ptr<context::SharedEntities> shared;   // null: no memcache tier, which has to confirm them
-  std::unique_ptr<context::ConsistencyProbe> probe;  // null: off. After stub and gateway, which it uses
 };
 
 }  // namespace ndb

@@ -7,15 +7,15 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "context/call_rpc.h"
 #include "context/context_cache.h"
+#include "context/wire_time.h"
 
 namespace ndb::context {
 namespace {
 
 constexpr std::size_t kMostWaiting = 1000;            // as many keys as one Lookup may have
 constexpr std::chrono::milliseconds kLookEvery{250};  // while any wait
-constexpr std::chrono::seconds kDeadline{2};          // the client's end may have to wait for it
+constexpr std::chrono::seconds kDeadline{2};          // the destructor of the client may have to wait for it
 
 }  // namespace
 
@@ -60,7 +60,7 @@ void ConsistencyProbe::check(const std::vector<Hit>& hits) {
   stub_.lookup(std::move(request), {.deadline = kDeadline},
                [&](absl::StatusOr<wire::LookupResponse> response) { answer.set_value(std::move(response)); });
   const absl::StatusOr<wire::LookupResponse> response = answer.get_future().get();
-  if (!response.ok()) return;  // the readers tell of it
+  if (!response.ok()) return;  // the readers meet the same error, and report it
   std::vector<Key> stale;
   for (const wire::EntityResult& found : response->found()) {
     const absl::StatusOr<Key> key = detail::entity_key(found.entity());
@@ -70,7 +70,7 @@ void ConsistencyProbe::check(const std::vector<Hit>& hits) {
     const auto& of_key = served->second;
     if (std::ranges::count_if(of_key, [&](const Hit* hit) { return judge(*hit, found); }) > 0) stale.push_back(*key);
   }
-  if (!stale.empty()) gateway_.invalidate(stale).IgnoreError();  // a reader with a floor takes it down as well
+  if (!stale.empty()) gateway_.invalidate(stale).IgnoreError();  // if that fails, the next reader with a floor does it
 }
 
 bool ConsistencyProbe::judge(const Hit& hit, const wire::EntityResult& now) {

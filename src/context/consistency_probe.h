@@ -16,12 +16,12 @@
 
 namespace ndb::context {
 
-// Looks one in N hits up in the Datastore some seconds later. A version that is newer than the one that was served, and
-// was written before it was served, proves a stale hit: it is counted, logged, and taken down. An entity that has been
+// Looks one in N hits up in the Datastore some seconds later. If the Datastore has a newer version that was written
+// before the hit, the hit was stale: it is counted and logged, and the record invalidated. An entity that has been
 // deleted meanwhile proves nothing, because the Datastore does not say when that was. Thread-safe.
 class ConsistencyProbe {
  public:
-  // The hits of a moment are looked up together after this time: longer than a write that is under way takes.
+  // Hits are looked up together after this time, which is longer than a write in flight takes.
   static constexpr std::chrono::seconds kDelay{3};
   // How far the Datastore's clock and this machine's may be apart without a false alarm.
   static constexpr std::chrono::seconds kSkew{1};

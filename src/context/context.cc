@@ -83,29 +83,29 @@ Context::~Context() = default;
 
 void Context::set_cache_policy(FlagPolicy policy) {
   impl_->check_thread();
-  impl_->cache_policy = std::move(policy);
+  impl_->policies.cache = std::move(policy);
 }
 void Context::set_memcache_policy(FlagPolicy policy) {
   impl_->check_thread();
-  impl_->memcache_policy = std::move(policy);
+  impl_->policies.memcache = std::move(policy);
 }
 void Context::set_datastore_policy(FlagPolicy policy) {
   impl_->check_thread();
-  impl_->datastore_policy = std::move(policy);
+  impl_->policies.datastore = std::move(policy);
 }
 void Context::set_memcache_timeout_policy(TimeoutPolicy policy) {
   impl_->check_thread();
-  impl_->timeout_policy = std::move(policy);
+  impl_->policies.timeout = std::move(policy);
 }
 void Context::set_shared_cache_policy(FlagPolicy policy) {
   impl_->check_thread();
-  impl_->shared_policy = std::move(policy);
+  impl_->policies.shared = std::move(policy);
 }
-const FlagPolicy& Context::get_cache_policy() const { return impl_->cache_policy; }
-const FlagPolicy& Context::get_memcache_policy() const { return impl_->memcache_policy; }
-const FlagPolicy& Context::get_datastore_policy() const { return impl_->datastore_policy; }
-const TimeoutPolicy& Context::get_memcache_timeout_policy() const { return impl_->timeout_policy; }
-const FlagPolicy& Context::get_shared_cache_policy() const { return impl_->shared_policy; }
+const FlagPolicy& Context::get_cache_policy() const { return impl_->policies.cache; }
+const FlagPolicy& Context::get_memcache_policy() const { return impl_->policies.memcache; }
+const FlagPolicy& Context::get_datastore_policy() const { return impl_->policies.datastore; }
+const TimeoutPolicy& Context::get_memcache_timeout_policy() const { return impl_->policies.timeout; }
+const FlagPolicy& Context::get_shared_cache_policy() const { return impl_->policies.shared; }
 
 std::optional<bool> Context::default_cache_policy(const Key& key) {
   return ask_class(key, &detail::ModelInfo::use_cache);
@@ -167,7 +167,7 @@ void Context::invalidate(std::span<const Key> keys) {
     if (around != nullptr) around->impl().cache.invalidate(key);
   }
   if (impl_->gateway() == nullptr) return;
-  ++impl_->counts->memcache_writes;
+  ++impl_->counts().memcache_writes;
   throw_if_error(impl_->gateway()->invalidate(whole));
 }
 
@@ -225,6 +225,6 @@ Future<std::optional<std::uint64_t>> Context::memcache_decr_async(std::string_vi
   return add_raw(*this, key, delta, false, initial);
 }
 
-const TierCounts& Context::counts() const { return *impl_->counts; }
+const TierCounts& Context::counts() const { return impl_->counts(); }
 
 }  // namespace ndb

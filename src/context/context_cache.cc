@@ -1,12 +1,15 @@
 #include "context/context_cache.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
+
+#include "base/status_macros.h"
 
 namespace ndb::context {
 namespace {
 
-// Two generations of at most this many written floors are kept; the older one is dropped whole.
+// Each half of the written floors has at most this many.
 constexpr std::size_t kWrittenFloors = 16'384;
 
 std::size_t footprint(const Key& key, const detail::PayloadPtr& payload) {
@@ -15,11 +18,27 @@ std::size_t footprint(const Key& key, const detail::PayloadPtr& payload) {
 
 }  // namespace
 
+absl::StatusOr<detail::PayloadPtr> as_class(const Key& key, const detail::PayloadPtr& payload,
+                                            const detail::ModelInfo& info) {
+  if (!payload || detail::is_a(payload->info(), info)) return payload;
+  NDB_ASSIGN_OR_RETURN(const std::string entity, detail::encode_entity(key, *payload.get()));
+  NDB_ASSIGN_OR_RETURN(detail::PayloadPtr converted, detail::decode_entity(info, key, entity));
+  converted->set_version(payload->version());
+  return converted;
+}
+
 const ContextCache::Slot* ContextCache::find(const Key& key) {
   const auto found = slots_.find(key);
   if (found == slots_.end()) return nullptr;
   order_.touch(found->second);
   return &found->second;
+}
+
+std::optional<absl::StatusOr<detail::PayloadPtr>> ContextCache::find_as(const Key& key, const detail::ModelInfo& info,
+                                                                        WallTime oldest) {
+  const Slot* slot = find(key);
+  if (slot == nullptr || slot->read_time < oldest) return std::nullopt;
+  return as_class(key, slot->payload, info);
 }
 
 const ContextCache::Slot* ContextCache::store_read(const Key& key, Slot read, std::uint64_t generation) {
@@ -38,6 +57,11 @@ const ContextCache::Slot* ContextCache::store_read(const Key& key, Slot read, st
 
 void ContextCache::store_written(const Key& key, Slot written) {
   const std::uint64_t version = written.version;
+  if (version != 0 && floor(key) > version) {
+    // The floor may be that of another key with the same hash.
+    if (const auto slot = slots_.find(key); slot != slots_.end() && slot->second.version < version) erase(key);
+    return;
+  }
   assign(key, std::move(written));
   raise_floor(key, version);
 }

@@ -4,32 +4,37 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
+#include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/segmented_lru.h"
 #include "memcache/gateway.h"
+#include "ndb/detail/model_info.h"
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
 
 namespace ndb::context {
 
-// The version of a slot that holds a write of the transaction that is running: newer than anything a read can bring.
-inline constexpr std::uint64_t kUncommitted = UINT64_MAX;
-
 struct KeyHash {
   std::size_t operator()(const Key& key) const { return key.hash(); }
 };
 
+// `payload` as the class asked for: it may be of another class of the kind, or of ndb::Entity, and then its values are
+// given in a payload of the caller's class.
+absl::StatusOr<detail::PayloadPtr> as_class(const Key& key, const detail::PayloadPtr& payload,
+                                            const detail::ModelInfo& info);
+
 // Slots and version floors. Not thread-safe: belongs to its context.
 //
 // A slot holds the payload that was read or put, or "known absent" (no payload), and the Datastore's version of it (0
-// where the Datastore has no say: entities without Datastore, and writes of a transaction that has not been committed).
-// The floor of a key is the lowest version that a record in memcache may have to be believed: no lower than what this
-// context read (the slot) or wrote (the written floors, which survive clear()).
+// where the Datastore has no say: entities without Datastore). What is put is in a slot once it has been written, and
+// in OwnWrites until then. The floor of a key is the lowest version that a record in memcache may have to be believed:
+// no lower than what this context read (the slot) or wrote (the written floors, which survive clear()).
 class ContextCache {
  public:
   struct Slot {
@@ -42,15 +47,19 @@ class ContextCache {
   // The slot of `key`, or null. Counts as a use for the limit. The pointer lives until the next call that is not const.
   const Slot* find(const Key& key);
 
-  // What a read brought that began in `generation`: kept unless the slot, or a write of this context, is newer, or that
-  // generation has ended. Gives the slot that stands afterwards, or null if what was read must not be in one.
+  // The entity in the slot of `key`, as the class asked for; null where it is known to be absent; nullopt if there is
+  // no slot that was read at `oldest` or later. The slot may hold another class of the kind, or ndb::Entity: the caller
+  // gets the same values in its own class.
+  std::optional<absl::StatusOr<detail::PayloadPtr>> find_as(const Key& key, const detail::ModelInfo& info,
+                                                            WallTime oldest = {});
+
+  // Stores the result of a read that began in `generation`, unless that generation has ended, or the slot or a write of
+  // this context is newer. Gives the slot of the key afterwards, or null if the result must not be in one.
   const Slot* store_read(const Key& key, Slot read, std::uint64_t generation);
+  // Stores what this context wrote, unless the context knows of something newer.
   void store_written(const Key& key, Slot written);
-  void assign_uncommitted(const Key& key, detail::PayloadPtr payload) {
-    assign(key, {std::move(payload), kUncommitted, WallTime::max()});
-  }
   void erase(const Key& key);
-  // Both end the generation: what was read before is not served, and what is on its way leaves nothing here.
+  // Both end the generation: what was read before is no longer served, and reads in flight store nothing.
   void invalidate(const Key& key);
   void clear();
   std::uint64_t generation() const { return generation_; }
@@ -60,7 +69,7 @@ class ContextCache {
   std::uint64_t floor(const Key& key) const;
   void raise_floor(const Key& key, std::uint64_t version);
 
-  // After a write of unknown outcome nothing that memcache says of the key is believed any more by this context.
+  // After a write of unknown outcome this context no longer believes what memcache says of the key.
   void distrust(const Key& key);
   bool distrusted(const Key& key) const;
 
@@ -80,8 +89,8 @@ class ContextCache {
   std::size_t max_entries_ = SIZE_MAX, max_bytes_ = SIZE_MAX;
   std::uint64_t generation_ = 0;
 
-  // By hash of the key and in two generations, so that a context that writes a million entities keeps a bounded table;
-  // a collision only costs a needless Lookup.
+  // By the hash of the key: a collision costs no more than a needless Lookup. In two halves, the older of which is
+  // dropped when the newer is full, so that a context that writes a million entities keeps a bounded table.
   absl::flat_hash_map<std::size_t, std::uint64_t> written_, written_before_;
   absl::flat_hash_set<Key, KeyHash> distrusted_;
 };

@@ -7,7 +7,7 @@ namespace ndb::context {
 void RawBatch::send() {
   for (std::size_t i = 0; i < steps_.size();) {
     if (steps_[i].run) {
-      steps_[i++].run(*context_->gateway());
+      steps_[i++].run(gateway_);
       continue;
     }
     std::size_t end = i;
@@ -20,7 +20,7 @@ void RawBatch::send() {
 void RawBatch::send_gets(std::size_t begin, std::size_t end) {
   std::vector<memcache::RawRead> reads;
   for (std::size_t i = begin; i < end; ++i) reads.push_back({.key = std::move(steps_[i].key)});
-  context_->gateway()->read({}, {}, reads);
+  gateway_.read({}, {}, reads);
   for (std::size_t i = begin; i < end; ++i) steps_[i].got(std::move(reads[i - begin].item));
 }
 

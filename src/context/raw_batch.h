@@ -8,16 +8,16 @@
 #include <utility>
 #include <vector>
 
-#include "context/context_impl.h"
+#include "memcache/gateway.h"
 
 namespace ndb::context {
 
-// The caller's own memcache commands from the first that changes something, in order; neighbouring gets go out as one
-// command. Gets before that go with the other reads.
+// The caller's own memcache commands, in order, from the first that changes something; gets before that one are sent
+// with the other reads. Adjacent gets are sent as one command.
 class RawBatch {
  public:
   using Item = memcache::RawItem;
-  explicit RawBatch(std::shared_ptr<Context::Impl> context) : context_(std::move(context)) {}
+  explicit RawBatch(memcache::Gateway& gateway) : gateway_(gateway) {}
 
   void get(std::string key, std::function<void(std::optional<Item>)> done) {
     steps_.push_back({.key = std::move(key), .got = std::move(done), .run = nullptr});
@@ -35,7 +35,7 @@ class RawBatch {
   };
   void send_gets(std::size_t begin, std::size_t end);
 
-  const std::shared_ptr<Context::Impl> context_;
+  memcache::Gateway& gateway_;
   std::vector<Step> steps_;
 };
 

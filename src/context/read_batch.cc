@@ -7,24 +7,24 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
-#include "context/call_rpc.h"
-#include "context/transaction_state.h"
+#include "context/wire_time.h"
 
 namespace ndb::context {
 namespace {
 
-// Limits of one Lookup (Datastore API): 1000 keys; and well below the 10 MiB of a request.
+// Limits of one Lookup. The Datastore API allows 1000 keys, and 10 MiB for the whole request.
 constexpr std::size_t kLookupKeys = 1000;
 constexpr std::size_t kLookupBytes = 8 * 1024 * 1024;
 
-// The keys of a Lookup that have not been answered, found by the entities of the answer. Servers answer in the order of
-// the request but for the missing, so that the next key is nearly always the right one and no map is needed.
+// The keys of a Lookup that have not been answered yet. Servers answer in the order of the request, with the missing
+// entities apart, so that the next key is nearly always the one looked for and no map is needed.
 class Unanswered {
  public:
   explicit Unanswered(std::vector<std::pair<const Key*, std::size_t>> keys) : keys_(std::move(keys)) {}
 
-  // The entry of `key`, which is struck off; nullopt for a key that was not asked for.
+  // Removes `key` and gives its entry; nullopt for a key that was not asked for.
   std::optional<std::size_t> take(const Key& key) {
     for (std::size_t tried = 0; tried < keys_.size(); ++tried, next_ = (next_ + 1) % keys_.size()) {
       auto& [wanted, entry] = keys_[next_];
@@ -79,17 +79,16 @@ bool ReadBatch::add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy&
 
 void ReadBatch::ask(std::vector<memcache::ReadRequest>& requests) {
   by_key_.clear();
-  generation_ = context_->cache.generation();
+  generation_ = workspace_->cache.generation();
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     Entry& entry = entries_[i];
-    const bool serves = entry.policy.memcache && context_->gateway() != nullptr &&
-                        !(context_->in_transaction() && entry.policy.datastore) &&
-                        !context_->bypasses_memcache(entry.key());
+    const bool serves = entry.policy.memcache && workspace_->gateway() != nullptr &&
+                        (transaction_.empty() || !entry.policy.datastore) && !workspace_->cache.distrusted(entry.key());
     (serves ? asked_ : rest_).push_back(i);
     if (!serves) continue;
     entry.share = entry.policy.shared && !rpc_.eventual;
     requests.push_back({.key = entry.key(),
-                        .floor = context_->cache.floor(entry.key()),
+                        .floor = workspace_->cache.floor(entry.key()),
                         .oldest = entry.policy.oldest,
                         .lease = entry.policy.datastore && !rpc_.eventual,
                         .cached_only = !entry.policy.datastore,
@@ -99,7 +98,7 @@ void ReadBatch::ask(std::vector<memcache::ReadRequest>& requests) {
 
 std::uint64_t ReadBatch::find_shared(Entry& entry) const {
   std::uint64_t version = 0;
-  context_->core->shared->visit(entry.key().bytes(), entry.key().hash(), [&](const SharedEntity& shared) {
+  workspace_->tiers->shared->visit(entry.key().bytes(), entry.key().hash(), [&](const SharedEntity& shared) {
     const auto fits = [&](const Waiter& waiter) { return detail::is_a(shared.payload->info(), *waiter.op->info); };
     if (!std::ranges::all_of(entry.waiters, fits)) return;
     entry.shared = shared.payload;
@@ -118,10 +117,10 @@ bool ReadBatch::serve(Entry& entry, memcache::ReadResult& result) {
                       .sighting = result.sighting,
                       .shared = result.unchanged ? std::move(entry.shared) : detail::PayloadPtr()};
   if (!resolve(entry, served, entry.policy.datastore)) return false;
-  ++context_->counts->memcache_hits;
-  if (result.unchanged) ++context_->counts->shared_hits;
-  if (context_->core->probe != nullptr && entry.policy.datastore) {
-    context_->core->probe->hit(entry.key(), result.version);
+  ++workspace_->counts->memcache_hits;
+  if (result.unchanged) ++workspace_->counts->shared_hits;
+  if (workspace_->tiers->probe != nullptr && entry.policy.datastore) {
+    workspace_->tiers->probe->hit(entry.key(), result.version);
   }
   return true;
 }
@@ -135,7 +134,7 @@ void ReadBatch::received(std::span<memcache::ReadResult> results) {
     if ((hit || absent) && serve(entry, result)) continue;
     if (hit) {
       // Whatever has put it there: the Datastore knows better, and the next reader should not find it.
-      context_->gateway()->discard({&entry.key(), 1});
+      workspace_->gateway()->discard({&entry.key(), 1});
     } else if (!entry.policy.datastore && result.outcome == memcache::ReadOutcome::kBypass) {
       fail({asked_[i]},
            absl::UnavailableError("memcached does not answer, or may not be used while programs disagree on "
@@ -156,7 +155,8 @@ void ReadBatch::lookup(const std::vector<std::size_t>& rest) {
   for (const std::size_t i : rest) {
     const Entry& entry = entries_[i];
     if (!entry.policy.datastore) {
-      // Nowhere else to look. Not known to be absent: it is not cached, so that the next read looks again.
+      // There is no other tier. That memcache has no record does not prove that the entity is absent, so no negative
+      // entry is cached and the next read looks again.
       for (const Waiter& waiter : entry.waiters) waiter.op->finish({});
       continue;
     }
@@ -177,29 +177,27 @@ void ReadBatch::lookup(Chunk chunk, datastore::Pace pace) {
   const absl::StatusOr<datastore::Pace::Next> next = pace.next(loop.now());
   if (!next.ok()) return fail(chunk, annotate(next.status(), "the Datastore has deferred the key again and again"));
   if (next->pause.count() == 0) return send_lookup(std::move(chunk), pace, next->options);
-  ++context_->under_way;
-  loop.call_at(loop.now() + next->pause,
-               [self = shared_from_this(), chunk = std::move(chunk), pace, options = next->options]() mutable {
-                 self->send_lookup(std::move(chunk), pace, options);
-                 self->context_->done_one();
-               });
+  workspace_->in_flight->after(
+      next->pause, [self = shared_from_this(), chunk = std::move(chunk), pace, options = next->options]() mutable {
+        self->send_lookup(std::move(chunk), pace, options);
+      });
 }
 
 void ReadBatch::send_lookup(Chunk chunk, const datastore::Pace& pace, const datastore::CallOptions& options) {
   wire::LookupRequest request;
-  if (context_->in_transaction()) {
-    request.mutable_read_options()->set_transaction(context_->transaction->id);
+  if (!transaction_.empty()) {
+    request.mutable_read_options()->set_transaction(transaction_);
   } else if (rpc_.eventual) {
     request.mutable_read_options()->set_read_consistency(wire::ReadOptions::EVENTUAL);
   }
   for (const std::size_t i : chunk) request.add_keys(entries_[i].key().bytes());
-  ++context_->counts->lookups;
-  context_->counts->lookup_keys += chunk.size();
-  auto done = context_->on_loop<wire::LookupResponse>(
+  ++workspace_->counts->lookups;
+  workspace_->counts->lookup_keys += chunk.size();
+  auto done = workspace_->in_flight->on_loop<wire::LookupResponse>(
       [self = shared_from_this(), chunk = std::move(chunk), pace](absl::StatusOr<wire::LookupResponse> response) {
         self->answered(chunk, pace, std::move(response));
       });
-  context_->core->stub->lookup(std::move(request), options, std::move(done));
+  workspace_->stub().lookup(std::move(request), options, std::move(done));
 }
 
 void ReadBatch::answered(const Chunk& chunk, datastore::Pace pace, absl::StatusOr<wire::LookupResponse> response) {
@@ -230,8 +228,8 @@ void ReadBatch::answered(const Chunk& chunk, datastore::Pace pace, absl::StatusO
   for (const wire::EntityResult& found : response->found()) take(found, true);
   for (const wire::EntityResult& missing : response->missing()) take(missing, false);
   if (!fills.empty()) {
-    context_->counts->memcache_fills += fills.size();
-    context_->gateway()->fill(fills);
+    workspace_->counts->memcache_fills += fills.size();
+    workspace_->gateway()->fill(fills);
   }
 
   Chunk deferred;
@@ -259,7 +257,8 @@ absl::StatusOr<detail::PayloadPtr> ReadBatch::decode(const Entry& entry, const R
   payload->set_version(result.version);
   if (entry.share && result.version != 0) {
     const std::string& key = entry.key().bytes();
-    context_->core->shared->put(key, entry.key().hash(), {payload, result.version}, key.size() + payload->footprint());
+    workspace_->tiers->shared->put(key, entry.key().hash(), {payload, result.version},
+                                   key.size() + payload->footprint());
   }
   return payload;
 }
@@ -283,10 +282,11 @@ bool ReadBatch::resolve(const Entry& entry, const Result& result, bool only_if_r
       continue;
     }
     if (waiter.cache &&
-        context_->cache.store_read(op.key, {*payload, result.version, result.read_time, result.sighting},
-                                   generation_) != nullptr) {
-      // What stands in the slot may be newer than what was read, or the same in the payload of an earlier read.
-      const auto cached = context_->cached(op.key, *op.info);
+        workspace_->cache.store_read(op.key, {*payload, result.version, result.read_time, result.sighting},
+                                     generation_) != nullptr) {
+      // The slot may hold a newer version than the one that was read, or the same one in the payload of an earlier
+      // read.
+      const auto cached = workspace_->cache.find_as(op.key, *op.info);
       if (cached->ok()) {
         op.finish(**cached);
       } else {

@@ -8,35 +8,42 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
-#include "context/context_impl.h"
+#include "context/call_policy.h"
+#include "context/workspace.h"
 #include "datastore/pace.h"
 #include "memcache/gateway.h"
+#include "ndb/detail/calls.h"
+#include "ndb/wire/datastore.pb.h"
 
 namespace ndb::context {
 
-// Open until ask(): reads of the same key join it until then and not later, for a read that is in flight could bring a
-// value older than a write that was acknowledged meanwhile. Lives until the last of its RPCs has been answered.
+// Open until ask(). Until then reads of the same key share one request; later ones do not, because a read in flight may
+// bring a value older than a write that was acknowledged meanwhile. Lives until the last of its RPCs has been answered.
+// Belongs to the thread of its context.
 class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
  public:
-  ReadBatch(std::shared_ptr<Context::Impl> context, RpcOptions rpc) : context_(std::move(context)), rpc_(rpc) {}
+  // `transaction`: whose snapshot is read; empty: none.
+  ReadBatch(std::shared_ptr<Workspace> workspace, std::string transaction, RpcOptions rpc)
+      : workspace_(std::move(workspace)), transaction_(std::move(transaction)), rpc_(rpc) {}
 
-  // False: the batch reads the key already, by other tiers; the read must go to another batch.
+  // False: the batch reads the key already, but from other tiers; this read must go to another batch.
   bool add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy);
-  // Closes the batch and appends what it asks memcache for; received() then gets the answers, and goes on from there.
+  // Closes the batch and appends its requests to memcache. received() is then called with the answers to these, in
+  // their order; it sends the Lookups for all other keys.
   void ask(std::vector<memcache::ReadRequest>& requests);
   void received(std::span<memcache::ReadResult> results);
 
  private:
   struct Waiter {
     std::shared_ptr<detail::ReadOp> op;
-    bool cache;  // the result goes to the context cache, and what stands there is preferred
+    bool cache;  // store the result in the context cache, and serve the slot instead if that is newer
   };
   struct Entry {
     CallPolicy policy;
     absl::InlinedVector<Waiter, 1> waiters;
     memcache::LeasePtr lease;
-    bool share = false;         // with the other threads of the process, what is decoded
-    detail::PayloadPtr shared;  // what one of them has decoded, whose version memcache was asked to confirm
+    bool share = false;         // share the decoded entity with the other threads of the process
+    detail::PayloadPtr shared;  // the entity that such a thread has decoded; memcache was asked to confirm its version
     const Key& key() const { return waiters.front().op->key; }
   };
   struct Result {
@@ -59,11 +66,12 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
   absl::StatusOr<detail::PayloadPtr> decode(const Entry& entry, const Result& result, const detail::ModelInfo& info);
   void fail(const Chunk& chunk, const absl::Status& status);
 
-  const std::shared_ptr<Context::Impl> context_;
+  const std::shared_ptr<Workspace> workspace_;
+  const std::string transaction_;
   const RpcOptions rpc_;
   std::vector<Entry> entries_;
   std::uint64_t generation_ = 0;           // of the context cache at ask()
-  std::vector<std::size_t> asked_, rest_;  // indexes into entries_: for memcache, and past it
+  std::vector<std::size_t> asked_, rest_;  // indexes into entries_: asked of memcache, and all others
   absl::flat_hash_map<Key, std::size_t, KeyHash> by_key_;
 };
 

@@ -11,7 +11,7 @@ void ReadWave::entity(const std::shared_ptr<detail::ReadOp>& op, const CallPolic
   for (auto& [batch_rpc, batch] : batches_) {
     if (batch_rpc == rpc && batch->add(op, policy)) return;
   }
-  auto batch = std::make_shared<ReadBatch>(context_, rpc);
+  auto batch = std::make_shared<ReadBatch>(workspace_, transaction_, rpc);
   batch->add(op, policy);
   batches_.emplace_back(rpc, std::move(batch));
 }
@@ -37,8 +37,8 @@ void ReadWave::send() {
 
   std::vector<memcache::ReadResult> results;
   if (!requests.empty() || !tags.empty() || !raw_.empty()) {
-    if (!requests.empty() || !tags.empty()) ++context_->counts->memcache_reads;
-    results = context_->gateway()->read(requests, tags, raw_);
+    if (!requests.empty() || !tags.empty()) ++workspace_->counts->memcache_reads;
+    results = workspace_->gateway()->read(requests, tags, raw_);
   }
 
   auto tag = tags.begin();

@@ -10,8 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "context/context_impl.h"
+#include "context/call_policy.h"
+#include "context/workspace.h"
 #include "memcache/gateway.h"
+#include "ndb/detail/calls.h"
 
 namespace ndb::context {
 
@@ -20,7 +22,9 @@ class ReadBatch;
 // Open until send().
 class ReadWave {
  public:
-  explicit ReadWave(std::shared_ptr<Context::Impl> context) : context_(std::move(context)) {}
+  // `transaction`: whose snapshot is read; empty: none.
+  ReadWave(std::shared_ptr<Workspace> workspace, std::string transaction)
+      : workspace_(std::move(workspace)), transaction_(std::move(transaction)) {}
 
   void entity(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy, const RpcOptions& rpc);
   // `reads` are answered in place, and stay where they are until `done` is called.
@@ -29,7 +33,8 @@ class ReadWave {
   void send();
 
  private:
-  const std::shared_ptr<Context::Impl> context_;
+  const std::shared_ptr<Workspace> workspace_;
+  const std::string transaction_;
   std::vector<std::pair<RpcOptions, std::shared_ptr<ReadBatch>>> batches_;  // by what their RPCs need
   std::vector<std::pair<std::span<memcache::TagRead>, std::function<void()>>> tags_;
   std::vector<memcache::RawRead> raw_;

@@ -3,18 +3,26 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "context/backoff.h"
 #include "context/call_rpc.h"
+#include "context/commit_limits.h"
 #include "context/context_impl.h"
 #include "context/current.h"
+#include "context/locked_commit.h"
+#include "context/own_writes.h"
 #include "context/transaction_state.h"
-#include "context/write_batch.h"
+#include "context/write.h"
 #include "ndb/tasklet.h"
+#include "tasklet/event_loop.h"
 
 namespace ndb {
 namespace {
@@ -23,10 +31,14 @@ using context::Call;
 using context::call_rpc;
 using context::ContextCache;
 using context::CurrentContext;
+using context::EndedWrite;
+using context::LockedCommit;
+using context::OwnWrites;
 using context::run_in;
 using context::TransactionState;
 using context::Write;
 
+// Sent again until the deadline, as a read is, unless there are to be no retries at all.
 absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptions& options,
                                   const std::string& previous) {
   wire::BeginTransactionRequest request;
@@ -37,8 +49,20 @@ absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptio
     if (!previous.empty()) read_write->set_previous_transaction(previous);
   }
   NDB_ASSIGN_OR_RETURN(wire::BeginTransactionResponse response,
-                       call_rpc(context, &datastore::Stub::begin_transaction, std::move(request)));
+                       call_rpc(*context.workspace, &datastore::Stub::begin_transaction, std::move(request),
+                                {.deadline = options.deadline.value_or(context::kCommitDeadline),
+                                 .retries = options.retries == 0 ? std::optional(0) : std::nullopt}));
+  if (response.transaction().empty()) return absl::InternalError("the Datastore's answer names no transaction");
   return std::move(*response.mutable_transaction());
+}
+
+// Waits until the writes of the context that are under way have ended, well or not.
+void wait_for_writes(Context::Impl& context) {
+  OwnWrites& writes = context.workspace->own_writes;
+  if (writes.empty()) return;
+  const auto ended = std::make_shared<detail::FutureState<void>>();
+  writes.when_all_ended([ended] { ended->set(detail::Unit{}); });
+  ended->wait();
 }
 
 // Each runs, whatever those before it have thrown: one of them may be what keeps another cache true. `error` is the
@@ -52,6 +76,13 @@ void run_all(const std::vector<std::function<void()>>& callbacks, std::exception
     }
   }
 }
+
+// A failure of something that was not applied, and that another attempt may not meet.
+bool may_pass(const absl::Status& status) {
+  return absl::IsAborted(status) || (absl::IsUnavailable(status) && !context::is_in_doubt(status));
+}
+
+using LockedCommitPtr = std::shared_ptr<LockedCommit>;
 
 // One attempt: a context of its own, and at its end a commit or a rollback.
 class Attempt {
@@ -76,20 +107,21 @@ class Attempt {
 
   const std::string& id() const { return state_.id; }
 
-  // True: committed and merged, and the callbacks were run. False: undone by Rollback. ABORTED: worth another attempt.
-  // Throws what `body` or a callback throws, and every other error.
-  absl::StatusOr<bool> run(const std::function<void()>& body);
+  // True: committed and merged, and the callbacks were run. False: undone by Rollback. An error: nothing was applied,
+  // and another attempt may succeed; not of `body` in the last attempt, unless it is ABORTED. Throws what `body` or a
+  // callback throws, and every other error.
+  absl::StatusOr<bool> run(const std::function<void()>& body, bool last);
   // Runs what waits for the end of the transaction, all of it; `error` is the first one that has happened.
   void complete(std::exception_ptr& error);
 
  private:
+  // How the Commit ended: applied; not applied, for a reason that may pass; or otherwise, with the error thrown.
   absl::Status commit();
+  absl::Status lock(LockedCommitPtr& commit);
   void roll_back();
   Context::Impl& impl() { return context_->impl(); }
   absl::Status check_limits(const std::vector<Write>& writes) const;
-  absl::Status lock(const std::vector<Write>& writes);
-  void unlock(const std::vector<Write>& writes, memcache::Commit outcome, const wire::CommitResponse* response);
-  void merge(const std::vector<Write>& writes, const wire::CommitResponse& response);
+  void merge_reads();
   absl::Status write_without_datastore();
 
   Context::Impl& parent_;
@@ -97,11 +129,10 @@ class Attempt {
   const std::chrono::milliseconds deadline_;
   TransactionState state_;
   std::shared_ptr<Context> context_;
-  std::vector<memcache::LockPtr> locks_;  // one per write of the Commit; null where none is wanted
-  std::vector<Write> outside_;            // of the Commit: what never reaches the Datastore
+  std::vector<Write> outside_;  // of the Commit: what never reaches the Datastore
 };
 
-absl::StatusOr<bool> Attempt::run(const std::function<void()>& body) {
+absl::StatusOr<bool> Attempt::run(const std::function<void()>& body, bool last) {
   try {
     run_in(context_, body);  // nothing works in the transaction when this returns
   } catch (const Rollback&) {
@@ -109,15 +140,14 @@ absl::StatusOr<bool> Attempt::run(const std::function<void()>& body) {
     return false;
   } catch (const Error& error) {
     roll_back();
-    if (!absl::IsAborted(error.status())) throw;
+    if (!absl::IsAborted(error.status()) && (last || !may_pass(error.status()))) throw;
     return error.status();
   } catch (...) {
     roll_back();
     throw;
   }
   absl::Status status = commit();
-  if (absl::IsAborted(status)) return status;
-  throw_if_error(status);
+  if (!status.ok()) return status;
   status = write_without_datastore();
   std::exception_ptr error;
   run_all(std::exchange(impl().on_commit, {}), error);
@@ -142,109 +172,75 @@ absl::Status Attempt::check_limits(const std::vector<Write>& writes) const {
   return absl::OkStatus();
 }
 
-absl::Status Attempt::lock(const std::vector<Write>& writes) {
-  locks_.assign(writes.size(), nullptr);
-  std::vector<memcache::LockRequest> requests;
-  std::vector<std::size_t> of;
-  for (std::size_t i = 0; i < writes.size(); ++i) {
-    if (!writes[i].policy.lock) continue;
-    requests.push_back({writes[i].key, parent_.cache.sighting(writes[i].key)});
-    of.push_back(i);
+// Locks all writes or none. Where memcached has no memory for the locks, other writers are about to give some back:
+// tries again for as long as the Commit itself may take.
+absl::Status Attempt::lock(LockedCommitPtr& commit) {
+  EventLoop& loop = EventLoop::current();
+  const Monotonic until = loop.now() + deadline_;
+  for (int number = 0;; ++number) {
+    std::vector<EndedWrite> refused = commit->prepare();
+    if (refused.empty()) return absl::OkStatus();
+    const EndedWrite& first = refused.front();
+    const absl::Status status =
+        annotate(first.result.status(), cat("transaction not committed: write of ", first.write.key.to_string()));
+    const bool no_memory = std::ranges::all_of(
+        refused, [](const EndedWrite& one) { return absl::IsResourceExhausted(one.result.status()); });
+    std::ranges::move(commit->give_up(status), std::back_inserter(refused));
+    const auto left = std::chrono::floor<std::chrono::milliseconds>(until - loop.now());
+    if (!no_memory || left.count() <= 0) return status;
+    sleep(std::min({context::backoff(number), context::kLongestLockPause, left}));
+    std::vector<Write> writes;
+    for (EndedWrite& one : refused) writes.push_back(std::move(one.write));
+    commit = std::make_shared<LockedCommit>(parent_.workspace, std::move(writes), deadline_, state_.id);
   }
-  if (requests.empty()) return absl::OkStatus();
-  ++impl().counts->memcache_locks;
-  auto locks = impl().gateway()->lock(requests, context::lock_hold(deadline_));
-  absl::Status status;
-  for (std::size_t i = 0; i < locks.size(); ++i) {
-    if (locks[i].ok()) {
-      locks_[of[i]] = *std::move(locks[i]);
-    } else if (status.ok() && !(writes[of[i]].policy.best_effort && absl::IsUnavailable(locks[i].status()))) {
-      status = annotate(locks[i].status(), cat("transaction not committed: write of ", requests[i].key.to_string()));
-    }
-  }
-  for (std::size_t i = 0; i < locks_.size() && status.ok(); ++i) {
-    if (locks_[i] != nullptr && !impl().gateway()->still_held(*locks_[i], deadline_ + context::kLockMargin)) {
-      status = absl::UnavailableError("transaction not committed: its locks in memcache took too long");
-    }
-  }
-  return status;
-}
-
-void Attempt::unlock(const std::vector<Write>& writes, memcache::Commit outcome, const wire::CommitResponse* response) {
-  std::vector<memcache::Unlock> unlocks;
-  for (std::size_t i = 0; i < writes.size(); ++i) {
-    if (!writes[i].policy.lock || (locks_[i] == nullptr && outcome != memcache::Commit::kApplied)) continue;
-    memcache::Unlock& one = unlocks.emplace_back();
-    one.lock = locks_[i];
-    one.key = writes[i].key;
-    one.outcome = outcome;
-    one.timeout = writes[i].policy.timeout;
-    if (response == nullptr) continue;
-    one.version = static_cast<std::uint64_t>(response->mutation_results(static_cast<int>(i)).version());
-    if (writes[i].policy.write_through && writes[i].kind == Write::Kind::kUpsert) one.payload = writes[i].entity;
-  }
-  if (!unlocks.empty()) impl().gateway()->unlock(unlocks);
 }
 
 absl::Status Attempt::commit() {
   std::vector<Write> writes;
   for (Write& write : state_.writes) (write.policy.datastore ? writes : outside_).push_back(std::move(write));
-  absl::Status status = check_limits(writes);
-  if (!status.ok()) {
+  if (absl::Status status = check_limits(writes); !status.ok()) {
     roll_back();
+    throw_error(status);
+  }
+  // What is written goes to the parent's cache, since only after the Commit it is anybody's.
+  auto commit = std::make_shared<LockedCommit>(parent_.workspace, std::move(writes), deadline_, state_.id);
+  if (absl::Status status = lock(commit); !status.ok()) {
+    roll_back();
+    if (!may_pass(status)) throw_error(status);
     return status;
   }
-  status = lock(writes);
-  if (!status.ok()) {
-    unlock(writes, memcache::Commit::kFailed, nullptr);
-    roll_back();
+  const auto answer = std::make_shared<detail::FutureState<void>>();
+  commit->send([answer](const absl::Status& status, const std::vector<EndedWrite>&) {
+    status.ok() ? answer->set(detail::Unit{}) : answer->fail(status);
+  });
+  answer->wait();
+  const absl::Status status = answer->status();
+  if (status.ok()) {
+    merge_reads();
     return status;
   }
-  wire::CommitRequest request;
-  request.set_mode(wire::CommitRequest::TRANSACTIONAL);
-  request.set_transaction(state_.id);
-  for (const Write& write : writes) write.fill_mutation(*request.add_mutations());
-  ++impl().counts->commits;
-  impl().counts->mutations += writes.size();
-  auto response = call_rpc(impl(), &datastore::Stub::commit, std::move(request), {.deadline = deadline_, .retries = 0});
-  if (response.ok() && static_cast<std::size_t>(response->mutation_results_size()) != writes.size()) {
-    response = absl::InternalError("the Datastore's answer to a Commit does not fit its mutations");
+  const bool in_doubt = commit->in_doubt();
+  commit->give_up(status);
+  if (in_doubt) {
+    throw_error(context::mark_in_doubt(annotate(status, "it is unknown whether the transaction was applied")));
   }
-  if (response.ok()) {
-    unlock(writes, memcache::Commit::kApplied, &*response);
-    merge(writes, *response);
-    return absl::OkStatus();
-  }
-  if (!datastore::outcome_unknown(response.status())) {
-    unlock(writes, memcache::Commit::kFailed, nullptr);
-    return response.status();
-  }
-  unlock(writes, memcache::Commit::kUnknown, nullptr);
-  for (const Write& write : writes) parent_.cache.distrust(write.key);
-  return annotate(response.status(), "it is unknown whether the transaction was applied");
+  if (!may_pass(status)) throw_error(status);
+  return status;
 }
 
-// What the transaction read and wrote becomes the parent's, where the parent knows nothing newer.
-void Attempt::merge(const std::vector<Write>& writes, const wire::CommitResponse& response) {
-  impl().cache.for_each([&](const Key& key, const ContextCache::Slot& slot) {
-    if (slot.version != context::kUncommitted) parent_.cache.store_read(key, slot, generation_);
-  });
-  for (std::size_t i = 0; i < writes.size(); ++i) {
-    const auto version = static_cast<std::uint64_t>(response.mutation_results(static_cast<int>(i)).version());
-    if (writes[i].payload) writes[i].payload->set_committed_version(version);
-    if (parent_.cache.floor(writes[i].key) <= version) {
-      context::remember_write(parent_, writes[i], writes[i].key, version);
-    }
-  }
+// What the transaction read becomes the parent's, where the parent knows nothing newer.
+void Attempt::merge_reads() {
+  impl().cache.for_each(
+      [&](const Key& key, const ContextCache::Slot& slot) { parent_.cache.store_read(key, slot, generation_); });
 }
 
 // Entities that live in memcache or the context cache alone are no part of the commit: they are written after it.
 absl::Status Attempt::write_without_datastore() {
   absl::Status status;
   for (const Write& write : outside_) {
-    const absl::Status one = context::write_cached(impl(), write);
+    const absl::Status one = context::write_cached(*impl().workspace, write);
     if (one.ok()) {
-      context::remember_write(parent_, write, write.key, 0);
+      context::remember_write(*parent_.workspace, write, write.key, 0);
     } else if (status.ok()) {
       status =
           annotate(one, cat("the transaction was committed, but ", write.key.to_string(), " not stored in memcache"));
@@ -257,7 +253,17 @@ absl::Status Attempt::write_without_datastore() {
 void Attempt::roll_back() {
   wire::RollbackRequest request;
   request.set_transaction(state_.id);
-  parent_.core->stub->rollback(std::move(request), {}, parent_.on_loop<wire::RollbackResponse>([](const auto&) {}));
+  parent_.core->stub->rollback(std::move(request), {},
+                               parent_.workspace->in_flight->on_loop<wire::RollbackResponse>([](const auto&) {}));
+}
+
+// The error of a transaction that failed so many times.
+absl::Status given_up(const absl::Status& status, int attempts) {
+  const std::string_view last = from_absl(status.message());
+  if (absl::IsAborted(status)) {
+    return transaction_failed(cat("a transaction was aborted ", attempts, " times; the last answer was: ", last));
+  }
+  return attempts == 1 ? status : annotate(status, cat("a transaction failed ", attempts, " times, the last time"));
 }
 
 }  // namespace
@@ -284,25 +290,27 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
   const std::shared_ptr<void> outside = here.impl.outside();
   Context::Impl& parent = static_cast<Context*>(outside.get())->impl();
 
+  // Reads of the transaction are to see what was written before it, which the Datastore may not know yet. Not from
+  // within another transaction: the writes around it may be waiting for its end.
+  if (!here.impl.in_transaction()) wait_for_writes(parent);
+
   std::string previous;
   for (int number = 0;; ++number) {
     absl::StatusOr<std::string> id = begin(parent, options, previous);
     if (!id.ok()) throw_error(annotate(id.status(), "begin of a transaction"));
     Attempt attempt(outside, *std::move(id), options);
+    const bool last = number >= options.retries;
     absl::StatusOr<bool> committed;
     std::exception_ptr error;
     try {
-      committed = attempt.run(body);
+      committed = attempt.run(body, last);
     } catch (...) {
       error = std::current_exception();
     }
     attempt.complete(error);
     if (error != nullptr) std::rethrow_exception(error);
     if (committed.ok()) return *committed;
-    if (number >= options.retries) {
-      throw_error(transaction_failed(cat("a transaction was aborted ", number + 1,
-                                         " times; the last answer was: ", from_absl(committed.status().message()))));
-    }
+    if (last) throw_error(given_up(committed.status(), number + 1));
     previous = attempt.id();
     sleep(context::backoff(number));
   }

@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "context/context_impl.h"
-#include "context/write_batch.h"
+#include "context/write.h"
 
 namespace ndb::context {
 

@@ -1,336 +1,183 @@
 #include "context/write_batch.h"
 
 #include <algorithm>
-#include <span>
-#include <string_view>
+#include <iterator>
 #include <utility>
 
-#include "base/backoff.h"
 #include "base/error.h"
-#include "base/strings.h"
+#include "context/backoff.h"
+#include "context/commit_limits.h"
+#include "tasklet/event_loop.h"
 
 namespace ndb::context {
 namespace {
-
-std::string_view verb(const Write& write) { return write.kind == Write::Kind::kDelete ? "delete" : "put"; }
-
-absl::Status describe(const absl::Status& status, const Write& write) {
-  return annotate(status, cat(verb(write), " of ", write.key.to_string()));
-}
 
 std::chrono::milliseconds deadline_of(const RpcOptions& rpc) { return rpc.deadline.value_or(kCommitDeadline); }
 
 }  // namespace
 
-void Write::fill_mutation(wire::Mutation& mutation) const {
-  if (kind == Kind::kDelete) {
-    mutation.set_delete_(key.bytes());
-  } else {
-    mutation.set_upsert(entity);
-    if (base_version) mutation.set_base_version(static_cast<std::int64_t>(*base_version));
-  }
-}
-
-std::chrono::seconds lock_hold(std::chrono::milliseconds deadline) {
-  return std::max(std::chrono::seconds(64), std::chrono::ceil<std::chrono::seconds>(deadline + 2 * kLockMargin));
-}
-
-void remember_write(Context::Impl& context, const Write& write, const Key& key, std::uint64_t version) {
-  ContextCache& cache = context.cache;
-  if (write.payload) write.payload->set_version(version);
-  if (write.policy.cache) {
-    cache.store_written(key, {write.payload, version, context.core->clock->now()});
-  } else {
-    // The slot of an earlier read would now be older than what this context wrote.
-    cache.erase(key);
-    cache.raise_floor(key, version);
-  }
-}
-
-absl::Status write_cached(Context::Impl& context, const Write& write) {
-  if (!write.policy.memcache || context.gateway() == nullptr) return absl::OkStatus();
-  ++context.counts->memcache_writes;
-  return write.kind == Write::Kind::kDelete
-             ? context.gateway()->delete_cached(write.key)
-             : context.gateway()->put_cached(write.key, write.entity, write.policy.timeout);
-}
-
-std::chrono::milliseconds backoff(int attempt) {
-  constexpr Backoff kBackoff{
-      .initial = std::chrono::milliseconds(100), .maximum = std::chrono::seconds(30), .multiplier = 2, .least = 0};
-  return std::chrono::ceil<std::chrono::milliseconds>(kBackoff.delay(attempt + 1));
-}
-
 void WriteBatch::add(Write write) {
-  if (write.key.is_complete() && !keys_.insert(write.key).second) {
-    held_.push_back(std::move(write));
+  workspace_->in_flight->begin();  // until finish()
+  if (write.key.is_complete() && !workspace_->own_writes.begin(write.key, write.payload)) {
+    held_[write.key].push_back(std::move(write));
     return;
   }
+  open(std::move(write));
+}
+
+void WriteBatch::open(Write write) {
   if (open_.empty()) {
-    context_.when_idle([self = shared_from_this()] { self->send(); });
+    workspace_->in_flight->when_idle([self = shared_from_this()] { self->send(); });
   }
   open_.push_back(std::move(write));
 }
 
 void WriteBatch::send() {
-  std::vector<Item> items;
+  std::vector<Part> parts;
+  std::vector<EndedWrite> ended;
   for (Write& write : std::exchange(open_, {})) {
-    if (write.policy.datastore) {
-      items.push_back({std::move(write), nullptr});
-    } else {
-      write_without_datastore(std::move(write));
-    }
-  }
-  const std::vector<absl::Status> locked = lock(items, std::chrono::seconds(0));
-  // Commits differ by their RPC options and their limits.
-  std::vector<CommitPtr> commits;
-  std::vector<std::size_t> bytes;
-  for (std::size_t n = 0; n < items.size(); ++n) {
-    Item& item = items[n];
-    if (!locked[n].ok()) {
-      finish(item, describe(annotate(locked[n], "not written"), item.write));
+    if (!write.policy.datastore) {
+      ended.push_back(write_without_datastore(std::move(write)));
       continue;
     }
-    const std::size_t size = item.write.size();
-    std::size_t i = 0;
-    while (i < commits.size() && !(commits[i]->rpc == item.write.rpc && commits[i]->items.size() < kCommitMutations &&
-                                   bytes[i] + size <= kCommitBytes)) {
-      ++i;
+    const std::size_t size = write.size();
+    // Commits differ by their RPC options and their limits. The last one of the options is the only one with room.
+    auto part = std::find_if(parts.rbegin(), parts.rend(), [&](const Part& one) { return one.rpc == write.rpc; });
+    if (part == parts.rend() || part->writes.size() == kCommitMutations || part->bytes + size > kCommitBytes) {
+      parts.push_back({.rpc = write.rpc});
+      part = parts.rbegin();
     }
-    if (i == commits.size()) {
-      commits.push_back(std::make_shared<Commit>());
-      commits[i]->rpc = item.write.rpc;
-      bytes.push_back(0);
-    }
-    commits[i]->items.push_back(std::move(item));
-    bytes[i] += size;
+    part->writes.push_back(std::move(write));
+    part->bytes += size;
   }
-  for (const CommitPtr& one : commits) commit(one);
+  finish(std::move(ended));
+  std::ranges::move(parts, std::back_inserter(waiting_));
+  start_waiting();
 }
 
 // Entities that live in memcache, the context cache, or both.
-void WriteBatch::write_without_datastore(Write write) {
-  const absl::Status status = write_cached(context_, write);
-  Item item{std::move(write), nullptr};
-  if (status.ok()) {
-    remember_write(context_, item.write, item.write.key, 0);
-    const Key key = item.write.key;
-    finish(item, key);
+EndedWrite WriteBatch::write_without_datastore(Write write) {
+  absl::StatusOr<Key> result = write.key;
+  if (absl::Status status = write_cached(*workspace_, write); status.ok()) {
+    remember_write(*workspace_, write, write.key, 0);
   } else {
-    finish(item, describe(status, item.write));
+    result = std::move(status);
+  }
+  return {std::move(write), std::move(result)};
+}
+
+// May come back here by a hook that waits.
+void WriteBatch::start_waiting() {
+  while (running_ < kCommitsAtOnce && !waiting_.empty()) {
+    Part part = std::move(waiting_.front());
+    waiting_.pop_front();
+    start(std::move(part));
   }
 }
 
-// Locks what needs a lock, in one batch, for as long as the Commit needs and `at_least`. Not OK: the item has no lock,
-// and must not be written without one.
-std::vector<absl::Status> WriteBatch::lock(std::vector<Item>& items, std::chrono::seconds at_least) {
-  std::vector<memcache::LockRequest> requests;
-  auto hold = std::max(at_least, lock_hold(kCommitDeadline));
-  for (const Item& item : items) {
-    if (!item.needs_lock()) continue;
-    requests.push_back({item.write.key, context_.cache.sighting(item.write.key)});
-    hold = std::max(hold, lock_hold(deadline_of(item.write.rpc)));
-  }
-  std::vector<absl::StatusOr<memcache::LockPtr>> locks;
-  if (!requests.empty()) {
-    ++context_.counts->memcache_locks;
-    locks = context_.gateway()->lock(requests, hold);
-  }
-  std::vector<absl::Status> statuses;
-  std::size_t next = 0;
-  for (Item& item : items) {
-    absl::Status& status = statuses.emplace_back();
-    if (!item.needs_lock()) continue;
-    absl::StatusOr<memcache::LockPtr>& one = locks[next++];
-    if (one.ok()) {
-      item.lock = *std::move(one);
-    } else if (!item.write.policy.best_effort || !absl::IsUnavailable(one.status())) {
-      status = one.status();
-    }
-  }
-  return statuses;
+void WriteBatch::start(Part part) {
+  const std::chrono::milliseconds deadline = deadline_of(part.rpc);
+  if (part.refused == 0) part.lock_until = EventLoop::current().now() + deadline;
+  ++running_;
+  auto commit = std::make_shared<LockedCommit>(workspace_, std::exchange(part.writes, {}), deadline);
+  this->commit({std::move(part), std::move(commit)});
 }
 
-void WriteBatch::commit(const CommitPtr& commit) {
-  if (!renew_locks(*commit, deadline_of(commit->rpc) + kLockMargin)) return;
-  wire::CommitRequest request;
-  request.set_mode(wire::CommitRequest::NON_TRANSACTIONAL);
-  for (const Item& item : commit->items) item.write.fill_mutation(*request.add_mutations());
-  ++context_.counts->commits;
-  context_.counts->mutations += commit->items.size();
-  ++commit->attempts;
-  auto done = context_.on_loop<wire::CommitResponse>(
-      [self = shared_from_this(), commit](absl::StatusOr<wire::CommitResponse> response) {
-        self->answered(commit, std::move(response));
-      });
-  // Resending is decided here and not in the stub: whether an earlier attempt may have been applied matters for the
-  // locks.
-  context_.core->stub->commit(std::move(request), {.deadline = deadline_of(commit->rpc), .retries = 0},
-                              std::move(done));
+void WriteBatch::commit(Run run) {
+  LockedCommit& commit = *run.commit;
+  std::vector<EndedWrite> refused = commit.prepare();
+  if (!commit.in_doubt()) refused = lock_later(run, std::move(refused));
+  for (EndedWrite& write : refused) {
+    write.result =
+        annotate(write.result.status(), commit.in_doubt() ? "it is unknown whether it was written" : "not written");
+  }
+  if (commit.size() == 0) {
+    --running_;
+  } else {
+    commit.send(
+        [self = shared_from_this(), run = std::move(run)](const absl::Status& status, std::vector<EndedWrite> ended) {
+          self->answered(run, status, std::move(ended));
+          self->start_waiting();
+        });
+  }
+  finish(std::move(refused));  // not before the Commit is sent: a hook may wait, and locks run short meanwhile
 }
 
-// A lock must outlive the Commit; one that does not last for `margin` is taken anew, and only then given back. False:
-// nothing is left to commit.
-bool WriteBatch::renew_locks(Commit& commit, std::chrono::milliseconds margin) {
-  std::vector<Item> expiring;
-  std::vector<memcache::Unlock> old;
-  std::erase_if(commit.items, [&](Item& item) {
-    if (item.lock == nullptr || context_.gateway()->still_held(*item.lock, margin)) return false;
-    memcache::Unlock& unlock = old.emplace_back();
-    unlock.lock = std::move(item.lock);
-    unlock.key = item.write.key;
-    expiring.push_back(std::move(item));
+// Takes those out of `refused` whose locks are worth another attempt: where memcached has no memory for them, as long
+// as the Commit itself may take; where it does not answer, as often as the caller allows.
+std::vector<EndedWrite> WriteBatch::lock_later(const Run& run, std::vector<EndedWrite> refused) {
+  if (refused.empty()) return refused;
+  EventLoop& loop = EventLoop::current();
+  Part again = run.part;
+  const auto left = std::chrono::floor<std::chrono::milliseconds>(again.lock_until - loop.now());
+  std::erase_if(refused, [&](EndedWrite& write) {
+    const bool may = absl::IsResourceExhausted(write.result.status()) ||
+                     (absl::IsUnavailable(write.result.status()) && again.refused < again.rpc.retries.value_or(0));
+    if (!may || left.count() <= 0) return false;
+    again.writes.push_back(std::move(write.write));
     return true;
   });
-  if (expiring.empty()) return true;
-  const auto locked = lock(expiring, commit.tainted ? memcache::kUnknownHold : std::chrono::seconds(0));
-  for (std::size_t i = 0; i < expiring.size(); ++i) {
-    // Where there is a new lock, it protects what an earlier attempt may still do.
-    const bool in_doubt = commit.tainted && expiring[i].lock == nullptr;
-    old[i].outcome = in_doubt ? memcache::Commit::kUnknown : memcache::Commit::kFailed;
-    if (in_doubt) context_.cache.distrust(expiring[i].write.key);
-  }
-  context_.gateway()->unlock(old);
-  for (std::size_t i = 0; i < expiring.size(); ++i) {
-    Item& item = expiring[i];
-    if (locked[i].ok()) {
-      commit.items.push_back(std::move(item));
-    } else {
-      const std::string_view what = commit.tainted ? "it is unknown whether it was written" : "not written";
-      finish(item, describe(annotate(locked[i], what), item.write));
-    }
-  }
-  return !commit.items.empty();
-}
-
-void WriteBatch::answered(const CommitPtr& commit, absl::StatusOr<wire::CommitResponse> response) {
-  if (response.ok() && static_cast<std::size_t>(response->mutation_results_size()) != commit->items.size()) {
-    response = absl::InternalError("the Datastore's answer to a Commit does not fit its mutations");
-  }
-  if (response.ok()) return succeeded(*commit, *response);
-
-  const absl::Status& status = response.status();
-  if (status.code() == absl::StatusCode::kInvalidArgument) {
-    // Refused whole. With several mutations only some are at fault: they are found by halves.
-    if (commit->items.size() > 1) return split(*commit);
-    return failed(*commit, status, commit->tainted ? memcache::Commit::kUnknown : memcache::Commit::kFailed);
-  }
-  // A NON_TRANSACTIONAL Commit may have been applied in part, so that with several mutations every error is an unknown
-  // outcome.
-  const bool unknown = datastore::outcome_unknown(status) || commit->items.size() > 1;
-  commit->tainted = commit->tainted || unknown;
-  // Sent twice, an insert would make two entities, and a put_if that was applied would find a conflict with itself.
-  const bool resendable = std::all_of(commit->items.begin(), commit->items.end(), [](const Item& item) {
-    return item.write.key.is_complete() && !item.write.base_version;
+  if (again.writes.empty()) return refused;
+  const auto pause = std::min({backoff(again.refused++), kLongestLockPause, left});
+  workspace_->in_flight->after(pause, [self = shared_from_this(), again = std::make_shared<Part>(std::move(again))] {
+    self->waiting_.push_front(std::move(*again));
+    self->start_waiting();
   });
-  if (datastore::outcome_unknown(status) && resendable && commit->attempts <= commit->rpc.retries.value_or(0)) {
-    return retry_later(commit);
-  }
-  failed(*commit, status, commit->tainted ? memcache::Commit::kUnknown : memcache::Commit::kFailed);
+  return refused;
 }
 
-void WriteBatch::succeeded(Commit& commit, const wire::CommitResponse& response) {
-  std::vector<memcache::Unlock> unlocks;
-  std::vector<absl::StatusOr<Key>> results;
-  for (std::size_t i = 0; i < commit.items.size(); ++i) {
-    const wire::MutationResult& result = response.mutation_results(static_cast<int>(i));
-    results.push_back(settle(commit.items[i], result, commit.tainted, unlocks));
+void WriteBatch::answered(Run run, const absl::Status& status, std::vector<EndedWrite> ended) {
+  LockedCommit& commit = *run.commit;
+  if (!status.ok() && absl::IsInvalidArgument(status) && commit.size() > 1) {
+    // Refused whole, though only some of the writes are at fault: they are found by halves.
+    ++running_;
+    Run half{run.part, commit.split()};
+    this->commit(std::move(run));
+    return this->commit(std::move(half));
   }
-  // Released before the caller is told: nobody may read the old value from memcache after the acknowledgement.
-  if (!unlocks.empty()) context_.gateway()->unlock(unlocks);
-  for (std::size_t i = 0; i < commit.items.size(); ++i) finish(commit.items[i], std::move(results[i]));
+  if (!status.ok() && datastore::outcome_unknown(status) && commit.repeatable() &&
+      commit.attempts() <= run.part.rpc.retries.value_or(0)) {
+    return send_again_later(std::move(run));
+  }
+  if (!status.ok()) ended = commit.give_up(status);
+  --running_;
+  finish(std::move(ended));
 }
 
-// What one mutation of a Commit that succeeded means for its lock, the context cache and its caller.
-absl::StatusOr<Key> WriteBatch::settle(const Item& item, const wire::MutationResult& result, bool tainted,
-                                       std::vector<memcache::Unlock>& unlocks) {
-  const Write& write = item.write;
-  const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
-  if (result.conflict_detected()) {
-    // The version is that of what the Datastore has: memcache and this context may not show anything older.
-    if (item.lock != nullptr) {
-      const memcache::Commit outcome = version > 0 ? memcache::Commit::kApplied : memcache::Commit::kFailed;
-      unlocks.push_back({.lock = item.lock, .key = write.key, .outcome = outcome, .version = version});
-    }
-    context_.cache.erase(write.key);
-    context_.cache.raise_floor(write.key, version);
-    return conflict(cat("put_if of ", write.key.to_string(), ": the Datastore has version ", version, ", not ",
-                        *write.base_version, "; not written: read the entity again"));
+// The attempt that was not answered may still be applied, in the pause too.
+void WriteBatch::send_again_later(Run run) {
+  std::vector<EndedWrite> lost = run.commit->prepare_for_pause();
+  for (EndedWrite& write : lost) {
+    write.result = annotate(write.result.status(), "it is unknown whether it was written");
   }
-  Key key = write.key;
-  if (!result.key().empty()) {
-    if (absl::StatusOr<Key> assigned = Key::from_bytes(result.key()); assigned.ok()) key = *std::move(assigned);
-  }
-  if (!key.is_complete()) return describe(absl::InternalError("the Datastore assigned no id"), write);
-  if (write.policy.lock) {
-    const bool through =
-        write.policy.write_through && write.kind == Write::Kind::kUpsert && write.key.is_complete() && !tainted;
-    unlocks.push_back({.lock = item.lock,
-                       .key = key,
-                       .outcome = tainted ? memcache::Commit::kUnknown : memcache::Commit::kApplied,
-                       .version = version,
-                       .payload = through ? std::optional<std::string_view>(write.entity) : std::nullopt,
-                       .timeout = write.policy.timeout});
-  }
-  if (tainted) {
-    context_.cache.distrust(key);
-  } else {
-    remember_write(context_, write, key, version);
-  }
-  return key;
+  if (run.commit->size() == 0) --running_;
+  finish(std::move(lost));
+  if (run.commit->size() == 0) return;
+  const auto pause = backoff(run.commit->attempts());
+  workspace_->in_flight->after(pause, [self = shared_from_this(), run = std::move(run)] {
+    self->commit(run);
+    self->start_waiting();
+  });
 }
 
-void WriteBatch::failed(Commit& commit, const absl::Status& status, memcache::Commit outcome) {
-  std::vector<memcache::Unlock> unlocks;
-  for (Item& item : commit.items) {
-    if (item.lock != nullptr) {
-      memcache::Unlock& unlock = unlocks.emplace_back();
-      unlock.lock = item.lock;
-      unlock.key = item.write.key;
-      unlock.outcome = outcome;
-    }
-    if (outcome == memcache::Commit::kUnknown && item.write.key.is_complete()) context_.cache.distrust(item.write.key);
+// First all of them have ended, and what waited for them can go on; then their callers are told, whose hooks may wait
+// for anything.
+void WriteBatch::finish(std::vector<EndedWrite> ended) {
+  for (const EndedWrite& one : ended) {
+    const Key& key = one.write.key;
+    if (!key.is_complete()) continue;
+    workspace_->own_writes.end(key);
+    const auto held = held_.find(key);
+    if (held == held_.end()) continue;
+    open(std::move(held->second.front()));
+    held->second.pop_front();
+    if (held->second.empty()) held_.erase(held);
   }
-  if (!unlocks.empty()) context_.gateway()->unlock(unlocks);
-  for (Item& item : commit.items) finish(item, describe(status, item.write));
-}
-
-void WriteBatch::split(Commit& commit) {
-  const auto middle = static_cast<std::ptrdiff_t>(commit.items.size() / 2);
-  for (const bool first : {true, false}) {
-    auto half = std::make_shared<Commit>();
-    half->rpc = commit.rpc;
-    half->tainted = commit.tainted;
-    half->items.assign(std::make_move_iterator(first ? commit.items.begin() : commit.items.begin() + middle),
-                       std::make_move_iterator(first ? commit.items.begin() + middle : commit.items.end()));
-    this->commit(half);
+  for (EndedWrite& one : ended) {
+    if (!one.result.ok()) one.result = one.write.describe(one.result.status());
+    one.write.done(std::move(one.result));
+    workspace_->in_flight->end();
   }
-}
-
-// The attempt that was not answered may land for as long from now, in the pause too.
-void WriteBatch::retry_later(const CommitPtr& commit) {
-  if (!renew_locks(*commit, memcache::kUnknownHold)) return;
-  ++context_.under_way;
-  EventLoop::current().call_at(EventLoop::current().now() + backoff(commit->attempts),
-                               [self = shared_from_this(), context = context_.shared_from_this(), commit] {
-                                 self->commit(commit);
-                                 context->done_one();
-                               });
-}
-
-// Tells the caller, and lets the writes of the same key that waited for this one go on.
-void WriteBatch::finish(Item& item, absl::StatusOr<Key> result) {
-  const Key& key = item.write.key;
-  if (key.is_complete()) {
-    keys_.erase(key);
-    const auto waiting = std::find_if(held_.begin(), held_.end(), [&](const Write& write) { return write.key == key; });
-    if (waiting != held_.end()) {
-      Write next = std::move(*waiting);
-      held_.erase(waiting);
-      add(std::move(next));
-    }
-  }
-  item.write.done(std::move(result));
 }
 
 }  // namespace ndb::context

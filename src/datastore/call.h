@@ -23,7 +23,7 @@ namespace ndb::datastore {
 
 struct Rpc {
   const char* name;
-  bool idempotent;  // the API's service config: may be sent again by itself
+  bool idempotent;  // does no harm when it is sent twice: may be sent again by itself
 };
 
 class Call;

@@ -24,16 +24,17 @@ struct CallOptions {
 template <class Response>
 using Done = std::function<void(absl::StatusOr<Response>)>;
 
-// All RPCs: function, method, and whether the API's service config lets a call be sent again by itself. What stands for
-// every RPC is made from this list.
+// All RPCs: function, method, and whether a call may be sent again by itself, because it does no harm when it is sent
+// twice: a transaction that nobody uses expires, and an id that nobody uses is lost. What stands for every RPC is made
+// from this list.
 #define NDB_DATASTORE_RPCS(X)                         \
   X(lookup, Lookup, true)                             \
   X(run_query, RunQuery, true)                        \
   X(run_aggregation_query, RunAggregationQuery, true) \
-  X(begin_transaction, BeginTransaction, false)       \
+  X(begin_transaction, BeginTransaction, true)        \
   X(commit, Commit, false)                            \
   X(rollback, Rollback, false)                        \
-  X(allocate_ids, AllocateIds, false)                 \
+  X(allocate_ids, AllocateIds, true)                  \
   X(reserve_ids, ReserveIds, true)
 
 // Sends requests to the Datastore. Thread-safe; one per client. Every function, such as

@@ -85,9 +85,10 @@ class Coherence {
   std::vector<ReadResult> read(std::span<const ReadRequest> requests) { return read(requests, {}, {}); }
   virtual void fill(std::span<const Fill> fills) = 0;  // does not wait for answers
 
-  // Locks each key just before its Commit. UNAVAILABLE for a key whose lock could not be stored: it must not be
-  // written. FAILED_PRECONDITION if programs disagree on the servers and that is enforced. A lock protects for at least
-  // `hold` from now: 1 to kLongestHold seconds, or INVALID_ARGUMENT.
+  // Locks each key just before its Commit. UNAVAILABLE for a key whose lock could not be stored, and
+  // RESOURCE_EXHAUSTED where that is for want of memory: it must not be written. FAILED_PRECONDITION if programs
+  // disagree on the servers and that is enforced. A lock protects for at least `hold` from now: 1 to kLongestHold
+  // seconds, or INVALID_ARGUMENT.
   static constexpr std::chrono::seconds kLongestHold{387};
   virtual std::vector<absl::StatusOr<LockPtr>> lock(std::span<const LockRequest> requests,
                                                     std::chrono::seconds hold) = 0;

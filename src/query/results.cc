@@ -24,17 +24,16 @@ absl::Status through_cache(Context::Impl& context, const wire::EntityResult& res
   NDB_ASSIGN_OR_RETURN(const detail::ModelInfo* const of_kind, detail::find_model(found.key.kind()));
   const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
   const bool cache = context.decides_cache(found.key, options, of_kind);
-  if (cache) {
-    if (auto cached = context.cached(found.key, info)) {
-      if (cached->ok()) {
-        found.payload = **std::move(cached);
-        return absl::OkStatus();
-      }
-      // Of a PolyModel it may be of another class than was asked for. If it is not older than this result, the entity
-      // has changed its class, and is no result.
-      if (!detail::is_poly(info) || !absl::IsNotFound(cached->status())) return cached->status();
-      if (context.cache.find(found.key)->version >= version) return absl::OkStatus();
+  if (auto known = context.known(found.key, info, cache)) {
+    if (known->ok()) {
+      found.payload = **std::move(known);
+      return absl::OkStatus();
     }
+    // Of a PolyModel it may be of another class than was asked for. If it is not older than this result, the entity has
+    // changed its class, and is no result.
+    if (!detail::is_poly(info) || !absl::IsNotFound(known->status())) return known->status();
+    const bool own = context.workspace->own_writes.find(found.key) != nullptr;
+    if (own || context.cache.find(found.key)->version >= version) return absl::OkStatus();
   }
   NDB_ASSIGN_OR_RETURN(found.payload, detail::decode_entity(info, found.key, result.entity()));
   found.payload->set_version(version);

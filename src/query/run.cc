@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "context/call_rpc.h"
 #include "context/context_impl.h"
+#include "context/wire_time.h"
 #include "datastore/pace.h"
 #include "ndb/detail/query_calls.h"
 #include "ndb/tasklet.h"
@@ -131,8 +132,9 @@ void Run::post(const datastore::CallOptions& options) {
     const std::size_t wanted = std::min<std::size_t>(remaining_ - unread(), std::numeric_limits<std::int32_t>::max());
     request_.mutable_query()->mutable_limit()->set_value(static_cast<std::int32_t>(wanted));
   }
-  ++context_->counts->queries;
-  answer_ = context::start_rpc(*context_, &datastore::Stub::run_query, wire::RunQueryRequest(request_), options);
+  ++context_->counts().queries;
+  answer_ =
+      context::start_rpc(*context_->workspace, &datastore::Stub::run_query, wire::RunQueryRequest(request_), options);
 }
 
 // Waits for the next batch, then sends the request for the one behind it, if that is wanted.

@@ -10,13 +10,14 @@
 #include <string_view>
 #include <vector>
 
+#include "context/backoff.h"
 #include "context/transaction_fixture.h"
-#include "context/write_batch.h"
 
 namespace ndb::testing {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 TEST_F(Transactions, AConflictRunsTheFunctionAgain) {
   set("a", 1);
@@ -49,6 +50,50 @@ TEST_F(Transactions, AfterTheLastAttemptItFails) {
   EXPECT_EQ(get("a"), 1);
   const auto counts = in_new_context(client_, [] { Counter::get_by_id("a"); });
   EXPECT_EQ(counts.memcache_hits, 1);  // the locks of both attempts were given back
+}
+
+TEST_F(Transactions, WhatWasNotAppliedForAReasonThatMayPassRunsAgain) {
+  set("a", 1);
+  int attempts = 0;
+  const auto fails = [&](int times, const absl::Status& status) {
+    attempts = 0;
+    return [&attempts, times, status] {
+      increment("a");
+      if (++attempts <= times) ndb::throw_error(status);
+    };
+  };
+  in_new_context(client_, [&] {
+    ndb::transaction(fails(2, absl::UnavailableError("away")));
+    EXPECT_EQ(attempts, 3);
+    EXPECT_EQ(Counter::get_by_id("a")->n, 2);
+    try {
+      ndb::transaction(fails(9, absl::UnavailableError("away")), {.retries = 1});
+      ADD_FAILURE();
+    } catch (const ndb::Error& error) {
+      EXPECT_EQ(error.status().code(), absl::StatusCode::kUnavailable);
+      EXPECT_THAT(error.what(), HasSubstr("away"));
+    }
+    EXPECT_EQ(attempts, 2);
+    EXPECT_THROW(ndb::transaction(fails(9, absl::DeadlineExceededError("late"))), ndb::Error);
+    EXPECT_EQ(attempts, 1);
+
+    // What the function did outside of its transaction may have been applied: it is not done again.
+    ScriptedStub* stub = nullptr;
+    const ndb::Client other = scripted(stub);
+    stub->on_commit = [](const auto&) { return ScriptedStub::Verdict{absl::UnavailableError("cut off"), true}; };
+    attempts = 0;
+    std::thread([&] {
+      in_new_context(other, [&] {
+        EXPECT_THROW(ndb::transaction([&] {
+                       ++attempts;
+                       ndb::non_transactional([] { Counter::make({.n = 1}, ndb::id("b")).put(); });
+                     }),
+                     ndb::Error);
+      });
+    }).join();
+    EXPECT_EQ(attempts, 1);
+  });
+  EXPECT_EQ(get("a"), 2);
 }
 
 TEST_F(Transactions, Propagation) {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "context/backoff.h"
 #include "context/transaction_fixture.h"
-#include "context/write_batch.h"
 
 namespace ndb::testing {
 namespace {

@@ -31,7 +31,7 @@ TEST_F(ContextTest, PutsAreCutIntoCommitsByTheirLimits) {
   });
   EXPECT_EQ(counts.commits, 2);
   EXPECT_EQ(counts.mutations, 501);
-  EXPECT_EQ(counts.memcache_locks, 1);
+  EXPECT_EQ(counts.memcache_locks, 2);
 
   const ndb::TierCounts large = in_new_context(client_, [&] {
     std::vector<ndb::Entity> entities;  // 12 MB in all, of 1 MB each

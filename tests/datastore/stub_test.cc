@@ -45,10 +45,10 @@ const std::vector<RpcRow>& rpcs() {
       row("Lookup", true, &Stub::lookup),
       row("RunQuery", true, &Stub::run_query),
       row("RunAggregationQuery", true, &Stub::run_aggregation_query),
-      row("BeginTransaction", false, &Stub::begin_transaction),
+      row("BeginTransaction", true, &Stub::begin_transaction),
       row("Commit", false, &Stub::commit),
       row("Rollback", false, &Stub::rollback),
-      row("AllocateIds", false, &Stub::allocate_ids),
+      row("AllocateIds", true, &Stub::allocate_ids),
       row("ReserveIds", true, &Stub::reserve_ids),
   };
   return kRows;

@@ -1,6 +1,7 @@
 // The writer's side: join the LOCK before the Commit, release it after.
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 #include "base/error.h"
@@ -14,9 +15,16 @@ namespace {
 // memcached counts in whole seconds, and lock_step() rounds up.
 static_assert(Coherence::kLongestHold + seconds(3) <= kLongestLock);
 
-absl::Status not_locked(const Place& place, const Address& server) {
-  return absl::UnavailableError(cat(place.key.to_string(), " could not be locked in memcache at ", server.to_string(),
-                                    ": not written; retry, or see to the server"));
+// A server that answers, and has nothing of what it was just sent, has no memory for it: stores get no reply.
+absl::Status not_locked(const Entry& entry, const Address& server) {
+  const std::string what =
+      cat(entry.place.key.to_string(), " could not be locked in memcache at ", server.to_string(), ": not written; ");
+  if (entry.seen.what == Seen::kAbsent) {
+    return absl::ResourceExhaustedError(cat(what,
+                                            "the server has no memory for the lock; write less at once, or give "
+                                            "it more"));
+  }
+  return absl::UnavailableError(cat(what, "retry, or see to the server"));
 }
 
 // Served before, so it was a VALUE or a NEG; which of them makes no difference to a writer.
@@ -59,7 +67,7 @@ std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const LockR
   locks.reserve(requests.size());
   for (Entry& entry : locked) {
     if (!entry.done) {
-      locks.emplace_back(not_locked(entry.place, cluster_->address(entry.place.server)));
+      locks.emplace_back(not_locked(entry, cluster_->address(entry.place.server)));
       continue;
     }
     ++cluster_->counters().locks;

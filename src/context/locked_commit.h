@@ -1,0 +1,93 @@
+// A Commit under locks: the sequence that the coherence of the caches rests on.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "context/workspace.h"
+#include "context/write.h"
+#include "memcache/coherence.h"
+#include "ndb/wire/datastore.pb.h"
+
+namespace ndb::context {
+
+// Marks the error of a write or transaction of which nobody knows whether it was applied: what must not be made again.
+absl::Status mark_in_doubt(absl::Status status);
+bool is_in_doubt(const absl::Status& status);
+
+// Some writes, the locks in memcache that protect them, and the Commit that applies them:
+//
+//   prepare()   takes the locks, and makes sure that they last longer than the Commit
+//   send()      sends the Commit; when it has succeeded, tells the context cache and releases the locks
+//   give_up()   after an error: decides between failed and unknown, tells the context cache, releases the locks
+//
+// The owner decides what happens in between: WriteBatch halves a Commit that was refused whole, and sends one again
+// that was not answered; a transaction does neither. A write leaves the commit when it has ended, and its owner tells
+// the caller: always after the release, so that nobody reads the old value from memcache after the acknowledgement.
+// Always owned by a shared_ptr. Belongs to the thread of its context.
+class LockedCommit : public std::enable_shared_from_this<LockedCommit> {
+ public:
+  // `workspace`: of the context whose cache learns what was written. `transaction`: of all writes together; empty: of
+  // none, and each write is applied or not by itself.
+  LockedCommit(std::shared_ptr<Workspace> workspace, std::vector<Write> writes, std::chrono::milliseconds deadline,
+               std::string transaction = {});
+
+  // Takes the locks that are missing or would not outlive a Commit that is sent now. Gives the writes that could not be
+  // locked and so must not be sent: RESOURCE_EXHAUSTED where memcached has no memory for the lock, UNAVAILABLE where it
+  // does not answer or takes too long.
+  std::vector<EndedWrite> prepare();
+  // The same for a pause, in which an earlier attempt that was not answered may still be applied.
+  std::vector<EndedWrite> prepare_for_pause();
+
+  // Right after prepare(). `answered` is called on this thread's loop: after a success with all writes, which have
+  // ended; after an error with none, and nothing has been released.
+  using Answered = std::function<void(const absl::Status& status, std::vector<EndedWrite> ended)>;
+  void send(Answered answered);
+
+  // Ends all writes with `status`, which is marked if they are in doubt.
+  std::vector<EndedWrite> give_up(const absl::Status& status);
+
+  // Moves the second half of the writes, with their locks, to a commit of their own.
+  std::shared_ptr<LockedCommit> split();
+
+  std::size_t size() const { return items_.size(); }
+  int attempts() const { return attempts_; }  // how often it was sent
+  // An attempt ended with an unknown outcome. From then on not even a success is the last word, and the locks end by
+  // themselves.
+  bool in_doubt() const { return in_doubt_; }
+  // Whether it does no harm to apply the writes twice.
+  bool repeatable() const;
+
+ private:
+  struct Item {
+    Write write;
+    memcache::LockPtr lock{};
+    bool wants_lock = false;  // and has none yet. Once false without a lock, the write does without
+    absl::Status failure{};   // of taking the lock
+  };
+
+  std::vector<EndedWrite> secure(std::chrono::milliseconds margin);
+  std::vector<std::size_t> insecure(std::chrono::milliseconds margin) const;
+  void lock(const std::vector<std::size_t>& insecure, std::chrono::milliseconds margin);
+  std::vector<EndedWrite> take_failed();
+  std::vector<EndedWrite> applied(const wire::CommitResponse& response);
+  absl::StatusOr<Key> applied(const Item& item, const wire::MutationResult& result,
+                              std::vector<memcache::Unlock>& unlocks);
+  absl::Status conflicted(const Item& item, std::uint64_t version, std::vector<memcache::Unlock>& unlocks);
+  bool leaves_doubt(const absl::Status& status) const;
+  void release(const std::vector<memcache::Unlock>& unlocks);
+
+  const std::shared_ptr<Workspace> workspace_;
+  const std::chrono::milliseconds deadline_;
+  const std::string transaction_;
+  std::vector<Item> items_;
+  int attempts_ = 0;
+  bool in_doubt_ = false;
+};
+
+}  // namespace ndb::context

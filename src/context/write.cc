@@ -1,0 +1,44 @@
+#include "context/write.h"
+
+#include <string_view>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace ndb::context {
+
+void Write::fill_mutation(wire::Mutation& mutation) const {
+  if (kind == Kind::kDelete) {
+    mutation.set_delete_(key.bytes());
+  } else {
+    mutation.set_upsert(entity);
+    if (base_version) mutation.set_base_version(static_cast<std::int64_t>(*base_version));
+  }
+}
+
+absl::Status Write::describe(const absl::Status& status) const {
+  const std::string_view verb = kind == Kind::kDelete ? "delete" : base_version ? "put_if" : "put";
+  return annotate(status, cat(verb, " of ", key.to_string()));
+}
+
+void remember_write(Workspace& workspace, const Write& write, const Key& key, std::uint64_t version) {
+  ContextCache& cache = workspace.cache;
+  if (write.payload) write.payload->set_version(version);
+  if (write.policy.cache) {
+    cache.store_written(key, {write.payload, version, workspace.tiers->clock->now()});
+  } else {
+    // The slot of an earlier read would now be older than what this context wrote.
+    cache.erase(key);
+    cache.raise_floor(key, version);
+  }
+}
+
+absl::Status write_cached(Workspace& workspace, const Write& write) {
+  memcache::Gateway* const gateway = workspace.gateway();
+  if (!write.policy.memcache || gateway == nullptr) return absl::OkStatus();
+  ++workspace.counts->memcache_writes;
+  return write.kind == Write::Kind::kDelete ? gateway->delete_cached(write.key)
+                                            : gateway->put_cached(write.key, write.entity, write.policy.timeout);
+}
+
+}  // namespace ndb::context
