@@ -3,19 +3,19 @@
 #include <algorithm>
 #include <utility>
 
-#include "memcache/sequences.h"
+#include "memcache/protocol/sequences.h"
 #include "protocol.h"
 
 namespace ndb::explorer {
 namespace {
 
-using memcache::Commit;
+using memcache::CommitOutcome;
 using memcache::Holder;
-using memcache::Joining;
-using memcache::Leaving;
-using memcache::Outcome;
+using memcache::LockAttempt;
 using memcache::Reading;
+using memcache::ReadOutcome;
 using memcache::Record;
+using memcache::Release;
 using memcache::Seen;
 using memcache::Step;
 using std::chrono::seconds;
@@ -108,15 +108,15 @@ class Current final : public Protocol {
     if (me.phase == Writer::kLocking) {
       join(state, w, answer, round, now);
     } else {
-      leave(state, w, answer, round, now);
+      release(state, w, answer, round, now);
     }
   }
 
   void committed(State& state, int w, WallTime now) const override {
     Writer& me = state.writers[static_cast<std::size_t>(w)];
     const Cell seen = std::exchange(me.command, {}).cell;
-    me.phase = Writer::kLeaving;
-    leave(state, w, {.what = seen.is_absent() ? Seen::kUnread : Seen::kRecord, .cell = seen}, 0, now);
+    me.phase = Writer::kReleasing;
+    release(state, w, {.what = seen.is_absent() ? Seen::kUnread : Seen::kRecord, .cell = seen}, 0, now);
   }
 
   void reader_heard(State& state, int r, const Answer& answer) const override {
@@ -158,12 +158,12 @@ class Current final : public Protocol {
  private:
   void done_reading(State& state, int r, const Seen& seen, const Reading& reading) const {
     Reader& me = state.readers[static_cast<std::size_t>(r)];
-    const Outcome outcome = memcache::outcome_of(seen, reading, kNow);
-    if (outcome == Outcome::kHit || outcome == Outcome::kAbsent) {
+    const ReadOutcome outcome = memcache::outcome_of(seen, reading, kNow);
+    if (outcome == ReadOutcome::kHit || outcome == ReadOutcome::kAbsent) {
       return finish_read(state, r, static_cast<Byte>(seen.record.version));
     }
     me.phase = Reader::kLookup;
-    if (outcome != Outcome::kMiss) return;
+    if (outcome != ReadOutcome::kMiss) return;
     if (const auto min = memcache::lease_min(seen, reading)) {
       set(me.flags, kLeased);
       me.version = static_cast<Byte>(*min);
@@ -173,7 +173,7 @@ class Current final : public Protocol {
   void join(State& state, int w, const Answer& answer, int round, WallTime now) const {
     Writer& me = state.writers[static_cast<std::size_t>(w)];
     const bool same_token = setup_.variant == Variant::kSameToken;
-    Joining joining{.me = {token_of(w), hold_deadline()}, .blind = (me.flags & kBlind) != 0};
+    LockAttempt joining{.me = {token_of(w), hold_deadline()}, .blind = (me.flags & kBlind) != 0};
     const Seen seen = round == 0 ? Seen{} : to_seen(answer);
     const Step step = join_step(joining, seen, round, now, same_token ? token_of(w) : next_token_of(w));
     clear(me.flags, kBlind);
@@ -189,7 +189,7 @@ class Current final : public Protocol {
     if (me.command.verb != Command::kCas) clear(state.fresh, bit(w));
   }
 
-  Step join_step(Joining& joining, const Seen& seen, int round, WallTime now, std::uint64_t token) const {
+  Step join_step(LockAttempt& joining, const Seen& seen, int round, WallTime now, std::uint64_t token) const {
     if (setup_.variant == Variant::kBlindLock) {
       if (round > 0 && memcache::lock_step(seen, joining.me, now).what == Step::kDone) return {};
       const Holder me{token, memcache::deadline_after(now, kHold)};
@@ -206,29 +206,31 @@ class Current final : public Protocol {
     me.command = {.cell = seen};
   }
 
-  void leave(State& state, int w, const Answer& answer, int round, WallTime now) const {
+  void release(State& state, int w, const Answer& answer, int round, WallTime now) const {
     Writer& me = state.writers[static_cast<std::size_t>(w)];
     me.round = static_cast<Byte>(round);
-    me.command = leave_command(me, w, to_seen(answer), round, now);
-    if (me.command.verb == Command::kNone || round == memcache::kLeaveRounds) return finish(state, w);
+    me.command = release_command(me, w, to_seen(answer), round, now);
+    if (me.command.verb == Command::kNone || round == memcache::kReleaseRounds) return finish(state, w);
     if (me.command.verb != Command::kCas) clear(state.fresh, bit(w));
   }
 
-  Command leave_command(const Writer& me, int w, const Seen& seen, int round, WallTime now) const {
+  Command release_command(const Writer& me, int w, const Seen& seen, int round, WallTime now) const {
     const bool unknown = (me.flags & kUncertain) != 0 && setup_.variant != Variant::kReleaseUnknown;
     if (setup_.variant == Variant::kDeleteRelease && !unknown) {
       const bool try_again = round == 0 || seen.what == Seen::kFailed;
       return {.verb = try_again ? Command::kDelete : Command::kNone};
     }
     if (setup_.variant == Variant::kNoMin && seen.is(memcache::State::kLock) && !holds(seen.record, w)) return {};
-    const Commit outcome = unknown ? Commit::kUnknown : me.version != 0 ? Commit::kApplied : Commit::kFailed;
-    Leaving leaving{.token = token_of(w)};
-    if (outcome == Commit::kApplied) {
-      leaving.version = me.version;
+    const CommitOutcome outcome = unknown           ? CommitOutcome::kUnknown
+                                  : me.version != 0 ? CommitOutcome::kApplied
+                                                    : CommitOutcome::kFailed;
+    Release release{.token = token_of(w)};
+    if (outcome == CommitOutcome::kApplied) {
+      release.version = me.version;
       const bool deletes = setup_.deletes && w == setup_.writers - 1;
-      if (setup_.write_through && !deletes) leaving.payload = "";
+      if (setup_.write_through && !deletes) release.payload = "";
     }
-    return to_command(memcache::leave_next(seen, leaving, outcome, round, kNow, now));
+    return to_command(memcache::release_next(seen, release, outcome, round, kNow, now));
   }
 
   static bool holds(const Record& lock, int w) {

@@ -26,7 +26,7 @@ class Legacy final : public Protocol {
   void writer_heard(State& state, int w, const Answer&, WallTime) const override {
     clear(state.fresh, bit(w));
     Writer& me = writer(state, w);
-    if (me.phase == Writer::kLeaving) return finish(state, w);
+    if (me.phase == Writer::kReleasing) return finish(state, w);
     me.phase = Writer::kCommitting;
     me.command = {};
   }
@@ -35,7 +35,7 @@ class Legacy final : public Protocol {
     Writer& me = writer(state, w);
     const bool deletes = setup_.variant == Variant::kLegacyDelete && w == setup_.writers - 1;
     if (deletes || (me.flags & kUncertain) != 0) return finish(state, w);
-    me.phase = Writer::kLeaving;
+    me.phase = Writer::kReleasing;
     me.command = {.verb = Command::kDelete};
   }
 

@@ -36,8 +36,8 @@ Bits in_danger(const State& state) {
   Bits bits = static_cast<Bits>(state.late_commits << kMaxWriters);
   for (int w = 0; w < kMaxWriters; ++w) {
     const Writer& writer = state.writers[static_cast<std::size_t>(w)];
-    const bool leaving_unknown = writer.phase == Writer::kLeaving && (writer.flags & kUncertain) != 0;
-    if (writer.phase == Writer::kLocking || writer.phase == Writer::kCommitting || leaving_unknown) set(bits, bit(w));
+    const bool releasing_unknown = writer.phase == Writer::kReleasing && (writer.flags & kUncertain) != 0;
+    if (writer.phase == Writer::kLocking || writer.phase == Writer::kCommitting || releasing_unknown) set(bits, bit(w));
   }
   return bits;
 }
@@ -153,7 +153,7 @@ class Moves {
     state.exists = setup_.deletes && w == setup_.writers - 1 ? 0 : 1;
   }
 
-  // The writer leaves, or sends its commit again.
+  // The writer releases, or sends its commit again.
   void unanswered(State to, int w, std::string_view fate) {
     Bits& flags = flags_of(to, w);
     if ((flags & kTainted) == 0 && !setup_.is_legacy()) {
@@ -329,7 +329,7 @@ class Moves {
     const Writer& now = to.writers[static_cast<std::size_t>(who)];
     if (now.phase == before.phase) return "";
     if (now.phase == Writer::kCommitting) return "; may commit";
-    if (now.phase == Writer::kLeaving) return cat("; will ", text(now.command));
+    if (now.phase == Writer::kReleasing) return cat("; will ", text(now.command));
     const bool acknowledges = before.version != 0 || (before.phase == Writer::kCommitting && to.acked == to.version);
     return acknowledges ? "; acknowledges" : "; ends without success";
   }

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "base/clock.h"
-#include "memcache/transitions.h"
+#include "memcache/protocol/transitions.h"
 #include "state.h"
 
 namespace ndb::explorer {

@@ -22,7 +22,7 @@ void forget_content(const State& state, Actor who, Command& command) {
   if (command.verb == Command::kCas && !is_fresh(state, who)) command = {.verb = Command::kCas};
 }
 
-// What the writer saw before its commit is what it will leave; to have been in it is enough to send a cas that fails.
+// What the writer saw before its commit is what it will release; to have been in it is enough to send a cas that fails.
 void forget_what_changed(State& state, int w) {
   Writer& me = state.writers[static_cast<std::size_t>(w)];
   forget_content(state, w, me.command);
@@ -59,7 +59,7 @@ void forget_faults(State& state) {
   const auto is_before = [&](Writer::Phase phase) {
     return std::ranges::any_of(state.writers, [&](const Writer& writer) { return writer.phase < phase; });
   };
-  if (!is_before(Writer::kLeaving)) spare({kUnknown, kRefused});
+  if (!is_before(Writer::kReleasing)) spare({kUnknown, kRefused});
   if (is_before(Writer::kDone)) return;
   spare({kCrash, kPart});
   if (state.late_commits == 0) spare({kEvict, kExpire});

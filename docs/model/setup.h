@@ -15,7 +15,7 @@ inline constexpr int kReaders = 2;
 enum class Variant : std::uint8_t {
   kCurrent,         // src/memcache as it is
   kBlindLock,       // a writer sets its LOCK without looking at what is there
-  kDeleteRelease,   // a writer that leaves deletes the record
+  kDeleteRelease,   // a release deletes the record
   kNoMin,           // joining forgets the min, and a LOCK of others is left without it
   kSameToken,       // a writer keeps its token for all attempts to lock
   kNoEpochs,        // a CAS unique is sent whatever connection it came from

@@ -12,7 +12,7 @@
 #include <string>
 #include <type_traits>
 
-#include "memcache/record.h"
+#include "memcache/protocol/record.h"
 #include "setup.h"
 
 namespace ndb::explorer {
@@ -67,7 +67,7 @@ enum ActorFlag : Bits {
 };
 
 struct Writer {
-  enum Phase : Byte { kLocking, kCommitting, kLeaving, kDone };
+  enum Phase : Byte { kLocking, kCommitting, kReleasing, kDone };
   Byte phase = kLocking;
   Byte round = 0;
   Byte version = 0;  // of its commit

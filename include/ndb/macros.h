@@ -10,9 +10,13 @@
 #pragma GCC system_header  // else g++ adds thousands of lines of "in expansion of macro" to a mistake in the list
 
 // The properties of a model class, behind its struct Properties.
-#define NDB_MODEL(...)                \
-  NDB_EACH_(NDB_COLUMN_, __VA_ARGS__) \
-  static constexpr auto ndb_fields() { return ::ndb::Fields{NDB_LIST_(NDB_NAME_, __VA_ARGS__)}; }
+#define NDB_MODEL(...)                                                                                             \
+  NDB_EACH_(NDB_COLUMN_, __VA_ARGS__)                                                                              \
+  static constexpr auto ndb_fields() { return ::ndb::Fields{NDB_LIST_(NDB_NAME_, __VA_ARGS__)}; }                  \
+  void ndb_check_base() const { /* a member function, since nothing else can name the class */                     \
+    static_assert(::ndb::detail::kNamesItself<std::remove_cvref_t<decltype(*this)>>,                               \
+                  "ndb: the base of a model class names that class: class Account : public ndb::Model<Account>."); \
+  }
 
 // `Self` is the name of the struct, which an aggregate cannot know by itself. Stands behind the fields: it adds one,
 // for what is stored in the struct and not known to it.

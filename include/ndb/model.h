@@ -50,7 +50,8 @@ struct SomeId {
 
 // The base of model classes. A model class has no data of its own beside what Handle has.
 //
-// What D may declare, as public static members unless said otherwise (a private one is an error):
+// What D may declare, as public static members unless said otherwise. A private one is an error; one whose name is
+// misspelt is a member like any other, which the library does not know of.
 //
 // - `_kind`: a string, the kind; default: the class name without its namespaces.
 // - `_use_cache`, `_use_memcache`, `_use_datastore`, `_write_through`, `_best_effort`, `_use_shared_cache`: a bool, or
@@ -77,30 +78,42 @@ class Model : public Base {
   friend D;
   template <class, class>
   friend class PolyModel;
-  Model() = default;  // private: `class A : public ndb::Model<B>` does not compile
+  Model() = default;
 
   template <class M>
   using Props = typename M::Properties;
 
  public:
   using ndb_base = Base;                // for the framework
+  using ndb_model = D;                  // likewise
   static constexpr KeyProperty _key{};  // for filters and orders: `Account::_key > key`
   // The kind of its entities.
   static constexpr std::string_view _get_kind() { return detail::kInfo<D>.kind; }
 
-  // A new entity, not stored until put(). Without an id the Datastore assigns a number at put().
+  // A new entity, not stored until put(). Without an id the Datastore assigns a number at put(). BadKeyError for an id
+  // or a parent that no key can have. A key behind the id is the parent's, as in all functions here; an entity's own
+  // key stands in front of the properties, and is a BadKeyError if it is of another kind.
+  //   Account::make({.name = "Ada"}, ndb::id("ada"))         Account::make({.name = "Kim"}, {}, parent)
+  //   Account::make(key, {.name = "Ada"})
   template <class M = D>
   static D make(Props<M> properties, const Id& id = {}) {
-    return make(std::move(properties), Key(_get_kind(), id));
+    return make(Key(_get_kind(), id), std::move(properties));
   }
   // The same below a parent, which must be a complete key (BadKeyError).
   template <class M = D>
   static D make(Props<M> properties, const Id& id, const Key& parent) {
-    return make(std::move(properties), Key(_get_kind(), id, parent));
+    return make(Key(_get_kind(), id, parent), std::move(properties));
   }
-  // The same with a whole key: that of the new entity itself, not of its parent. BadKeyError if it is of another kind.
-  template <class M = D>
-  static D make(Props<M> properties, Key key) {
+  // Refused: see above.
+  template <class M = D, std::same_as<Key> K>
+  static D make(Props<M>, const K&) {
+    static_assert(detail::kNever<K>,
+                  "ndb: a key behind the properties could be the entity's own or its parent's. Write make(key, "
+                  "properties) for the former, make(properties, {}, parent) for the latter.");
+  }
+  // The same with a whole key: that of the new entity itself.
+  template <class M = D, std::same_as<Key> K>
+  static D make(K key, Props<M> properties) {
     detail::check_own_key(key, detail::kInfo<D>);
     return detail::HandleAccess::wrap<D>(
         std::move(key), detail::PayloadPtr(new detail::PayloadOf<Props<M>>(detail::kInfo<D>, std::move(properties))));
@@ -122,11 +135,16 @@ class Model : public Base {
     ((properties.*detail::Traits<P>::kMember = std::move(assignments.value)), ...);
   }
 
-  // A new entity of what to_json() gave, or a part of it. BadValueError as of populate_json().
+  // A new entity of what to_json() gave, or a part of it. BadValueError as of populate_json(). to_json() does not give
+  // the key, so it stands beside the text: the entity's own, or an id and a parent.
   static D from_json(std::string_view json, const Id& id = {}) { return from_json(json, Key(_get_kind(), id)); }
-  // The same with a whole key.
+  // The same below a parent, which must be a complete key (BadKeyError).
+  static D from_json(std::string_view json, const Id& id, const Key& parent) {
+    return from_json(json, Key(_get_kind(), id, parent));
+  }
+  // The same with a whole key: that of the new entity itself, not of its parent. BadKeyError if it is of another kind.
   static D from_json(std::string_view json, Key key) {
-    D entity = make({}, std::move(key));
+    D entity = make(std::move(key), {});
     entity.populate_json(json);
     return entity;
   }

@@ -92,9 +92,9 @@ class Projected {
       const auto offset = [&](const auto& value) {
         return reinterpret_cast<const char*>(&value) - reinterpret_cast<const char*>(&sample);
       };
-      return std::vector<detail::Row>{{.name = names[I],
-                                       .offset = offset(std::get<I>(sample)),
-                                       .ops = &detail::kOps<std::tuple_element_t<I, Values>>}...};
+      return std::vector<detail::PropertyRow>{{.name = names[I],
+                                               .offset = offset(std::get<I>(sample)),
+                                               .ops = &detail::kOps<std::tuple_element_t<I, Values>>}...};
     }(std::index_sequence_for<P...>()));
     return table;
   }

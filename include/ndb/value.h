@@ -102,7 +102,7 @@ class Value {
     requires(!std::same_as<I, bool>)
   Value(I v) : data_(checked(v)) {}
   template <std::floating_point F>
-  Value(F v) : data_(static_cast<double>(v)) {}
+  Value(F v) : data_(static_cast<double>(v)) {}  // a long double beyond the range of double becomes an infinity
   Value(Timestamp v) : data_(v) {}
   Value(Key v);
   Value(const char* v) : data_(std::string(v)) {}

@@ -150,7 +150,7 @@ D get_or_insert(const Key& key, typename D::Properties properties, const Options
   return transaction(
       [&] {
         if (D found = key.get<D>(options)) return found;
-        D made = D::make(properties, key);
+        D made = D::make(key, properties);
         made.put(options);
         return made;
       },

@@ -11,7 +11,10 @@ rooms='
 base:
 model: base
 tasklet: base
-memcache: base
+memcache: base memcache/protocol
+memcache/protocol: base
+memcache/transport: base memcache memcache/protocol
+memcache/operations: base memcache memcache/protocol memcache/transport
 datastore: base
 shared_cache: base tasklet memcache
 context: base model tasklet memcache datastore shared_cache
@@ -32,11 +35,11 @@ tools: base memcache datastore context
 
 # How an include begins, and the rooms, or parts of one, that may have it. What no row mentions is open to all.
 libraries='
-libmemcached: memcache
-xxhash.h: base memcache
+xxhash.h: base memcache/protocol
 zlib.h: front_door model
-zstd.h: memcache
-nlohmann/: model tools
+zstd.h: memcache/protocol
+nlohmann/: tools
+libhashkit: memcache/transport
 rocksdb/: local_datastore/storage
 yaml-cpp/: local_datastore/composite
 boost/: tasklet front_door

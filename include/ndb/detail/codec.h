@@ -20,7 +20,7 @@
 namespace ndb::detail {
 
 class Table;
-struct Row;
+struct PropertyRow;
 
 // What a class does not know of a stored entity: fields of google.datastore.v1.Entity as they were stored (properties,
 // and of an entity inside another one the key). Kept beside the values that were read, and written back with them.
@@ -65,6 +65,32 @@ constexpr bool is_time_of_day(TimeOfDay t) {
   return t.since_midnight >= std::chrono::microseconds(0) && t.since_midnight < std::chrono::days(1);
 }
 
+// The memory that decoding one entity may take beyond the bytes that it is stored as. A few of those can stand for very
+// much: what is compressed inflates a thousandfold, and an element of an array may be two bytes. Decoding stops where
+// this is used up, and encoding refuses what could not be decoded again.
+class Budget {
+ public:
+  static constexpr std::size_t kBytes = std::size_t{64} << 20;
+
+  // About what these take in memory. An element of an array takes its sizeof, and not less than kElement.
+  static constexpr std::size_t kElement = 16, kKey = 256, kEntity = 192, kProperty = 160, kUnknown = 64;
+  template <class T>
+  static constexpr std::size_t element() {
+    return sizeof(T) > kElement ? sizeof(T) : kElement;
+  }
+
+  // False: they are more than what is left.
+  bool take(std::size_t bytes) {
+    if (bytes > left_) return false;
+    left_ -= bytes;
+    return true;
+  }
+  std::size_t left() const { return left_; }
+
+ private:
+  std::size_t left_ = kBytes;
+};
+
 // Writes google.datastore.v1.Value and Entity messages back to front, so that every length is known when it is written.
 // After the first error nothing it holds is of use; the path to the offending property is collected on the way out.
 class Encoder {
@@ -92,6 +118,10 @@ class Encoder {
 
   // An array: its elements last to first, each written as a Value and closed by element(), then array().
   std::size_t size() const { return static_cast<std::size_t>(end_ - at_); }  // of all that was written
+  void charge(std::size_t bytes) {  // what is written takes so much when it is read; see Budget
+    if (!budget_.take(bytes)) [[unlikely]]
+      over_budget();
+  }
   void element(std::size_t size_before) { close(size_before, kElement); }
   void array(std::size_t size_before) { close(size_before, kArray); }
 
@@ -102,6 +132,7 @@ class Encoder {
   void entity_key(const Key& key);
 
   void fail(std::string message);
+  void over_budget();
   bool ok() const { return error_.empty(); }
   const std::string& error() const { return error_; }
   const std::string& path() const { return path_; }  // of the property that failed: "home.city"
@@ -124,10 +155,10 @@ class Encoder {
   void write_entity(bool indexed, const WriteProperties& write_properties);
   void compressed(std::string_view value);
   void check_utf8(std::string_view value);
-  void property(const Row& row, const void* object);
-  void columns(const Row& row, const void* field, bool indexed);
+  void property(const PropertyRow& row, const void* object);
+  void columns(const PropertyRow& row, const void* field, bool indexed);
   void columns(const Table& table, std::span<const void* const> objects, bool repeated, bool indexed);
-  void column(const Row& row, std::span<const void* const> objects, bool repeated, bool indexed);
+  void column(const PropertyRow& row, std::span<const void* const> objects, bool repeated, bool indexed);
   void unknown_columns(const Table& table, std::span<const void* const> objects, bool repeated);
   void within(std::string_view name);
   void check_size(std::string_view what, std::size_t size, bool indexed);
@@ -142,6 +173,7 @@ class Encoder {
   int meaning_ = 0;                    // of the Value about to be written
   Storage storage_ = Storage::kPlain;  // of the property about to be written
   Layout layout_ = Layout::kNewer;
+  Budget budget_;
   std::string prefix_;  // of the names of properties: "home." while the fields of a dotted struct are written
   std::string error_, path_;
 };
@@ -166,6 +198,9 @@ class Decoder {
   bool fail(std::string message);
   bool malformed();
 
+  // Takes what is about to be decoded off the budget; false if it is more than what is left, which is an error.
+  bool charge(std::size_t bytes) { return budget_.take(bytes) || over_budget(); }
+
   bool parse(std::string_view bytes, WireValue& value);
   // The characters of a string or blob, inflated if they are compressed.
   bool characters(const WireValue& value, std::string& into, std::string_view wanted) {
@@ -186,10 +221,12 @@ class Decoder {
  private:
   static constexpr int kMaxDepth = 64;  // the Datastore allows 20
 
+  bool over_budget();
   bool blob(const WireValue& value, std::string& into, std::string_view wanted);
-  bool property(const Row& row, std::string_view value, void* object);
+  bool contents(const WireValue& blob, std::string& room, std::string_view& bytes, std::string_view wanted);
+  bool property(const PropertyRow& row, std::string_view value, void* object);
   bool unlisted(const Table& table, std::string_view name, std::string_view value, void* object, Unknown* unknown);
-  bool column(const Row& row, std::string_view name, std::string_view value, void* field);
+  bool column(const PropertyRow& row, std::string_view name, std::string_view value, void* field);
   bool cell(const Table& table, std::string_view name, std::string_view value, void* object);
   void within(std::string_view name);
 
@@ -198,6 +235,7 @@ class Decoder {
   bool keep_unknown_;
   Storage storage_ = Storage::kPlain;  // of the property that is read
   int depth_ = 0;
+  Budget budget_;
 };
 
 // The elements of an array_value; `at end` and `malformed` both end the loop, and only the former is ok().
@@ -221,6 +259,7 @@ struct StructOps {
   std::size_t (*size)(const void* field);
   const void* (*at)(const void* field, std::size_t i);  // null for a null among the elements
   void* (*reach)(void* field, std::size_t i);           // makes it exist, and those before it
+  std::size_t bytes;                                    // of one, as Budget counts them
 };
 
 // How the values of a type look in JSON. kNatural ones tell it by themselves.
@@ -251,7 +290,7 @@ struct TypeOps {
 struct Checks;  // ndb/detail/checks.h
 
 // A property of an aggregate. A computed one has `compute` instead of `ops`, and is never decoded.
-struct Row {
+struct PropertyRow {
   std::string_view name;
   std::ptrdiff_t offset = 0;
   const TypeOps* ops = nullptr;
@@ -268,12 +307,14 @@ class Table {
  public:
   static constexpr std::ptrdiff_t kNone = -1;
 
-  explicit Table(std::vector<Row> rows, std::ptrdiff_t unknown_offset = kNone);
+  explicit Table(std::vector<PropertyRow> rows, std::ptrdiff_t unknown_offset = kNone);
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
-  std::span<const Row> rows() const { return rows_; }
-  const Row* find(std::string_view name) const;    // null if there is none
-  const Row* expando() const { return expando_; }  // null if there is none
+  std::span<const PropertyRow> rows() const { return rows_; }
+  // Each null if there is none. By the stored name, and by the name in C++.
+  const PropertyRow* find(std::string_view name) const { return find(by_name_, &PropertyRow::name, name); }
+  const PropertyRow* find_field(std::string_view field) const { return find(by_field_, &PropertyRow::field, field); }
+  const PropertyRow* expando() const { return expando_; }
   std::size_t heap_bytes(const void* object) const;
 
   // Of a struct that keeps what it does not know; null otherwise.
@@ -284,18 +325,21 @@ class Table {
   const Unknown* unknown_of(const void* object) const { return unknown_of(const_cast<void*>(object)); }
 
  private:
-  std::vector<Row> rows_;
-  std::vector<const Row*> by_name_;
-  const Row* expando_ = nullptr;
+  using Index = std::vector<const PropertyRow*>;  // in the order of one of their names
+  static const PropertyRow* find(const Index& index, std::string_view PropertyRow::* name, std::string_view wanted);
+
+  std::vector<PropertyRow> rows_;
+  Index by_name_, by_field_;
+  const PropertyRow* expando_ = nullptr;
   std::ptrdiff_t unknown_offset_;
 };
 
 // What a map of values takes beyond its sizeof, about.
 std::size_t heap_bytes_of(const std::map<std::string, Value, std::less<>>& properties);
 
-inline const void* field_of(const Row& row, const void* object) {
+inline const void* field_of(const PropertyRow& row, const void* object) {
   return static_cast<const char*>(object) + row.offset;
 }
-inline void* field_of(const Row& row, void* object) { return static_cast<char*>(object) + row.offset; }
+inline void* field_of(const PropertyRow& row, void* object) { return static_cast<char*>(object) + row.offset; }
 
 }  // namespace ndb::detail

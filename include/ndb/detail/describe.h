@@ -48,6 +48,10 @@ constexpr auto all_fields() {
   }
 }
 
+// Whether a model class is what its base takes it for. `class Vote : public ndb::Model<Item>` would make Items.
+template <class D>
+inline constexpr bool kNamesItself = std::same_as<typename D::ndb_model, D>;
+
 template <class D>
 inline constexpr bool kIsPoly =
     requires { requires std::same_as<typename D::ndb_poly, PolyModel<D, typename D::ndb_base>>; };
@@ -65,7 +69,7 @@ constexpr std::string_view class_name_of() {
 template <class D>
 const Table& model_table() {
   static const Table table([] {
-    std::vector<Row> rows = make_rows<typename D::Properties>(all_fields<D>());
+    std::vector<PropertyRow> rows = make_rows<typename D::Properties>(all_fields<D>());
     if constexpr (kIsPoly<D>) {
       rows.insert(rows.begin(), {.name = "class",
                                  .compute =

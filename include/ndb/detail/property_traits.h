@@ -280,6 +280,9 @@ typename Traits<P>::Type assigned(V&& v) {
       if (!std::in_range<Type>(v)) refuse_assignment(Traits<P>::name(), Value(v));
       return static_cast<Type>(v);
     } else {
+      if constexpr (std::floating_point<Type>) {
+        if (!fits_floating<Type>(v)) refuse_assignment(Traits<P>::name(), Value(v));
+      }
       return static_cast<Type>(v);
     }
   } else {

@@ -223,17 +223,17 @@ std::ptrdiff_t offset_of(Member member) {
 }
 
 template <class Owner, class P>
-Row row() {
+PropertyRow row() {
   using T = Traits<P>;
   constexpr PropertyOptions options = T::kOptions;
   static_assert(check_options<P>());
-  Row row{.name = T::name(),
-          .indexed = T::indexed(),
-          .storage = options.compressed && options.local ? Storage::kCompressedLocal
-                     : options.compressed                ? Storage::kCompressed
-                     : options.local                     ? Storage::kLocal
-                                                         : Storage::kPlain,
-          .field = member_name<T::kMember>()};
+  PropertyRow row{.name = T::name(),
+                  .indexed = T::indexed(),
+                  .storage = options.compressed && options.local ? Storage::kCompressedLocal
+                             : options.compressed                ? Storage::kCompressed
+                             : options.local                     ? Storage::kLocal
+                                                                 : Storage::kPlain,
+                  .field = member_name<T::kMember>()};
   if constexpr (T::kComputed) {
     row.compute = [](Encoder& out, const void* object, bool indexed) {
       Codec<typename T::Type>::encode(out, (static_cast<const Owner*>(object)->*T::kMember)(), indexed);
@@ -247,7 +247,7 @@ Row row() {
 }
 
 template <class Owner, class... P>
-std::vector<Row> make_rows(Fields<P...>) {
+std::vector<PropertyRow> make_rows(Fields<P...>) {
   static_assert((std::size_t{is_expando<P>()} + ... + 0) <= 1, "ndb: one ndb::Expando takes all; there cannot be two.");
   return {row<Owner, P>()...};
 }

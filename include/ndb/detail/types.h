@@ -97,6 +97,21 @@ struct Codec<T> : Scalar<std::int64_t> {
   }
 };
 
+// Whether a number is one that a float or double T can be: an integer exactly, any other within T's range. Its digits
+// are rounded as always.
+template <std::floating_point T, class N>
+constexpr bool fits_floating(N number) {
+  if constexpr (std::integral<N>) {
+    constexpr T kEnd = static_cast<T>(std::uint64_t{1} << (std::numeric_limits<N>::digits - 1)) * 2;  // beyond all N
+    const T rounded = static_cast<T>(number);
+    return rounded < kEnd && static_cast<N>(rounded) == number;
+  } else {
+    constexpr N kInfinity = std::numeric_limits<N>::infinity();
+    constexpr N kLargest = std::numeric_limits<T>::max();
+    return !((number > kLargest && number != kInfinity) || (number < -kLargest && number != -kInfinity));
+  }
+}
+
 template <class T>
   requires std::same_as<T, float> || std::same_as<T, double>
 struct Codec<T> : Scalar<double, Shape::kNumber> {
@@ -105,12 +120,22 @@ struct Codec<T> : Scalar<double, Shape::kNumber> {
     if (wire.type == ValueType::kNull) return true;
     // Clients in languages with one number type store 2.0 as the integer 2.
     if (wire.type == ValueType::kInt64) {
+      if (!fits_floating<T>(wire.integer)) return unfit(in, std::to_string(wire.integer));
       v = static_cast<T>(wire.integer);
       return true;
     }
     if (wire.type != ValueType::kDouble) return in.wrong_type("double", wire);
+    if constexpr (std::same_as<T, float>) {
+      if (!fits_floating<T>(wire.point.latitude)) return unfit(in, Value(wire.point.latitude).to_string());
+    }
     v = static_cast<T>(wire.point.latitude);
     return true;
+  }
+
+ private:
+  static bool unfit(Decoder& in, const std::string& stored) {
+    return in.fail("is stored as " + stored + ", which a " + (std::same_as<T, float> ? "float" : "double") +
+                   " cannot hold; declare it as ndb::Value" + (std::same_as<T, float> ? " or double" : ""));
   }
 };
 
@@ -207,6 +232,7 @@ struct Codec<Key> : Scalar<Key, Shape::kReference> {
   static bool decode(Decoder& in, const WireValue& wire, Key& v) {
     if (wire.type == ValueType::kNull) return true;
     if (wire.type != ValueType::kKey) return in.wrong_type("ndb::Key", wire);
+    if (!in.charge(Budget::kKey)) return false;
     auto key = Key::from_bytes(wire.bytes);
     if (!key.ok()) return in.malformed();
     v = *std::move(key);
@@ -258,6 +284,7 @@ struct Codec<std::vector<T>> : Codec<T> {
     const std::size_t before = out.size();
     for (auto it = v.rbegin(); it != v.rend(); ++it) {
       const std::size_t element_before = out.size();
+      out.charge(Budget::element<T>());
       Codec<T>::encode(out, *it, indexed);
       out.element(element_before);
     }
@@ -282,6 +309,7 @@ struct Codec<std::vector<T>> : Codec<T> {
 
  private:
   static bool decode_element(Decoder& in, const WireValue& wire, std::vector<T>& v) {
+    if (!in.charge(Budget::element<T>())) return false;
     if constexpr (std::same_as<T, bool>) {  // its elements have no address
       bool element = false;
       if (!Codec<bool>::decode(in, wire, element)) return false;
@@ -333,7 +361,8 @@ inline constexpr StructOps kStructOps{.table = &struct_table<typename Structs<Fi
                                       .repeated = kIsVector<Field>,
                                       .size = &Structs<Field>::size,
                                       .at = &Structs<Field>::at,
-                                      .reach = &Structs<Field>::reach};
+                                      .reach = &Structs<Field>::reach,
+                                      .bytes = Budget::element<typename Structs<Field>::Struct>()};
 template <class Field>
 consteval const StructOps* struct_ops() {
   if constexpr (Structured<typename Element<Field>::type>) {
