@@ -129,24 +129,8 @@ Client::~Client() = default;
 const std::string& Client::project() const { return *core_->partition.project; }
 
 MemcacheStats Client::memcache_stats() const {
-  MemcacheStats stats;
-  if (core_->gateway == nullptr) return stats;
-  const memcache::Stats s = core_->gateway->stats();
-  stats = {.round_trips = s.round_trips,
-           .commands = s.commands,
-           .hits = s.hits,
-           .misses = s.misses,
-           .bypassed = s.bypassed,
-           .fills = s.fills,
-           .locks = s.locks,
-           .unlocks = s.unlocks,
-           .errors = s.errors,
-           .corrupt = s.corrupt,
-           .refused_as_stale = s.stale,
-           .ring_mismatches = s.ring_mismatches,
-           .repairs_waiting = s.repairs_waiting,
-           .repaired = s.repaired,
-           .repairs_given_up = s.repairs_given_up};
+  if (core_->gateway == nullptr) return {};
+  MemcacheStats stats = core_->gateway->stats();
   if (core_->probe != nullptr) {
     stats.probed = core_->probe->checked();
     stats.stale_hits = core_->probe->stale();

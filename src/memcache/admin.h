@@ -12,16 +12,9 @@
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "ndb/key.h"
+#include "ndb/stats.h"
 
 namespace ndb::memcache {
-
-struct Stats {  // counted since the gateway was made
-  std::uint64_t round_trips = 0, commands = 0, hits = 0, misses = 0, bypassed = 0, fills = 0, locks = 0, unlocks = 0,
-                errors = 0, corrupt = 0, stale = 0, ring_mismatches = 0;
-  std::uint64_t repairs_waiting = 0;  // releases that memcache has not taken yet
-  std::uint64_t repaired = 0;         // of those that had to wait
-  std::uint64_t repairs_given_up = 0;
-};
 
 // A record as it is, for people: looking at it this way changes nothing and gives no rights.
 struct Inspection {
@@ -65,7 +58,8 @@ class Admin {
  public:
   virtual ~Admin() = default;
 
-  virtual Stats stats() const = 0;
+  // Counted since the gateway was made; what the consistency probe counts is 0 here.
+  virtual MemcacheStats stats() const = 0;
   // In the order of the keys, or of the configured servers.
   virtual std::vector<Inspection> inspect(std::span<const Key> keys) = 0;
   virtual std::vector<ServerStats> server_stats() = 0;

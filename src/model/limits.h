@@ -23,6 +23,7 @@ inline constexpr int kMaxEntityDepth = 20;  // of entities within each other
 inline constexpr std::size_t kMaxLookupKeys = 1000;
 inline constexpr std::size_t kMaxCommitMutations = 500;
 inline constexpr std::size_t kMaxAllocateKeys = 500;
+inline constexpr std::size_t kMaxReserveKeys = 500;
 inline constexpr std::size_t kMaxRequestBytes = 10 * 1024 * 1024;
 
 }  // namespace ndb

@@ -17,6 +17,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "context/client_core.h"
+#include "model/limits.h"
 #include "tools/calls.h"
 #include "tools/entity_json.h"
 #include "tools/progress.h"
@@ -24,10 +25,8 @@
 namespace ndb::tools {
 namespace {
 
-constexpr std::size_t kMaxEntities = 500;        // of a Commit
 constexpr std::size_t kMaxBytes = 9 << 20;       // of 10 MiB; the rest is for what is around the entities
 constexpr std::size_t kMaxLineBytes = 32 << 20;  // no entity is as long: 1 MiB of it is at most 8 MiB of JSON
-constexpr int kMaxKeys = 500;                    // of a ReserveIds
 constexpr int kRetries = 5;                      // putting the same again does no harm
 
 // Lines with their numbers. Never keeps more than one line.
@@ -68,8 +67,9 @@ class Batch {
  public:
   // False: it is full, or has the key already, which a Commit must not.
   bool takes(const v1::Entity& entity) const {
-    return entities_.empty() || (entities_.size() < kMaxEntities && bytes_ + entity.ByteSizeLong() <= kMaxBytes &&
-                                 !keys_.contains(entity.key().SerializeAsString()));
+    return entities_.empty() ||
+           (entities_.size() < kMaxCommitMutations && bytes_ + entity.ByteSizeLong() <= kMaxBytes &&
+            !keys_.contains(entity.key().SerializeAsString()));
   }
 
   void add(const v1::Entity& entity, std::size_t line) {
@@ -194,7 +194,7 @@ class Import {
     wire::ReserveIdsRequest request;
     for (const std::string& key : ids) {
       request.add_keys(key);
-      if (request.keys_size() == kMaxKeys || &key == &*ids.rbegin()) {
+      if (static_cast<std::size_t>(request.keys_size()) == kMaxReserveKeys || &key == &*ids.rbegin()) {
         reservations_.push_back(send(stub_, &datastore::Stub::reserve_ids, std::exchange(request, {})));
       }
     }

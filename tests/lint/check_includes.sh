@@ -30,7 +30,7 @@ local_datastore/write: base local_datastore/version local_datastore/rules local_
 local_datastore/concurrency: base local_datastore/call_context local_datastore/version local_datastore/rules
 local_datastore/storage: base local_datastore/call_context local_datastore/version
 front_door: base local_datastore local_datastore/call_context local_datastore/rules local_datastore/composite
-tools: base memcache datastore context
+tools: base model memcache datastore context
 '
 
 # How an include begins, and the rooms, or parts of one, that may have it. What no row mentions is open to all.

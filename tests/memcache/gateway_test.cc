@@ -71,7 +71,7 @@ TEST_F(GatewayTest, ARecordBelowTheFloorIsTakenDown) {
   EXPECT_EQ(read(*gateway, key, 7).outcome, ReadOutcome::kHit);
   const ReadResult stale = read(*gateway, key, 8);
   EXPECT_EQ(stale.outcome, ReadOutcome::kMiss);
-  EXPECT_EQ(gateway->stats().stale, 1u);
+  EXPECT_EQ(gateway->stats().refused_as_stale, 1u);
   EXPECT_EQ(record(key), "EMPTY 8");
   fill(*gateway, stale.lease, 7, "older");
   EXPECT_EQ(record(key), "EMPTY 8");

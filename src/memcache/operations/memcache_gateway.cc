@@ -36,7 +36,7 @@ MemcacheGateway::MemcacheGateway(std::unique_ptr<Cluster> cluster)
         cluster_->counters().repaired += before - releases.size();
       }) {}
 
-Stats MemcacheGateway::stats() const {
+MemcacheStats MemcacheGateway::stats() const {
   const Counters& c = cluster_->counters();
   return {.round_trips = c.round_trips,
           .commands = c.commands,
@@ -48,7 +48,7 @@ Stats MemcacheGateway::stats() const {
           .unlocks = c.unlocks,
           .errors = c.errors,
           .corrupt = c.corrupt,
-          .stale = c.stale,
+          .refused_as_stale = c.stale,
           .ring_mismatches = c.ring_mismatches,
           .repairs_waiting = repairs_.waiting(),
           .repaired = c.repaired,

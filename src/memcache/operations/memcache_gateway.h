@@ -54,7 +54,7 @@ class MemcacheGateway final : public Gateway {
   bool raw_delete(std::string_view key) override;
   std::optional<std::uint64_t> raw_add_number(std::string_view key, std::int64_t delta,
                                               std::optional<std::uint64_t> initial) override;
-  Stats stats() const override;
+  MemcacheStats stats() const override;
   std::vector<Inspection> inspect(std::span<const Key> keys) override;
   std::vector<ServerStats> server_stats() override;
   std::vector<absl::Status> flush_all() override;
