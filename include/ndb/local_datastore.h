@@ -55,9 +55,12 @@ class LocalDatastore {
     // What `POST /shutdown` does when it was answered. Called on a thread of the server, which must not call shutdown()
     // itself. Empty: the request is refused.
     std::function<void()> on_shutdown{};
-    // The folder of the data, made with its parents if it is missing and held by one process at a time. Empty: in
-    // memory.
+    // The folder of the data, made for its owner alone if it is missing, and held by one process
+    // at a time. Empty: in memory.
     std::string data_dir{};
+    // Starts though a log in the data_dir is damaged or missing, with what was committed before the damage; what was
+    // committed after it is lost. Without it the server does not start then. Other damage needs a copy of the data_dir.
+    bool accept_damaged_log = false;
     Fsync fsync = Fsync::kAlways;
     Concurrency concurrency = Concurrency::kPessimistic;
     std::chrono::milliseconds lock_timeout{5000};

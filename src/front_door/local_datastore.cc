@@ -47,7 +47,9 @@ constexpr std::chrono::milliseconds kMaxIdle = std::chrono::minutes(5);
 
 local::Engine::Options engine_options(const LocalDatastore::Options& options) {
   local::Engine::Options engine;
-  engine.store = {.data_dir = options.data_dir, .fsync_always = options.fsync == LocalDatastore::Fsync::kAlways};
+  engine.store = {.data_dir = options.data_dir,
+                  .fsync_always = options.fsync == LocalDatastore::Fsync::kAlways,
+                  .accept_damaged_log = options.accept_damaged_log};
   engine.transactions = {.total = options.transaction_timeout, .idle = options.transaction_idle_timeout};
   engine.concurrency = options.concurrency == LocalDatastore::Concurrency::kOptimistic
                            ? local::Concurrency::kOptimistic

@@ -32,7 +32,9 @@ const std::string_view kHelp = R"(usage: ndb COMMAND [OPTION...]
   --allow-unauthenticated  listen without a token where the network can reach it: everybody may read, write and end it
   --cors=ORIGIN            let pages of this origin ask over HTTP, as http://localhost:3000; can be repeated; * is all
   --allow-host=NAME        answer HTTP requests for this name too; can be repeated
-  --data-dir=DIRECTORY     keep the data here; made if it is missing
+  --data-dir=DIRECTORY     keep the data here; made if it is missing, readable by its owner alone
+  --accept-damaged-log     with --data-dir: start though a log in it is damaged or missing, with what was committed before
+                           the damage; what was committed after it is lost
   --in-memory              keep the data in memory; it ends with the process (default)
   --fsync=always|interval  with --data-dir: make a commit durable before it is acknowledged (default), or
                            within a second of it. Killing the process loses no commit either way.
@@ -164,6 +166,9 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
     } else if (flag.name == "--cors" || flag.name == "--allow-host") {
       NDB_ASSIGN_OR_RETURN(std::string value, take_value(flag, rest));
       (flag.name == "--cors" ? options.cors_origins : options.allowed_hosts).push_back(std::move(value));
+    } else if (flag.name == "--accept-damaged-log") {
+      NDB_RETURN_IF_ERROR(take_no_value(flag));
+      options.accept_damaged_log = true;
     } else if (flag.name == "--fsync") {
       NDB_ASSIGN_OR_RETURN(const std::string value, take_value(flag, rest));
       NDB_ASSIGN_OR_RETURN(options.fsync, parse_fsync(value));
@@ -195,6 +200,9 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
   if (options.require_indexes && options.index_file.empty() && options.data_dir.empty()) {
     return absl::InvalidArgumentError(
         "--require-indexes needs --index-file=FILE, or --data-dir with an index.yaml in it");
+  }
+  if (options.accept_damaged_log && options.data_dir.empty()) {
+    return absl::InvalidArgumentError("--accept-damaged-log means nothing without --data-dir");
   }
   if (fsync && options.data_dir.empty()) return absl::InvalidArgumentError("--fsync means nothing without --data-dir");
   return options;

@@ -43,6 +43,7 @@ libhashkit: memcache/transport
 rocksdb/: local_datastore/storage
 yaml-cpp/: local_datastore/composite
 boost/: tasklet front_door
+boost/crc.hpp: local_datastore/storage
 google/datastore/: local_datastore front_door tools
 google/type/: local_datastore
 '
@@ -106,9 +107,10 @@ awk -v rooms="$rooms" -v libraries="$libraries" '
     if (quoted && name !~ /\//) complain("name the room: \"" room "/" name "\"")
     if (other != "" && other != room && !lists(may[room], other))
       complain(room " may not know " other "; it may include: " (may[room] == "" ? "no other room" : may[room]))
-    for (prefix in owners)
-      if (index(name, prefix) == 1 && !lists_whole(owners[prefix], room))
-        complain("only these rooms may include it: " owners[prefix])
+    library = ""  # the longest beginning that has a row
+    for (prefix in owners) if (index(name, prefix) == 1 && length(prefix) > length(library)) library = prefix
+    if (library != "" && !lists_whole(owners[library], room))
+      complain("only these rooms may include it: " owners[library])
   }
 
   END { exit bad }

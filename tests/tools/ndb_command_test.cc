@@ -236,6 +236,7 @@ TEST(Arguments, MistakesAreNamed) {
       {{"serve", "--data-dir=d", "--fsync=never"}, "--fsync must be always or interval"},
       {{"serve", "--concurrency=none"}, "--concurrency must be pessimistic or optimistic"},
       {{"serve", "--fsync=always"}, "means nothing without --data-dir"},
+      {{"serve", "--accept-damaged-log"}, "means nothing without --data-dir"},
       {{"serve", "--require-indexes"}, "needs --index-file=FILE, or --data-dir"},
       {{"serve", "--require-indexes=yes", "--data-dir=d"}, "--require-indexes takes no value"},
       {{"serve", "--index-file"}, "--index-file needs a value"},

@@ -3,28 +3,40 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
+#include <sys/stat.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "local_datastore/storage/storage_key.h"
+#include "local_datastore/storage/store_files.h"
 
 namespace ndb::local {
 namespace {
+
+constexpr auto kOwner = std::filesystem::perms::owner_read | std::filesystem::perms::owner_write;
 
 rocksdb::Slice slice(std::string_view s) { return {s.data(), s.size()}; }
 std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
 
 absl::Status to_status(const rocksdb::Status& status, std::string_view what) {
   if (status.ok()) return absl::OkStatus();
+  if (status.IsCorruption()) {
+    return absl::DataLossError(
+        cat("cannot ", what, ": ", status.ToString(), "; restore the data directory from a copy"));
+  }
   return absl::InternalError(cat("cannot ", what, ": ", status.ToString()));
 }
 
@@ -54,15 +66,92 @@ class Spaces final : public rocksdb::SliceTransform {
   bool InDomain(const rocksdb::Slice&) const override { return true; }
 };
 
-rocksdb::Options rocksdb_options() {
+// Files that only their owner may read, whatever the process's umask.
+class PrivateFiles final : public rocksdb::FileSystemWrapper {
+ public:
+  PrivateFiles() : rocksdb::FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "ndb.private_files"; }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* context) override {
+    return made_private(target()->NewWritableFile(name, options, file, context), name);
+  }
+  rocksdb::IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                       std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                       rocksdb::IODebugContext* context) override {
+    return made_private(target()->ReopenWritableFile(name, options, file, context), name);
+  }
+  rocksdb::IOStatus NewRandomRWFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSRandomRWFile>* file,
+                                    rocksdb::IODebugContext* context) override {
+    return made_private(target()->NewRandomRWFile(name, options, file, context), name);
+  }
+  rocksdb::IOStatus LockFile(const std::string& name, const rocksdb::IOOptions& options, rocksdb::FileLock** lock,
+                             rocksdb::IODebugContext* context) override {
+    return made_private(target()->LockFile(name, options, lock, context), name);
+  }
+
+ private:
+  static rocksdb::IOStatus made_private(rocksdb::IOStatus status, const std::string& name) {
+    std::error_code error;
+    if (status.ok()) std::filesystem::permissions(name, kOwner, error);
+    return error ? rocksdb::IOStatus::IOError(name, "its permissions cannot be set: " + error.message()) : status;
+  }
+};
+
+absl::Status unusable(const std::string& directory, std::string_view why) {
+  return absl::FailedPreconditionError(
+      cat("cannot keep the local Datastore's data in ", ndb::quoted(directory), ": ", why));
+}
+
+// Makes the directory and those above it that are missing, for their owner alone. Files that earlier versions made
+// become so too.
+absl::Status make_directory(const std::string& directory) {
+  std::error_code error;
+  std::string made;
+  for (const std::filesystem::path& part : std::filesystem::path(directory)) {
+    made = (std::filesystem::path(made) / part).string();
+    if (std::filesystem::exists(made, error)) continue;
+    if (mkdir(made.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
+      return unusable(directory, cat(ndb::quoted(made), " cannot be made: ", std::generic_category().message(errno)));
+    }
+  }
+  if (!std::filesystem::is_directory(directory, error)) return unusable(directory, "it is a file and no directory");
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    const std::filesystem::path& name = entry.path().filename();
+    const bool ours =
+        name.extension() == ".log" || name.extension() == ".sst" || name.string().starts_with("MANIFEST-");
+    if (ours) std::filesystem::permissions(entry.path(), kOwner, error);
+  }
+  return error ? unusable(directory, error.message()) : absl::OkStatus();
+}
+
+absl::Status damaged(const std::string& directory, std::string_view how) {
+  return absl::DataLossError(cat(
+      "the local Datastore's data in ", ndb::quoted(directory),
+      " is damaged, and commits that were acknowledged could be lost: ", how,
+      ". Restore the directory from a copy, or import an export into an empty one. Where only a log (*.log) is damaged "
+      "or missing, --accept-damaged-log starts with what was committed before the damage"));
+}
+
+// In memory every byte counts: files are small, so that what was erased goes soon.
+void keep_in_memory(rocksdb::Options& options) {
+  options.write_buffer_size = 8 << 20;
+  options.target_file_size_base = 8 << 20;
+  options.level0_file_num_compaction_trigger = 2;
+}
+
+rocksdb::Options rocksdb_options(bool in_memory) {
   rocksdb::Options options;
+  if (in_memory) keep_in_memory(options);
   options.create_if_missing = true;
   options.max_background_jobs = 2;
   options.info_log = std::make_shared<Messages>();
   options.max_manifest_file_size = 16 << 20;
   options.memtable_insert_with_hint_prefix_extractor = std::make_shared<Spaces>();
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(64 << 20);
+  table.block_cache = rocksdb::NewLRUCache(in_memory ? 16 << 20 : 64 << 20);
   table.format_version = 5;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return options;
@@ -108,18 +197,26 @@ absl::Status KvStore::Cursor::status() const { return to_status(iterator_->statu
 absl::StatusOr<std::unique_ptr<KvStore>> KvStore::open(const Options& options) {
   auto store = std::make_unique<KvStore>();
   store->options_ = options;
-  rocksdb::Options db_options = rocksdb_options();
-  std::string path = options.data_dir;
-  if (path.empty()) {
+  const bool in_memory = options.data_dir.empty();
+  const std::string path = in_memory ? "/memory" : options.data_dir;
+  rocksdb::Options db_options = rocksdb_options(in_memory);
+  if (in_memory) {
     store->env_.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
-    db_options.env = store->env_.get();
-    path = "/memory";
+    (void)store->env_->CreateDirIfMissing(path);  // RocksDB does so too, with a message that it is missing
+  } else {
+    store->env_ = rocksdb::NewCompositeEnv(std::make_shared<PrivateFiles>());
+    NDB_RETURN_IF_ERROR(make_directory(path));
+    if (!options.accept_damaged_log) {
+      const absl::Status whole = check_store_files(path);
+      if (!whole.ok()) return damaged(path, from_absl(whole.message()));
+    }
   }
-  (void)db_options.env->CreateDirIfMissing(path);  // RocksDB does so too, with a message that it is missing
+  db_options.env = store->env_.get();
+  db_options.wal_recovery_mode = options.accept_damaged_log ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
+                                                            : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   rocksdb::DB* db = nullptr;
   if (const rocksdb::Status status = rocksdb::DB::Open(db_options, path, &db); !status.ok()) {
-    return absl::FailedPreconditionError(
-        cat("cannot open the local Datastore's data in ", quoted(path), ": ", status.ToString()));
+    return status.IsCorruption() ? damaged(path, status.ToString()) : unusable(path, status.ToString());
   }
   store->db_.reset(db);
   if (!options.data_dir.empty() && !options.fsync_always) {

@@ -25,6 +25,7 @@ class KvStore {
   struct Options {
     std::string data_dir{};  // empty: in memory
     bool fsync_always = true;
+    bool accept_damaged_log = false;  // what is before the damage is kept, and what was committed after it lost
   };
 
   // Writes that become visible, and durable, together.
@@ -63,6 +64,8 @@ class KvStore {
     std::unique_ptr<rocksdb::Iterator> iterator_;
   };
 
+  // DATA_LOSS if files are damaged or missing that acknowledged commits depend on, FAILED_PRECONDITION if the directory
+  // cannot be used. Both say what to do.
   static absl::StatusOr<std::unique_ptr<KvStore>> open(const Options& options);
   KvStore();  // use open()
   ~KvStore();
@@ -88,7 +91,7 @@ class KvStore {
   absl::Status break_after(const absl::Status& failure);
 
   Options options_;
-  std::unique_ptr<rocksdb::Env> env_;  // the memory environment; outlives db_
+  std::unique_ptr<rocksdb::Env> env_;  // the memory, or the files; outlives db_
   std::unique_ptr<rocksdb::DB> db_;
 
   mutable Mutex mutex_;
