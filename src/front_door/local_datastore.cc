@@ -44,6 +44,22 @@ constexpr std::chrono::seconds kFarewell{1};
 // A client that says nothing within the first is not sensible; the second is longer than any transaction.
 constexpr std::chrono::milliseconds kHandshake = std::chrono::seconds(10);
 constexpr std::chrono::milliseconds kMaxIdle = std::chrono::minutes(5);
+constexpr std::size_t kHistoryBytesInMemory = 16 << 20;
+
+absl::Status check_duration(std::string_view option, std::chrono::milliseconds value, std::chrono::milliseconds least) {
+  constexpr std::chrono::hours kYear(24 * 366);  // so that no sum of times overflows
+  if (value >= least && value <= kYear) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      cat(option, " must be from ", least.count(), " ms to a year, but is ", value.count(), " ms"));
+}
+
+absl::Status check_durations(const LocalDatastore::Options& options) {
+  using std::chrono::milliseconds;
+  NDB_RETURN_IF_ERROR(check_duration("lock_timeout", options.lock_timeout, milliseconds(0)));
+  NDB_RETURN_IF_ERROR(check_duration("transaction_timeout", options.transaction_timeout, milliseconds(1)));
+  NDB_RETURN_IF_ERROR(check_duration("transaction_idle_timeout", options.transaction_idle_timeout, milliseconds(1)));
+  return check_duration("history", options.history, milliseconds(0));
+}
 
 local::Engine::Options engine_options(const LocalDatastore::Options& options) {
   local::Engine::Options engine;
@@ -55,7 +71,9 @@ local::Engine::Options engine_options(const LocalDatastore::Options& options) {
                            ? local::Concurrency::kOptimistic
                            : local::Concurrency::kPessimistic;
   engine.lock_timeout = options.lock_timeout;
-  engine.history = options.history;
+  engine.history.age = options.history;
+  engine.history.bytes = options.history_bytes;
+  if (options.data_dir.empty() && !options.history_bytes.has_value()) engine.history.bytes = kHistoryBytesInMemory;
   const bool default_file = options.index_file.empty() && !options.data_dir.empty();
   engine.indexes = {.file = default_file ? options.data_dir + "/index.yaml" : options.index_file,
                     .required = options.require_indexes};
@@ -121,6 +139,7 @@ struct LocalDatastore::Impl {
 
 absl::Status LocalDatastore::Impl::start(const Options& options) {
   NDB_RETURN_IF_ERROR(local::check_token(options.auth_token));
+  NDB_RETURN_IF_ERROR(check_durations(options));
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return absl::InvalidArgumentError("TLS wants both, a certificate and its key");
   }

@@ -24,8 +24,8 @@ absl::Status CallContext::check() const {
 }
 
 CallContext::Limit CallContext::time_left() const {
-  if (clock_ == nullptr) return std::nullopt;
-  return deadline_ - clock_->monotonic();
+  if (!deadline_.has_value()) return std::nullopt;
+  return *deadline_ - clock_->monotonic();
 }
 
 }  // namespace ndb::local

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -18,8 +19,10 @@ namespace ndb::local {
 class CallContext {
  public:
   CallContext() = default;  // goes on until cancel()
-  // The clock outlives it.
-  CallContext(const Clock& clock, Monotonic deadline) : clock_(&clock), deadline_(deadline) {}
+  // `connection` is the name of the client's connection where that is known, with which Engine::disconnected() says
+  // that it is gone. The clock outlives the call.
+  CallContext(const Clock& clock, std::optional<Monotonic> deadline, std::string connection = {})
+      : clock_(&clock), deadline_(deadline), connection_(std::move(connection)) {}
   CallContext(const CallContext&) = delete;
   CallContext& operator=(const CallContext&) = delete;
 
@@ -30,6 +33,8 @@ class CallContext {
   // OK while the call may go on; then the reason of its end, or DEADLINE_EXCEEDED. Cheap enough for every row of a
   // scan.
   absl::Status check() const;
+
+  const std::string& connection() const { return connection_; }  // empty: not known
 
   using Limit = std::optional<std::chrono::nanoseconds>;
 
@@ -45,8 +50,9 @@ class CallContext {
  private:
   Limit time_left() const;
 
-  const Clock* clock_ = nullptr;  // of the deadline, if there is one
-  Monotonic deadline_{};
+  const Clock* const clock_ = nullptr;
+  const std::optional<Monotonic> deadline_;
+  const std::string connection_;
   std::stop_source stop_;
   mutable Mutex mutex_;
   absl::Status reason_ NDB_GUARDED_BY(mutex_);

@@ -64,6 +64,22 @@ constexpr std::chrono::minutes kCollectEvery{1};
 // What of the store is not of any database, as storage_key.h says.
 constexpr std::string_view kOwnNumbers = "M";
 
+// What errors call a row of the store.
+std::string describe_row(std::string_view row) {
+  std::string text;
+  std::string kind;
+  std::string property;
+  std::string_view rest = row.substr(std::min<std::size_t>(row.size(), 1));
+  for (int i = 0; i < 3; ++i) {
+    if (!take_escaped(rest, text)) return "all entities";
+  }
+  v1::Key key;
+  if (row.starts_with('D')) return decode_path(rest, key) ? "entity " + describe_path(key) : "all entities";
+  if (!take_escaped(rest, kind)) return "all kinds";
+  if (!row.starts_with('I') || !take_escaped(rest, property)) return cat("the kind ", kind);
+  return cat("the index of ", kind, ".", property);
+}
+
 // The layout of the store, so that another one is never read as this one.
 constexpr std::string_view kFormatKey = "Mformat";
 constexpr std::string_view kFormat = "2";
@@ -87,13 +103,14 @@ absl::Status check_format(KvStore& store) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::open(const Options& options, const Clock& clock) {
-  NDB_ASSIGN_OR_RETURN(std::unique_ptr<IndexCatalog> indexes, IndexCatalog::open(options.indexes));
   NDB_ASSIGN_OR_RETURN(std::unique_ptr<KvStore> store, KvStore::open(options.store));
   NDB_RETURN_IF_ERROR(check_format(*store));
+  NDB_ASSIGN_OR_RETURN(std::unique_ptr<IndexCatalog> indexes, IndexCatalog::open(options.indexes));
   NDB_ASSIGN_OR_RETURN(std::unique_ptr<IdAllocator> ids, IdAllocator::open(*store));
   NDB_ASSIGN_OR_RETURN(const Version last_commit, load_last_commit(*store));
   auto engine =
       std::make_unique<Engine>(options, clock, std::move(store), std::move(ids), std::move(indexes), last_commit);
+  NDB_RETURN_IF_ERROR(engine->fit_history());
   engine->upkeep_.wake();
   return engine;
 }
@@ -107,17 +124,32 @@ Engine::Engine(const Options& options, const Clock& clock, std::unique_ptr<KvSto
       indexes_(std::move(indexes)),
       commits_(clock, last_commit),
       log_(commits_),
-      locks_(clock, options.lock_timeout),
-      transactions_(clock, commits_, log_, locks_, options.concurrency, options.transactions),
+      locks_(clock, describe_row),
+      history_(clock, options.history),
+      transactions_(clock, commits_, log_, locks_, history_, options.concurrency, options.transactions),
+      garbage_(*store_),
       collected_(clock.monotonic()),
       upkeep_([this] { return keep_up(); }) {}
+
+Engine::~Engine() { upkeep_call_.cancel(absl::UnavailableError("the local Datastore is being closed")); }
+
+// What earlier processes have left counts too.
+absl::Status Engine::fit_history() {
+  if (!options_.history.bytes.has_value()) return absl::OkStatus();
+  {
+    const MutexLock lock(garbage_mutex_);
+    NDB_ASSIGN_OR_RETURN(const std::size_t bytes, garbage_.measure(upkeep_call_));
+    history_.add(bytes);
+  }
+  return collect_garbage().status();
+}
 
 std::chrono::milliseconds Engine::keep_up() {
   transactions_.sweep();
   const Monotonic now = clock_.monotonic();
-  if (now - collected_ >= kCollectEvery) {
+  if (now - collected_ >= kCollectEvery || history_.excess() > 0) {
     collected_ = now;
-    if (const auto collected = collect_garbage(); !collected.ok()) {
+    if (const auto collected = collect_garbage(); !collected.ok() && upkeep_call_.check().ok()) {
       log(Severity::kError,
           cat("the local Datastore cannot erase old versions: ", from_absl(collected.status().message())));
     }
@@ -125,12 +157,12 @@ std::chrono::milliseconds Engine::keep_up() {
   return std::chrono::seconds(1);
 }
 
-// A read-only transaction may have begun at the end of the history, and lasts its time.
 absl::StatusOr<std::size_t> Engine::collect_garbage() {
-  using std::chrono::microseconds;
-  const auto kept =
-      options_.history + std::chrono::duration_cast<microseconds>(options_.transactions.total + kCollectEvery);
-  return local::collect_garbage(*store_, Version(clock_.now()) - kept);
+  const MutexLock lock(garbage_mutex_);
+  const Version latest = commits_.read_time();
+  return garbage_.collect(
+      upkeep_call_, [&](Version commit) { return history_.forget(commit, latest); },
+      [&](std::size_t bytes) { history_.remove(bytes); });
 }
 
 // Transactions end first, so that nobody in flight waits for their locks, and once more for those that calls in flight
@@ -145,17 +177,13 @@ absl::Status Engine::reset() {
     batch.erase_range("", kOwnNumbers);
     batch.erase_range(after_prefix(kOwnNumbers), "\xff");
     NDB_RETURN_IF_ERROR(store_->write(batch));
+    history_.clear();
   }
   return store_->compact();
 }
 
 absl::StatusOr<Version> Engine::check_read_time(const CallContext& call, const google::protobuf::Timestamp& timestamp) {
   const Version at = to_version(timestamp);
-  const Version now(clock_.now());
-  if (at <= Version() || at < now - options_.history) {
-    return absl::FailedPreconditionError(cat("The requested read_time is too old; this database keeps ",
-                                             options_.history.count() / 1'000'000, " seconds of history."));
-  }
   NDB_ASSIGN_OR_RETURN(const bool reached, commits_.reach(at, call));
   if (!reached) return absl::InvalidArgumentError("The requested read_time is in the future.");
   return at;
@@ -168,7 +196,7 @@ absl::StatusOr<std::shared_ptr<Transaction>> Engine::begin(const CallContext& ca
   if (options.read_only().has_read_time()) {
     NDB_ASSIGN_OR_RETURN(start.read_time, check_read_time(call, options.read_only().read_time()));
   }
-  return transactions_.begin(scope, start);
+  return transactions_.begin(call, scope, start);
 }
 
 absl::Status Engine::read(const CallContext& call, const v1::ReadOptions& options, const Scope& scope,
@@ -177,13 +205,14 @@ absl::Status Engine::read(const CallContext& call, const v1::ReadOptions& option
   switch (options.consistency_type_case()) {
     case v1::ReadOptions::kTransaction: {
       NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction,
-                           transactions_.use(options.transaction(), scope));
+                           transactions_.use(call, options.transaction(), scope));
       return read_in(call, *transaction, known, run);
     }
     case v1::ReadOptions::kNewTransaction: {
       NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction,
                            begin(call, options.new_transaction(), scope));
       absl::Status status = read_in(call, *transaction, known, run);
+      if (status.ok()) status = call.check();
       // Nobody learns its name if the read failed.
       if (status.ok()) {
         new_transaction = transaction->id;
@@ -194,10 +223,14 @@ absl::Status Engine::read(const CallContext& call, const v1::ReadOptions& option
     }
     case v1::ReadOptions::kReadTime: {
       NDB_ASSIGN_OR_RETURN(const Version at, check_read_time(call, options.read_time()));
+      const HistoryHold hold(history_, at);
+      NDB_RETURN_IF_ERROR(hold.status());
       return run({.store = *store_, .at = at, .call = call}, ignored);
     }
-    default:  // an eventual read may be strong
-      return run({.store = *store_, .at = commits_.read_time(), .call = call}, ignored);
+    default: {  // an eventual read may be strong
+      const HistoryHold hold(history_, commits_);
+      return run({.store = *store_, .at = hold.at(), .call = call}, ignored);
+    }
   }
 }
 
@@ -215,21 +248,26 @@ absl::Status Engine::read_in(const CallContext& call, Transaction& transaction, 
 absl::Status Engine::read_locked(const CallContext& call, Transaction& transaction, const ReadSet& known,
                                  const Read& run) {
   constexpr int kMaxRuns = 100;
-  absl::Status locked = locks_.share(call, transaction.locks, known);
+  const Monotonic until = clock_.monotonic() + options_.lock_timeout;
+  absl::Status locked = locks_.share(call, transaction.locks, known, until);
   for (int i = 0; locked.ok() && i < kMaxRuns; ++i) {
     NDB_RETURN_IF_ERROR(call.check());
     const Version at = log_.pin();
+    const HistoryHold hold(history_, at);
     ReadSet reads;
-    absl::Status status = run({.store = *store_, .at = at, .call = call}, reads);
-    if (status.ok()) locked = locks_.share(call, transaction.locks, reads);
-    const bool changed = log_.changed_since(at, reads) || log_.changed_since(at, known);
+    absl::Status status = hold.status();
+    if (status.ok()) status = run({.store = *store_, .at = at, .call = call}, reads);
+    if (status.ok()) locked = locks_.share(call, transaction.locks, reads, until);
+    const bool changed = !hold.status().ok() || log_.changed_since(at, reads) || log_.changed_since(at, known);
     log_.unpin(at);
     if (locked.ok() && !changed) return status;
   }
   NDB_RETURN_IF_ERROR(call.check());  // it stays open
-  if (absl::IsFailedPrecondition(locked)) return transactions_.use(transaction.id, transaction.scope).status();
+  if (absl::IsFailedPrecondition(locked)) return transactions_.use(call, transaction.id, transaction.scope).status();
   transactions_.abort(transaction);
-  return contention_error();
+  if (!locked.ok()) return locked;
+  return contention_error(
+      cat("What ", transaction.locks.name, " reads was written each of ", kMaxRuns, " times that it looked."));
 }
 
 absl::Status Engine::lookup(const CallContext& call, v1::LookupRequest& request, v1::LookupResponse& response) {
@@ -255,7 +293,8 @@ absl::Status Engine::begin_transaction(const CallContext& call, v1::BeginTransac
   NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction,
                        begin(call, request.transaction_options(), scope));
   response.set_transaction(transaction->id);
-  return absl::OkStatus();
+  if (!call.check().ok()) transactions_.abort(*transaction);  // nobody learns its name
+  return call.check();
 }
 
 absl::Status Engine::rollback(const CallContext& call, v1::RollbackRequest& request, v1::RollbackResponse&) {
@@ -290,7 +329,8 @@ absl::Status Engine::reserve_ids(const CallContext& call, v1::ReserveIdsRequest&
   return store_->write(batch);
 }
 
-absl::StatusOr<std::shared_ptr<Transaction>> Engine::transaction_of(const v1::CommitRequest& request,
+absl::StatusOr<std::shared_ptr<Transaction>> Engine::transaction_of(const CallContext& call,
+                                                                    const v1::CommitRequest& request,
                                                                     const Scope& scope) {
   const bool has_transaction = request.transaction_selector_case() != v1::CommitRequest::TRANSACTION_SELECTOR_NOT_SET;
   if (request.mode() == v1::CommitRequest::NON_TRANSACTIONAL) {
@@ -298,7 +338,7 @@ absl::StatusOr<std::shared_ptr<Transaction>> Engine::transaction_of(const v1::Co
     return nullptr;
   }
   if (!has_transaction) return absl::InvalidArgumentError("transactional commit requires a transaction");
-  if (!request.has_single_use_transaction()) return transactions_.finish(request.transaction(), scope);
+  if (!request.has_single_use_transaction()) return transactions_.finish(call, request.transaction(), scope);
   if (request.single_use_transaction().has_read_only()) {
     return absl::InvalidArgumentError("A single_use_transaction must be read_write.");
   }
@@ -310,14 +350,15 @@ absl::Status Engine::commit(const CallContext& call, v1::CommitRequest& request,
   NDB_RETURN_IF_ERROR(pass.status());
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   NDB_RETURN_IF_ERROR(check_commit(request, scope));
-  NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, transaction_of(request, scope));
+  NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction, transaction_of(call, request, scope));
   PendingCommit pending(request, response);
   absl::Status status;
   if (transaction == nullptr) {
-    LockTable::Owner owner(transactions_.next_age());
+    const std::uint64_t age = transactions_.next_age();
+    LockTable::Owner owner(age, cat("commit ", age), clock_.monotonic());
     status = pending.complete_keys(*ids_);
     if (status.ok()) status = lock(call, owner, true, pending);
-    if (status.ok()) status = write(nullptr, pending, response);
+    if (status.ok()) status = write(call, nullptr, pending, response);
     locks_.close(owner);
   } else {
     if (transaction->read_only && !request.mutations().empty()) {
@@ -325,10 +366,12 @@ absl::Status Engine::commit(const CallContext& call, v1::CommitRequest& request,
     }
     if (status.ok()) status = pending.complete_keys(*ids_);
     if (status.ok()) status = lock(call, transaction->locks, false, pending);
-    if (status.ok()) status = write(transaction.get(), pending, response);
+    if (status.ok()) status = write(call, transaction.get(), pending, response);
     // An update of what is no longer there is the other one's doing, too.
     const bool checked = !transaction->snapshot.is_zero() && !transaction->read_only && pending.has_mutations();
-    if (!status.ok() && checked && transaction->changed_since_snapshot(log_)) status = contention_error();
+    if (!status.ok() && checked) {
+      if (absl::Status contention = unchanged(*transaction); !contention.ok()) status = std::move(contention);
+    }
     transactions_.release(*transaction);
   }
   if (!status.ok() || request.mode() == v1::CommitRequest::NON_TRANSACTIONAL) response.clear_commit_time();
@@ -341,33 +384,35 @@ absl::Status Engine::commit(const CallContext& call, v1::CommitRequest& request,
 absl::Status Engine::lock(const CallContext& call, LockTable::Owner& owner, bool may_repeat, PendingCommit& pending) {
   transactions_.sweep();  // nobody waits for one whose time is over
   const std::vector<std::string> entities = pending.entities();
-  const Monotonic deadline = clock_.monotonic() + options_.lock_timeout;
+  const Monotonic until = clock_.monotonic() + options_.lock_timeout;
   for (;;) {
-    absl::Status locked = locks_.exclude(call, owner, entities);
+    absl::Status locked = locks_.exclude(call, owner, entities, until);
     if (locked.ok()) {
       NDB_RETURN_IF_ERROR(pending.apply(*store_, Version(clock_.now()), call));
       // Only readers of a range care for more than the entities, and only locks keep them apart.
-      if (options_.concurrency == Concurrency::kPessimistic) locked = locks_.exclude(call, owner, pending.touched());
+      if (options_.concurrency == Concurrency::kPessimistic)
+        locked = locks_.exclude(call, owner, pending.touched(), until);
     }
     NDB_RETURN_IF_ERROR(call.check());
-    if (locked.ok() || !may_repeat || clock_.monotonic() >= deadline) return locked;
+    if (locked.ok() || !may_repeat || clock_.monotonic() >= until) return locked;
     locks_.release(owner);
   }
 }
 
-absl::Status Engine::write(const Transaction* transaction, PendingCommit& pending, v1::CommitResponse& response) {
+absl::Status Engine::write(const CallContext& call, const Transaction* transaction, PendingCommit& pending,
+                           v1::CommitResponse& response) {
   const bool writes = !pending.touched().empty();
   Version commit_time;
+  std::size_t replaced = 0;
   absl::Status status;
   {
     MutexLock lock(commit_mutex_);
     const bool checked = transaction != nullptr && !transaction->snapshot.is_zero() && pending.has_mutations();
-    if (checked && transaction->changed_since_snapshot(log_)) {
-      return contention_error();
-    }
+    if (checked) NDB_RETURN_IF_ERROR(unchanged(*transaction));
+    NDB_RETURN_IF_ERROR(call.check());  // the last moment at which nothing is written
     commit_time = commits_.begin_commit();
     KvStore::Batch batch;
-    pending.write(commit_time, batch);
+    replaced = pending.write(commit_time, batch);
     if (writes) status = store_->apply(batch);
     if (writes && status.ok()) log_.append(commit_time, pending.take_touched());
   }
@@ -379,7 +424,27 @@ absl::Status Engine::write(const Transaction* transaction, PendingCommit& pendin
     commits_.lose_commits();
   }
   set_timestamp(*response.mutable_commit_time(), commit_time);
+  if (writes && status.ok()) grow_history(replaced);
   return status;
+}
+
+absl::Status Engine::unchanged(const Transaction& transaction) const {
+  const std::optional<std::string> changed = transaction.changed_since_snapshot(log_);
+  if (!changed.has_value()) return absl::OkStatus();
+  return contention_error(
+      cat(describe_row(*changed), ", which ", transaction.locks.name, " has read, was written after its snapshot."));
+}
+
+// The upkeep collects what is too much; a commit does it itself only where it would outrun the upkeep.
+void Engine::grow_history(std::size_t bytes) {
+  history_.add(bytes);
+  const std::size_t excess = history_.excess();
+  if (excess == 0) return;
+  if (excess > *options_.history.bytes) {
+    (void)collect_garbage();  // the upkeep tells of errors
+  } else {
+    upkeep_.wake();
+  }
 }
 
 }  // namespace ndb::local

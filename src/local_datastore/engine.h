@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,6 +17,7 @@
 #include "local_datastore/concurrency/commit_clock.h"
 #include "local_datastore/concurrency/commit_log.h"
 #include "local_datastore/concurrency/gate.h"
+#include "local_datastore/concurrency/history.h"
 #include "local_datastore/concurrency/lock_table.h"
 #include "local_datastore/concurrency/transactions.h"
 #include "local_datastore/query/run.h"
@@ -37,7 +39,7 @@ class Engine {
     TransactionTable::Limits transactions{.total = std::chrono::seconds(270), .idle = std::chrono::seconds(60)};
     Concurrency concurrency = Concurrency::kPessimistic;
     std::chrono::nanoseconds lock_timeout = std::chrono::seconds(5);
-    std::chrono::microseconds history = std::chrono::hours(1);
+    History::Limits history{};
     IndexCatalog::Options indexes{};
   };
   // The clock outlives the engine.
@@ -62,13 +64,18 @@ class Engine {
   absl::Status reset();
 
   IndexCatalog& indexes() { return *indexes_; }
+  const LockTable& locks() const { return locks_; }
 
-  // Erases what is older than the history and gives how many versions there were. A thread of the engine does so every
-  // minute.
+  // That connection, which CallContexts have named, is gone: transactions over no other one are aborted soon.
+  void disconnected(std::string_view connection) { transactions_.disconnected(connection); }
+
+  // Erases what is beyond the limits of the history and gives how many versions there were. A thread of the engine does
+  // so every minute, and whenever a commit has made it too large.
   absl::StatusOr<std::size_t> collect_garbage();
 
   Engine(const Options& options, const Clock& clock, std::unique_ptr<KvStore> store, std::unique_ptr<IdAllocator> ids,
          std::unique_ptr<IndexCatalog> indexes, Version last_commit);  // use open()
+  ~Engine();
 
  private:
   // Reads the store as it is at a time, notes what it reads, and may be called again.
@@ -91,11 +98,18 @@ class Engine {
                                                      const Scope& scope);
   absl::StatusOr<Version> check_read_time(const CallContext& call, const google::protobuf::Timestamp& timestamp);
 
-  absl::StatusOr<std::shared_ptr<Transaction>> transaction_of(const v1::CommitRequest& request, const Scope& scope);
+  absl::StatusOr<std::shared_ptr<Transaction>> transaction_of(const CallContext& call, const v1::CommitRequest& request,
+                                                              const Scope& scope);
   absl::Status lock(const CallContext& call, LockTable::Owner& owner, bool may_repeat, PendingCommit& pending);
   // `transaction` is nullptr for a commit of its own.
-  absl::Status write(const Transaction* transaction, PendingCommit& pending, v1::CommitResponse& response);
+  absl::Status write(const CallContext& call, const Transaction* transaction, PendingCommit& pending,
+                     v1::CommitResponse& response);
 
+  // ABORTED if something that an optimistic transaction has read was written since its snapshot.
+  absl::Status unchanged(const Transaction& transaction) const;
+
+  absl::Status fit_history();
+  void grow_history(std::size_t bytes);
   std::chrono::milliseconds keep_up();
 
   const Options options_;
@@ -106,10 +120,14 @@ class Engine {
   CommitClock commits_;
   CommitLog log_;
   LockTable locks_;
+  History history_;
   TransactionTable transactions_;
   Gate gate_;  // all RPCs pass it
 
   Mutex commit_mutex_;  // commits get their times in the order in which they are applied
+  Mutex garbage_mutex_;
+  GarbageCollector garbage_ NDB_GUARDED_BY(garbage_mutex_);
+  CallContext upkeep_call_;  // ends with the engine
   Monotonic collected_{};
   Worker upkeep_;  // ends expired transactions, whose locks others wait for, and collects garbage
 };

@@ -85,8 +85,8 @@ TEST_F(GarbageTest, VersionsLiveAsLongAsTheHistory) {
 }
 
 // The same key in two databases and two namespaces is four entities, also after a restart.
-TEST(SpacesTest, DatabasesAndNamespacesAreApart) {
-  std::string folder = ::testing::TempDir() + "ndb-spaces-XXXXXX";
+TEST(PartitionsTest, DatabasesAndNamespacesAreApart) {
+  std::string folder = ::testing::TempDir() + "ndb-partitions-XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
   for (const bool written : {false, true}) {
     const auto server = LocalDatastore::start({.data_dir = folder, .fsync = LocalDatastore::Fsync::kInterval});
@@ -150,20 +150,20 @@ TEST(CommitClockTest, LostCommitsAreNotRead) {
   EXPECT_FALSE(*commits.reach(lost, local::CallContext()));
 }
 
-// A space is where RocksDB looks for the neighbours of a row: the whole of what they begin with, and no more.
-TEST(StorageKeyTest, RowsKnowTheirSpace) {
+// Under its prefix RocksDB looks for the neighbours of a row: the whole of what they begin with, and no more.
+TEST(StorageKeyTest, RowsKnowTheirPrefix) {
   for (const std::string& name : {std::string("K"), std::string("a\0\1b\xff", 5), std::string("\0", 1)}) {
     const v1::Entity e = entity(key(name, 1), {{name, integer(1)}});
     const local::StorageKey where(e.key());
-    EXPECT_EQ(local::space_of(where.entity()), local::entities_of(where.partition));
-    std::set<std::string_view> spaces;
+    EXPECT_EQ(local::prefix_of(where.entity()), local::entities_of(where.partition));
+    std::set<std::string_view> prefixes;
     const local::IndexRows rows = local::index_rows(e, where);
-    for (const auto& [row, value] : rows) spaces.insert(local::space_of(row));
-    EXPECT_THAT(spaces, ::testing::ElementsAre(local::index_of(where.partition, name, name),
-                                               local::members_of(where.partition, name)));
+    for (const auto& [row, value] : rows) prefixes.insert(local::prefix_of(row));
+    EXPECT_THAT(prefixes, ::testing::ElementsAre(local::index_of(where.partition, name, name),
+                                                 local::members_of(where.partition, name)));
   }
-  EXPECT_EQ(local::space_of("Mformat"), "M");
-  EXPECT_EQ(local::space_of(""), "");
+  EXPECT_EQ(local::prefix_of("Mformat"), "M");
+  EXPECT_EQ(local::prefix_of(""), "");
 }
 
 }  // namespace

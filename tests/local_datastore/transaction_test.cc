@@ -222,7 +222,7 @@ TEST_F(DeadlockTest, TheYoungerIsAborted) {
   attempt(retry, younger, a_, b_);
 }
 
-// Reads wait for writers too: of three in a circle one goes and two get through.
+// Reads wait for writers too: of three in a deadlock cycle one is aborted and two get through.
 TEST_F(DeadlockTest, WaitersGetTheirTurn) {
   put(a_, 1);
   const std::string reader = client_.begin();

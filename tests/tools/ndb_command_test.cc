@@ -237,6 +237,13 @@ TEST(Arguments, MistakesAreNamed) {
       {{"serve", "--concurrency=none"}, "--concurrency must be pessimistic or optimistic"},
       {{"serve", "--fsync=always"}, "means nothing without --data-dir"},
       {{"serve", "--accept-damaged-log"}, "means nothing without --data-dir"},
+      {{"serve", "--lock-timeout=-1"}, "--lock-timeout must be a number of seconds"},
+      {{"serve", "--lock-timeout=5s"}, "--lock-timeout must be a number of seconds"},
+      {{"serve", "--transaction-timeout=nan"}, "--transaction-timeout must be a number of seconds"},
+      {{"serve", "--transaction-idle-timeout"}, "--transaction-idle-timeout needs a value"},
+
+      {{"serve", "--history=1e99"}, "--history must be a number of seconds"},
+      {{"serve", "--history-bytes=32M"}, "--history-bytes must be a number of bytes"},
       {{"serve", "--require-indexes"}, "needs --index-file=FILE, or --data-dir"},
       {{"serve", "--require-indexes=yes", "--data-dir=d"}, "--require-indexes takes no value"},
       {{"serve", "--index-file"}, "--index-file needs a value"},

@@ -25,15 +25,14 @@ void CommitLog::append(Version version, std::vector<std::string> keys) {
   commits_.push_back({version, std::move(keys)});
 }
 
-bool CommitLog::changed_since(Version at, const ReadSet& reads) const {
+std::optional<std::string> CommitLog::changed_since(Version at, const ReadSet& reads) const {
   MutexLock lock(mutex_);
   for (auto commit = commits_.rbegin(); commit != commits_.rend() && commit->version > at; ++commit) {
-    if (std::any_of(commit->keys.begin(), commit->keys.end(),
-                    [&reads](const std::string& key) { return reads.contains(key); })) {
-      return true;
-    }
+    const auto changed = std::find_if(commit->keys.begin(), commit->keys.end(),
+                                      [&reads](const std::string& key) { return reads.contains(key); });
+    if (changed != commit->keys.end()) return *changed;
   }
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace ndb::local

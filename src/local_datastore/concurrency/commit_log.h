@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -24,8 +25,8 @@ class CommitLog {
   // A commit that has begun: its keys are in the log before it can end. Forgets what nobody can ask for.
   void append(Version version, std::vector<std::string> keys);
 
-  // Whether a commit later than `at`, in flight or ended, wrote something of `reads`. `at` is pinned.
-  bool changed_since(Version at, const ReadSet& reads) const;
+  // A key of `reads` that a commit later than `at`, in flight or ended, has written. `at` is pinned.
+  std::optional<std::string> changed_since(Version at, const ReadSet& reads) const;
 
  private:
   struct Commit {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
-#include <vector>
 
 #include "base/hash.h"
 
@@ -22,18 +22,51 @@ struct KeyRange {
   bool contains(std::string_view key) const { return begin <= key && key < end; }
 };
 
+// A set of keys, given as ranges. Ranges that overlap or touch become one, so that looking a key up takes the logarithm
+// of their number.
+class KeyRanges {
+ public:
+  using Map = std::map<std::string, std::string, std::less<>>;  // end by begin, without overlaps
+
+  // A range whose end is not after its begin adds nothing.
+  void add(KeyRange range) {
+    if (range.begin >= range.end) return;
+    auto at = ranges_.upper_bound(range.begin);
+    if (at != ranges_.begin() && std::prev(at)->second >= range.begin) {
+      --at;
+      range.begin = at->first;
+    }
+    while (at != ranges_.end() && at->first <= range.end) {
+      range.end = std::max(std::move(range.end), at->second);
+      at = ranges_.erase(at);
+    }
+    ranges_.emplace_hint(at, std::move(range.begin), std::move(range.end));
+  }
+  void merge(const KeyRanges& other) {
+    for (const auto& [begin, end] : other.ranges_) add({begin, end});
+  }
+  bool contains(std::string_view key) const {
+    const auto after = ranges_.upper_bound(key);
+    return after != ranges_.begin() && key < std::prev(after)->second;
+  }
+  bool empty() const { return ranges_.empty(); }
+  void clear() { ranges_.clear(); }
+  auto begin() const { return ranges_.begin(); }
+  auto end() const { return ranges_.end(); }
+
+ private:
+  Map ranges_;
+};
+
 struct ReadSet {
   bool ignored = false;  // nobody will ask what was read
   std::unordered_set<std::string, StringHash, std::equal_to<>> keys{};
-  std::vector<KeyRange> ranges{};
+  KeyRanges ranges{};
 
-  bool contains(std::string_view key) const {
-    return keys.find(key) != keys.end() ||
-           std::any_of(ranges.begin(), ranges.end(), [key](const KeyRange& range) { return range.contains(key); });
-  }
+  bool contains(std::string_view key) const { return keys.find(key) != keys.end() || ranges.contains(key); }
   void merge(ReadSet other) {
     keys.merge(other.keys);
-    std::move(other.ranges.begin(), other.ranges.end(), std::back_inserter(ranges));
+    ranges.merge(other.ranges);
   }
 };
 

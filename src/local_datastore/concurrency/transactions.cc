@@ -27,17 +27,18 @@ void Transaction::note(ReadSet reads) {
   reads_.merge(std::move(reads));
 }
 
-bool Transaction::changed_since_snapshot(const CommitLog& log) const {
+std::optional<std::string> Transaction::changed_since_snapshot(const CommitLog& log) const {
   MutexLock lock(mutex_);
   return log.changed_since(snapshot, reads_);
 }
 
 TransactionTable::TransactionTable(const Clock& clock, CommitClock& commits, CommitLog& log, LockTable& locks,
-                                   Concurrency concurrency, Limits limits)
+                                   History& history, Concurrency concurrency, Limits limits)
     : clock_(clock),
       commits_(commits),
       log_(log),
       locks_(locks),
+      history_(history),
       concurrency_(concurrency),
       limits_(limits),
       nonce_(random_nonce()) {}
@@ -51,7 +52,23 @@ void TransactionTable::end_all() {
   }
 }
 
-std::shared_ptr<Transaction> TransactionTable::begin(const Scope& scope, const Start& start) {
+// Held in the history, and, for an optimistic one, pinned in the log, until release().
+absl::StatusOr<Version> TransactionTable::snapshot_of(const Start& start) {
+  if (!start.read_time.is_zero()) {
+    NDB_RETURN_IF_ERROR(history_.hold(start.read_time));
+    return start.read_time;
+  }
+  if (start.read_only) return history_.hold_latest(commits_);
+  if (concurrency_ == Concurrency::kPessimistic) return Version();
+  for (;;) {
+    const Version at = log_.pin();
+    if (history_.hold(at).ok()) return at;
+    log_.unpin(at);  // forgotten in between, and no longer the latest
+  }
+}
+
+absl::StatusOr<std::shared_ptr<Transaction>> TransactionTable::begin(const CallContext& call, const Scope& scope,
+                                                                     const Start& start) {
   const Monotonic now = clock_.monotonic();
   MutexLock lock(mutex_);
   sweep(now);
@@ -60,14 +77,11 @@ std::shared_ptr<Transaction> TransactionTable::begin(const Scope& scope, const S
   append_le(id, ++count_);
   const Entry* previous = start.previous.empty() ? nullptr : find(start.previous, scope);
   const std::uint64_t age = previous != nullptr ? previous->transaction->locks.age : count_;
-  Version snapshot = start.read_time;
-  if (start.read_only) {
-    if (snapshot.is_zero()) snapshot = commits_.read_time();
-  } else if (concurrency_ == Concurrency::kOptimistic) {
-    snapshot = log_.pin();
-  }
-  auto transaction = std::make_shared<Transaction>(id, scope, start.read_only, snapshot, age);
-  entries_.emplace(std::move(id), Entry{.transaction = transaction, .began = now, .used = now});
+  NDB_ASSIGN_OR_RETURN(const Version snapshot, snapshot_of(start));
+  auto transaction = std::make_shared<Transaction>(id, scope, start.read_only, snapshot, count_, age, now);
+  Entry& entry = entries_[std::move(id)];
+  entry = {.transaction = transaction, .began = now};
+  note_use(call, entry, now);
   return transaction;
 }
 
@@ -78,41 +92,66 @@ TransactionTable::Entry* TransactionTable::find(std::string_view id, const Scope
   return own.project == scope.project && own.database == scope.database ? &found->second : nullptr;
 }
 
-absl::StatusOr<TransactionTable::Entry*> TransactionTable::find_open(std::string_view id, const Scope& scope) {
+absl::StatusOr<TransactionTable::Entry*> TransactionTable::find_open(const CallContext& call, std::string_view id,
+                                                                     const Scope& scope) {
   Entry* entry = find(id, scope);
   if (entry == nullptr) return absl::InvalidArgumentError(to_absl(kUnknown));
   const Monotonic now = clock_.monotonic();
-  if (entry->state == State::kOpen && expired(*entry, now)) end(*entry, State::kEnded);
-  if (entry->state == State::kAborted) return contention_error();
+  end_if_over(*entry, now);
+  if (entry->state == State::kAborted)
+    return contention_error(cat("The ", entry->transaction->locks.name, " was aborted."));
   if (entry->state == State::kEnded) return absl::InvalidArgumentError(to_absl(kExpired));
-  entry->used = now;
+  note_use(call, *entry, now);
   return entry;
 }
 
-absl::StatusOr<std::shared_ptr<Transaction>> TransactionTable::use(std::string_view id, const Scope& scope) {
+absl::StatusOr<std::shared_ptr<Transaction>> TransactionTable::use(const CallContext& call, std::string_view id,
+                                                                   const Scope& scope) {
   MutexLock lock(mutex_);
-  NDB_ASSIGN_OR_RETURN(const Entry* entry, find_open(id, scope));
+  NDB_ASSIGN_OR_RETURN(const Entry* entry, find_open(call, id, scope));
   return entry->transaction;
 }
 
-absl::StatusOr<std::shared_ptr<Transaction>> TransactionTable::finish(std::string_view id, const Scope& scope) {
+absl::StatusOr<std::shared_ptr<Transaction>> TransactionTable::finish(const CallContext& call, std::string_view id,
+                                                                      const Scope& scope) {
   MutexLock lock(mutex_);
-  NDB_ASSIGN_OR_RETURN(Entry * entry, find_open(id, scope));
+  NDB_ASSIGN_OR_RETURN(Entry * entry, find_open(call, id, scope));
   entry->state = State::kEnded;
   return entry->transaction;
 }
 
 void TransactionTable::release(Transaction& transaction) {
   locks_.close(transaction.locks);
-  if (!transaction.read_only && !transaction.snapshot.is_zero()) log_.unpin(transaction.snapshot);
+  if (transaction.snapshot.is_zero()) return;
+  history_.release(transaction.snapshot);
+  if (!transaction.read_only) log_.unpin(transaction.snapshot);
 }
 
 absl::Status TransactionTable::roll_back(std::string_view id, const Scope& scope) {
   MutexLock lock(mutex_);
-  if (const Entry* entry = find(id, scope); entry != nullptr && entry->state != State::kOpen) return absl::OkStatus();
-  NDB_ASSIGN_OR_RETURN(Entry * entry, find_open(id, scope));
-  end(*entry, State::kEnded);
+  Entry* entry = find(id, scope);
+  if (entry == nullptr) return absl::InvalidArgumentError(to_absl(kUnknown));
+  if (entry->state == State::kOpen) end(*entry, State::kEnded);
   return absl::OkStatus();
+}
+
+void TransactionTable::note_use(const CallContext& call, Entry& entry, Monotonic now) const {
+  entry.used = now;
+  entry.disconnected.reset();
+  if (call.connection().empty()) {
+    entry.used_elsewhere = true;
+  } else if (std::find(entry.connections.begin(), entry.connections.end(), call.connection()) ==
+             entry.connections.end()) {
+    entry.connections.push_back(call.connection());
+  }
+}
+
+void TransactionTable::disconnected(std::string_view connection) {
+  MutexLock lock(mutex_);
+  for (auto& [id, entry] : entries_) {
+    if (entry.state != State::kOpen || std::erase(entry.connections, connection) == 0) continue;
+    if (entry.connections.empty() && !entry.used_elsewhere) entry.disconnected = clock_.monotonic();
+  }
 }
 
 void TransactionTable::abort(Transaction& transaction) {
@@ -131,8 +170,13 @@ std::uint64_t TransactionTable::next_age() {
   return ++count_;
 }
 
-bool TransactionTable::expired(const Entry& entry, Monotonic now) const {
-  return now - entry.began >= limits_.total || now - entry.used >= limits_.idle;
+void TransactionTable::end_if_over(Entry& entry, Monotonic now) {
+  if (entry.state != State::kOpen) return;
+  if (now - entry.began >= limits_.total || now - entry.used >= limits_.idle) {
+    end(entry, State::kEnded);
+  } else if (entry.disconnected.has_value() && now - *entry.disconnected >= limits_.disconnected) {
+    end(entry, State::kAborted);
+  }
 }
 
 void TransactionTable::end(Entry& entry, State state) {
@@ -145,7 +189,7 @@ void TransactionTable::sweep(Monotonic now) {
   swept_ = now;
   for (auto it = entries_.begin(); it != entries_.end();) {
     Entry& entry = it->second;
-    if (entry.state == State::kOpen && expired(entry, now)) end(entry, State::kEnded);
+    end_if_over(entry, now);
     it = entry.state != State::kOpen && now - entry.used > kRemembered ? entries_.erase(it) : std::next(it);
   }
 }

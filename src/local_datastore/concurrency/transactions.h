@@ -1,19 +1,25 @@
 // Transactions that are open, and what they have read.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mutex.h"
 #include "base/strings.h"
+#include "local_datastore/call_context.h"
 #include "local_datastore/concurrency/commit_log.h"
+#include "local_datastore/concurrency/history.h"
 #include "local_datastore/concurrency/lock_table.h"
 #include "local_datastore/rules.h"
 #include "local_datastore/version.h"
@@ -29,8 +35,13 @@ enum class Concurrency : std::uint8_t {
 // Thread-safe.
 class Transaction {
  public:
-  Transaction(std::string name, Scope where, bool only_reads, Version at, std::uint64_t age)
-      : id(std::move(name)), scope(std::move(where)), read_only(only_reads), snapshot(at), locks(age) {}
+  Transaction(std::string name, Scope where, bool only_reads, Version at, std::uint64_t number, std::uint64_t age,
+              Monotonic began)
+      : id(std::move(name)),
+        scope(std::move(where)),
+        read_only(only_reads),
+        snapshot(at),
+        locks(age, cat("transaction ", number), began) {}
 
   const std::string id;
   const Scope scope;
@@ -38,9 +49,9 @@ class Transaction {
   const Version snapshot;  // zero: it reads the present
   LockTable::Owner locks;  // of a pessimistic one that is not read-only
 
-  // The reads of an optimistic one, which its commit is checked against.
+  // The reads of an optimistic one, which its commit is checked against: the first key that was written since.
   void note(ReadSet reads);
-  bool changed_since_snapshot(const CommitLog& log) const;
+  std::optional<std::string> changed_since_snapshot(const CommitLog& log) const;
 
  private:
   mutable Mutex mutex_;
@@ -53,9 +64,10 @@ class TransactionTable {
   struct Limits {
     std::chrono::nanoseconds total;
     std::chrono::nanoseconds idle;
+    std::chrono::nanoseconds disconnected = std::chrono::seconds(3);  // so that a client may connect again
   };
-  TransactionTable(const Clock& clock, CommitClock& commits, CommitLog& log, LockTable& locks, Concurrency concurrency,
-                   Limits limits);
+  TransactionTable(const Clock& clock, CommitClock& commits, CommitLog& log, LockTable& locks, History& history,
+                   Concurrency concurrency, Limits limits);
   ~TransactionTable();
 
   struct Start {
@@ -63,20 +75,25 @@ class TransactionTable {
     Version read_time{};          // of a read-only one; zero: now
     std::string_view previous{};  // the attempt that it repeats, whose age it keeps
   };
-  std::shared_ptr<Transaction> begin(const Scope& scope, const Start& start);
+  // FAILED_PRECONDITION if the read time is too old.
+  absl::StatusOr<std::shared_ptr<Transaction>> begin(const CallContext& call, const Scope& scope, const Start& start);
 
   // An open transaction, whose idle time starts again. INVALID_ARGUMENT if it is not one of this database, or ended;
   // ABORTED if it was.
-  absl::StatusOr<std::shared_ptr<Transaction>> use(std::string_view id, const Scope& scope);
+  absl::StatusOr<std::shared_ptr<Transaction>> use(const CallContext& call, std::string_view id, const Scope& scope);
 
   // As use(), but no other call finds it any more. The caller ends it with release().
-  absl::StatusOr<std::shared_ptr<Transaction>> finish(std::string_view id, const Scope& scope);
+  absl::StatusOr<std::shared_ptr<Transaction>> finish(const CallContext& call, std::string_view id, const Scope& scope);
   void release(Transaction& transaction);
 
   // Ends an open transaction; one that has ended already is fine.
   absl::Status roll_back(std::string_view id, const Scope& scope);
   // Ends it so that later calls hear of it.
   void abort(Transaction& transaction);
+
+  // That connection is gone. A transaction none of whose connections is left, all of them known, is aborted unless a
+  // call uses it again soon: its client has most likely ended, and others wait for its locks.
+  void disconnected(std::string_view connection);
 
   // Ends all that are open.
   void end_all();
@@ -93,13 +110,19 @@ class TransactionTable {
     std::shared_ptr<Transaction> transaction;
     Monotonic began{};
     Monotonic used{};
+    std::vector<std::string> connections{};  // over which it was used, as far as they are open
+    bool used_elsewhere = false;             // by calls of which no connection is known
+    std::optional<Monotonic> disconnected{};
     State state = State::kOpen;
   };
   using Entries = std::unordered_map<std::string, Entry, StringHash, std::equal_to<>>;
 
-  absl::StatusOr<Entry*> find_open(std::string_view id, const Scope& scope) NDB_REQUIRES(mutex_);
+  absl::StatusOr<Version> snapshot_of(const Start& start);
+  absl::StatusOr<Entry*> find_open(const CallContext& call, std::string_view id, const Scope& scope)
+      NDB_REQUIRES(mutex_);
   Entry* find(std::string_view id, const Scope& scope) NDB_REQUIRES(mutex_);
-  bool expired(const Entry& entry, Monotonic now) const;
+  void note_use(const CallContext& call, Entry& entry, Monotonic now) const NDB_REQUIRES(mutex_);
+  void end_if_over(Entry& entry, Monotonic now) NDB_REQUIRES(mutex_);
   void end(Entry& entry, State state) NDB_REQUIRES(mutex_);
   void sweep(Monotonic now) NDB_REQUIRES(mutex_);
 
@@ -107,6 +130,7 @@ class TransactionTable {
   CommitClock& commits_;
   CommitLog& log_;
   LockTable& locks_;
+  History& history_;
   const Concurrency concurrency_;
   const Limits limits_;
   const std::uint64_t nonce_;  // so that ids of an earlier process are unknown to this one

@@ -45,7 +45,7 @@ void PathScan::note(ReadSet& reads) const {
   if (!started_) return;
   KeyRange range = range_;
   if (!finished_) (backwards_ ? range.begin : range.end) = backwards_ ? std::string(row_.key) : after_row(row_.key);
-  reads.ranges.push_back(std::move(range));
+  reads.ranges.add(std::move(range));
 }
 
 absl::StatusOr<bool> PathJoin::next() {
@@ -193,7 +193,7 @@ void ValueScan::note(ReadSet& reads) const {
       (backwards_ ? range.begin : range.end) =
           backwards_ ? value_.begin : after_row(cat(index_, row_.encoded, row_.path));
     }
-    reads.ranges.push_back(std::move(range));
+    reads.ranges.add(std::move(range));
   }
 }
 

@@ -23,7 +23,7 @@ class Census {
   absl::Status names_in(const std::string& space, const std::function<absl::Status(const std::string&)>& found) {
     std::string at = space;
     const std::string end = after_prefix(space);
-    reads_.ranges.push_back({space, end});
+    reads_.ranges.add({space, end});
     for (;;) {
       NDB_ASSIGN_OR_RETURN(const std::optional<Row> row, reader_.seek(at, end));
       if (!row.has_value()) return absl::OkStatus();
@@ -46,7 +46,7 @@ class Census {
 
   absl::Status rows_in(const std::string& space, const std::function<absl::Status(const Row&)>& found) {
     const std::string end = after_prefix(space);
-    reads_.ranges.push_back({space, end});
+    reads_.ranges.add({space, end});
     NDB_ASSIGN_OR_RETURN(std::optional<Row> row, reader_.seek(space, end));
     while (row.has_value()) {
       ++stats_.index_rows;

@@ -21,32 +21,60 @@ std::string versioned(std::string_view key, Version version) {
 std::string_view row_of(std::string_view key) { return key.substr(0, key.size() - kVersionSize); }
 Version version_of(std::string_view key) { return load_version(key.substr(key.size() - kVersionSize)); }
 
+constexpr std::string_view kGarbage = "G";
+
 std::string garbage_key(Version version) {
-  std::string out(1, 'G');
+  std::string out(kGarbage);
   append_big_endian(out, static_cast<std::uint64_t>(version.micros()));
   return out;
 }
 
+Version commit_of(std::string_view key) {
+  return Version(static_cast<std::int64_t>(load_big_endian(key.substr(kGarbage.size()))));
+}
+
+struct Versions {
+  std::size_t count = 0;
+  std::size_t bytes = 0;
+};
+
 // Erases all versions of a row before `version`, and that one too if it says that the row was erased.
-absl::StatusOr<std::size_t> erase_versions(const KvStore& store, std::string_view row, Version version,
-                                           KvStore::Batch& batch) {
+absl::StatusOr<Versions> erase_versions(const KvStore& store, std::string_view row, Version version,
+                                        KvStore::Batch& batch) {
   KvStore::Cursor cursor = store.cursor();
-  std::size_t erased = 0;
+  Versions erased;
+  const auto erase = [&] {
+    batch.erase(cursor.key());
+    ++erased.count;
+    erased.bytes += cursor.key().size() + cursor.value().size();
+  };
   cursor.seek(versioned(row, version));
   if (cursor.valid() && cursor.key() == versioned(row, version)) {
-    if (cursor.value().empty()) {
-      batch.erase(cursor.key());
-      ++erased;
-    }
+    if (cursor.value().empty()) erase();
     cursor.next();
   }
   for (; cursor.valid() && cursor.key().size() == row.size() + kVersionSize && cursor.key().starts_with(row);
        cursor.next()) {
-    batch.erase(cursor.key());
-    ++erased;
+    erase();
   }
   NDB_RETURN_IF_ERROR(cursor.status());
   return erased;
+}
+
+// Adds what a commit made obsolete, as its list says, to a batch of what is to be erased.
+absl::StatusOr<Versions> obsolete_versions(const KvStore& store, const KvStore::Cursor& list, KvStore::Batch& batch) {
+  const Version commit = commit_of(list.key());
+  Versions found{.count = 0, .bytes = list.key().size() + list.value().size()};
+  for (std::string_view rest = list.value(); rest.size() >= sizeof(std::uint32_t);) {
+    const std::size_t size = load_le<std::uint32_t>(rest);
+    rest.remove_prefix(sizeof(std::uint32_t));
+    if (rest.size() < size) return absl::DataLossError("the store's list of obsolete rows is damaged");
+    NDB_ASSIGN_OR_RETURN(const Versions versions, erase_versions(store, rest.substr(0, size), commit, batch));
+    found.count += versions.count;
+    found.bytes += versions.bytes;
+    rest.remove_prefix(size);
+  }
+  return found;
 }
 
 }  // namespace
@@ -133,47 +161,62 @@ absl::StatusOr<std::optional<Row>> SnapshotReader::settle_back(std::string_view 
   return std::optional<Row>();
 }
 
-void RowWriter::put(std::string_view key, std::string_view value, bool replaces) { put(key, value, "", replaces); }
+void RowWriter::put(std::string_view key, std::string_view value, Replaced replaced) { put(key, value, "", replaced); }
 
-void RowWriter::put(std::string_view key, std::string_view head, std::string_view tail, bool replaces) {
+void RowWriter::put(std::string_view key, std::string_view head, std::string_view tail, Replaced replaced) {
   batch_.put(versioned(key, version_), head, tail);
-  if (replaces) mark_obsolete(key);
+  if (replaced.has_value()) mark_obsolete(key, key.size() + kVersionSize + *replaced);
 }
 
-void RowWriter::erase(std::string_view key) {
+void RowWriter::erase(std::string_view key, std::size_t replaced) {
   batch_.put(versioned(key, version_), "");
-  mark_obsolete(key);
+  mark_obsolete(key, 2 * (key.size() + kVersionSize) + replaced);  // the version that says so goes with the one before
 }
 
-void RowWriter::mark_obsolete(std::string_view key) {
+void RowWriter::mark_obsolete(std::string_view key, std::size_t bytes) {
   append_le(obsolete_, static_cast<std::uint32_t>(key.size()));
   obsolete_.append(key);
+  obsolete_bytes_ += bytes;
 }
 
-void RowWriter::finish() {
-  if (!obsolete_.empty()) batch_.put(garbage_key(version_), obsolete_);
+std::size_t RowWriter::finish() {
+  if (obsolete_.empty()) return 0;
+  const std::string key = garbage_key(version_);
+  batch_.put(key, obsolete_);
+  return obsolete_bytes_ + key.size() + obsolete_.size();
 }
 
-absl::StatusOr<std::size_t> collect_garbage(KvStore& store, Version horizon) {
-  const std::string end = garbage_key(horizon.next());
-  std::size_t erased = 0;
-  KvStore::Cursor lists = store.cursor();
-  for (lists.seek(garbage_key(Version())); lists.valid() && lists.key() < end; lists.next()) {
-    const Version version(static_cast<std::int64_t>(load_big_endian(lists.key().substr(1))));
+absl::StatusOr<std::size_t> GarbageCollector::collect(const CallContext& call, const MayErase& may_erase,
+                                                      const Erased& erased) {
+  std::size_t versions = 0;
+  KvStore::Cursor lists = store_.cursor();
+  for (lists.seek(garbage_key(done_.next())); lists.valid() && lists.key().starts_with(kGarbage); lists.next()) {
+    NDB_RETURN_IF_ERROR(call.check());
+    const Version commit = commit_of(lists.key());
+    if (!may_erase(commit)) return versions;
     KvStore::Batch batch;
-    for (std::string_view rest = lists.value(); rest.size() >= sizeof(std::uint32_t);) {
-      const std::size_t size = load_le<std::uint32_t>(rest);
-      rest.remove_prefix(sizeof(std::uint32_t));
-      if (rest.size() < size) return absl::DataLossError("the store's list of obsolete rows is damaged");
-      NDB_ASSIGN_OR_RETURN(const std::size_t count, erase_versions(store, rest.substr(0, size), version, batch));
-      erased += count;
-      rest.remove_prefix(size);
-    }
+    NDB_ASSIGN_OR_RETURN(const Versions found, obsolete_versions(store_, lists, batch));
     batch.erase(lists.key());
-    NDB_RETURN_IF_ERROR(store.apply(batch));
+    NDB_RETURN_IF_ERROR(store_.apply(batch));
+    done_ = commit;
+    versions += found.count;
+    erased(found.bytes);
   }
   NDB_RETURN_IF_ERROR(lists.status());
-  return erased;
+  return versions;
+}
+
+absl::StatusOr<std::size_t> GarbageCollector::measure(const CallContext& call) {
+  std::size_t bytes = 0;
+  KvStore::Cursor lists = store_.cursor();
+  for (lists.seek(kGarbage); lists.valid() && lists.key().starts_with(kGarbage); lists.next()) {
+    NDB_RETURN_IF_ERROR(call.check());
+    KvStore::Batch ignored;
+    NDB_ASSIGN_OR_RETURN(const Versions found, obsolete_versions(store_, lists, ignored));
+    bytes += found.bytes;
+  }
+  NDB_RETURN_IF_ERROR(lists.status());
+  return bytes;
 }
 
 StoredEntity to_entity(const Row& row) {

@@ -1,6 +1,8 @@
 // Rows with their history, above the ordered store. A row is an entity, or an entry of an index.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,22 +64,41 @@ class RowWriter {
  public:
   RowWriter(KvStore::Batch& batch, Version version) : batch_(batch), version_(version) {}
 
-  // `replaces`: the row has an older version.
-  void put(std::string_view key, std::string_view value, bool replaces);
-  void put(std::string_view key, std::string_view head, std::string_view tail, bool replaces);
-  void erase(std::string_view key);
-  void finish();
+  // `replaced` is the size of the value that the row has now, if it has one.
+  using Replaced = std::optional<std::size_t>;
+  void put(std::string_view key, std::string_view value, Replaced replaced);
+  void put(std::string_view key, std::string_view head, std::string_view tail, Replaced replaced);
+  void erase(std::string_view key, std::size_t replaced);
+  // Gives the bytes that became obsolete.
+  std::size_t finish();
 
  private:
-  void mark_obsolete(std::string_view key);
+  void mark_obsolete(std::string_view key, std::size_t bytes);
 
   KvStore::Batch& batch_;
   const Version version_;
   std::string obsolete_;
+  std::size_t obsolete_bytes_ = 0;
 };
 
-// Erases versions that nobody sees who reads at `horizon` or later. Gives how many there were.
-absl::StatusOr<std::size_t> collect_garbage(KvStore& store, Version horizon);
+// What commits made obsolete, commit after commit. One thread.
+class GarbageCollector {
+ public:
+  explicit GarbageCollector(KvStore& store) : store_(store) {}
+
+  // Erases it, beginning with the oldest, as long as `may_erase` says so of the commit's version: nobody reads at an
+  // earlier time any more. `erased` hears of the bytes after each commit. Gives how many versions there were.
+  using MayErase = std::function<bool(Version commit)>;
+  using Erased = std::function<void(std::size_t bytes)>;
+  absl::StatusOr<std::size_t> collect(const CallContext& call, const MayErase& may_erase, const Erased& erased);
+
+  // All that there is, in bytes.
+  absl::StatusOr<std::size_t> measure(const CallContext& call);
+
+ private:
+  KvStore& store_;
+  Version done_;  // up to this commit all is erased, and a scan would only pass over what the store has not removed yet
+};
 
 // An entity as rows have it: the time of its creation (8 bytes, little-endian) before the serialized
 // google.datastore.v1.Entity, whose first field is its key.

@@ -72,6 +72,7 @@ absl::StatusOr<PendingCommit::Change*> PendingCommit::change_of(const v1::Key& k
   Change change{.where = std::move(where), .existed = stored.has_value()};
   if (stored.has_value()) {
     const StoredEntity found = to_entity(*stored);
+    change.size_before = stored->value.size();
     change.state = {.exists = true,
                     .version = found.version,
                     .create_time = found.create_time,
@@ -116,36 +117,39 @@ absl::Status PendingCommit::apply(const KvStore& store, Version request_time, co
   return absl::OkStatus();
 }
 
-void PendingCommit::write(Version commit_time, KvStore::Batch& batch) {
+std::size_t PendingCommit::write(Version commit_time, KvStore::Batch& batch) {
   for (v1::MutationResult& result : *response_.mutable_mutation_results()) set_commit_time(result, commit_time);
-  if (changes_.empty()) return;
+  if (changes_.empty()) return 0;
   RowWriter rows(batch, commit_time);
   std::int32_t index_updates = 0;
   for (const auto& [row, change] : changes_) {
     const EntityState& state = change.state;
     if (state.exists) {
       const Version create_time = state.create_time == kUncommitted ? commit_time : state.create_time;
-      rows.put(row, entity_header(create_time), state.entity, change.existed);
+      rows.put(row, entity_header(create_time), state.entity,
+               change.existed ? RowWriter::Replaced(change.size_before) : std::nullopt);
     } else {
-      rows.erase(row);
+      rows.erase(row, change.size_before);
     }
     for (const auto& [index_row, value] : change.before) {
       if (change.after.contains(index_row)) continue;
-      rows.erase(index_row);
+      rows.erase(index_row, value.size());
       ++index_updates;
     }
     for (const auto& [index_row, value] : change.after) {
       const auto old = change.before.find(index_row);
       if (old != change.before.end() && old->second == value) continue;
-      rows.put(index_row, value, old != change.before.end());
+      const bool replaces = old != change.before.end();
+      rows.put(index_row, value, replaces ? RowWriter::Replaced(old->second.size()) : std::nullopt);
       ++index_updates;
     }
   }
-  rows.finish();
+  const std::size_t replaced = rows.finish();
   std::string last_commit;
   append_le(last_commit, static_cast<std::uint64_t>(commit_time.micros()));
   batch.put(kLastCommitKey, last_commit);
   response_.set_index_updates(index_updates);
+  return replaced;
 }
 
 absl::StatusOr<Version> load_last_commit(const KvStore& store) {

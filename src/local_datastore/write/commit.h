@@ -1,6 +1,7 @@
 // The mutations of a commit, applied together.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <utility>
@@ -42,12 +43,14 @@ class PendingCommit {
   const std::vector<std::string>& touched() const { return touched_; }
   std::vector<std::string> take_touched() { return std::move(touched_); }
 
-  void write(Version commit_time, KvStore::Batch& batch);
+  // Gives the bytes of what it replaces.
+  std::size_t write(Version commit_time, KvStore::Batch& batch);
 
  private:
   struct Change {
     StorageKey where;
     bool existed = false;
+    std::size_t size_before = 0;  // of the entity's row
     EntityState state{};
     IndexRows before{};
     IndexRows after{};
