@@ -165,8 +165,8 @@ absl::StatusOr<std::size_t> Engine::collect_garbage() {
       [&](std::size_t bytes) { history_.remove(bytes); });
 }
 
-// Transactions end first, so that nobody in flight waits for their locks, and once more for those that calls in flight
-// have begun.
+// Transactions are ended first, so that no call in flight waits for their locks, and once more after these calls, which
+// may have begun others.
 absl::Status Engine::reset() {
   {
     Gate::Closure closure(gate_);
@@ -243,8 +243,8 @@ absl::Status Engine::read_in(const CallContext& call, Transaction& transaction, 
   return absl::OkStatus();
 }
 
-// Where a query will look is known only when it has run, so it runs first and locks what it has read. If that was
-// written in between it runs again; what is locked by then stays as it is.
+// What a query reads is known only after it has run, so it runs first and locks its read set then. If a commit has
+// written to the read set in between, the query runs again; what it has locked by then can no longer change.
 absl::Status Engine::read_locked(const CallContext& call, Transaction& transaction, const ReadSet& known,
                                  const Read& run) {
   constexpr int kMaxRuns = 100;
@@ -379,8 +379,8 @@ absl::Status Engine::commit(const CallContext& call, v1::CommitRequest& request,
   return status;
 }
 
-// A commit of its own that is in the way of others gives its locks back and tries again: it has read nothing that could
-// have changed.
+// A commit outside of a transaction that is aborted for a deadlock releases its locks and tries again: it has read
+// nothing that could have changed.
 absl::Status Engine::lock(const CallContext& call, LockTable::Owner& owner, bool may_repeat, PendingCommit& pending) {
   transactions_.sweep();  // nobody waits for one whose time is over
   const std::vector<std::string> entities = pending.entities();

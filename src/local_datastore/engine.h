@@ -29,9 +29,9 @@
 
 namespace ndb::local {
 
-// Thread-safe. Requests are brought into their stored form in place, so each belongs to its call. Reads outside of
-// transactions take no lock: they see the store at a read time. A commit locks what it changes, gets its time and its
-// place in the log of the store under one mutex, and waits together with others until it is durable.
+// Thread-safe. A call changes its request in place, into the form that is stored. Reads outside of transactions take no
+// lock: they read a snapshot. A commit locks what it changes, takes its time and its place in the write-ahead log under
+// one mutex, and shares its fsync with others (group commit).
 class Engine {
  public:
   struct Options {
@@ -45,8 +45,8 @@ class Engine {
   // The clock outlives the engine.
   static absl::StatusOr<std::unique_ptr<Engine>> open(const Options& options, const Clock& clock);
 
-  // `call` says how long the caller wants the answer: each ends soon after check() of it is no longer OK, with that
-  // error. A commit that has begun to write goes on to its end.
+  // Each call ends soon after call.check() is no longer OK, with that error. A commit that has begun to write is
+  // finished nevertheless.
   absl::Status lookup(const CallContext& call, v1::LookupRequest& request, v1::LookupResponse& response);
   absl::Status run_query(const CallContext& call, v1::RunQueryRequest& request, v1::RunQueryResponse& response);
   absl::Status run_aggregation_query(const CallContext& call, v1::RunAggregationQueryRequest& request,
@@ -59,18 +59,19 @@ class Engine {
                             v1::AllocateIdsResponse& response);
   absl::Status reserve_ids(const CallContext& call, v1::ReserveIdsRequest& request, v1::ReserveIdsResponse& response);
 
-  // Empties all databases, their history too, and ends all transactions. Calls in flight end before it; whoever comes
-  // meanwhile waits. Ids that were allocated are not allocated again.
+  // Empties all databases and their history, and ends all transactions. It waits for the calls in flight, and later
+  // calls wait for it. Ids that were allocated are not allocated again.
   absl::Status reset();
 
   IndexCatalog& indexes() { return *indexes_; }
   const LockTable& locks() const { return locks_; }
 
-  // That connection, which CallContexts have named, is gone: transactions over no other one are aborted soon.
+  // Tells that a connection has closed, by the name that CallContext::connection() had: transactions that were used
+  // over no other connection are aborted soon.
   void disconnected(std::string_view connection) { transactions_.disconnected(connection); }
 
-  // Erases what is beyond the limits of the history and gives how many versions there were. A thread of the engine does
-  // so every minute, and whenever a commit has made it too large.
+  // Erases the versions that are beyond the limits of the history, and returns their number. A thread of the engine
+  // does it every minute, and as soon as a commit has exceeded the limit of bytes.
   absl::StatusOr<std::size_t> collect_garbage();
 
   Engine(const Options& options, const Clock& clock, std::unique_ptr<KvStore> store, std::unique_ptr<IdAllocator> ids,
@@ -81,8 +82,8 @@ class Engine {
   // Reads the store as it is at a time, notes what it reads, and may be called again.
   using Read = std::function<absl::Status(const Snapshot& snapshot, ReadSet& reads)>;
 
-  // Runs `run` at the time, or in the transaction, that the options say. A transaction that they begin is named in
-  // `new_transaction`. `known` is what will be read for certain.
+  // Calls `run` with the snapshot that the read options ask for: of a time, or of a transaction. If they begin a
+  // transaction, its id is put into `new_transaction`. `known` is what `run` is certain to read.
   absl::Status read(const CallContext& call, const v1::ReadOptions& options, const Scope& scope, const ReadSet& known,
                     std::string& new_transaction, const Read& run);
   absl::Status read_in(const CallContext& call, Transaction& transaction, const ReadSet& known, const Read& run);

@@ -253,7 +253,7 @@ absl::Status Engine::run_query(const CallContext& call, v1::RunQueryRequest& req
   NDB_ASSIGN_OR_RETURN(const QueryPlan plan,
                        plan_query(*request.mutable_query(), *request.mutable_partition_id(), scope));
   NDB_RETURN_IF_ERROR(indexes_->check(plan));
-  QueryProfile profile(plan);
+  QueryProfile profile(plan, clock_);
   if (request.has_explain_options()) {
     profile.explain(*response.mutable_explain_metrics());
     if (!request.explain_options().analyze()) return absl::OkStatus();
@@ -298,7 +298,7 @@ absl::Status Engine::run_aggregation_query(const CallContext& call, v1::RunAggre
                        plan_query(*query.mutable_nested_query(), *request.mutable_partition_id(), scope, sums));
   NDB_RETURN_IF_ERROR(indexes_->check(plan));
   plan.aggregates = true;
-  QueryProfile profile(plan);
+  QueryProfile profile(plan, clock_);
   if (request.has_explain_options()) {
     profile.explain(*response.mutable_explain_metrics());
     if (!request.explain_options().analyze()) return absl::OkStatus();

@@ -1,4 +1,4 @@
-// The order of all that is committed: every commit has a time of its own, and a read time never sees half of a commit.
+// The order of all commits: each has a time of its own, and a read at any time sees each commit whole or not at all.
 #pragma once
 
 #include <deque>
@@ -14,25 +14,26 @@ namespace ndb::local {
 // Times that only grow, whatever the system's clock does. Thread-safe.
 class CommitClock {
  public:
-  // No time at or before `last` is given out again.
+  // All times are later than `last`.
   CommitClock(const Clock& clock, Version last) : clock_(clock), last_(last) {}
 
   // The time of a commit: later than every commit and every read time before it. Until it ends, read times stay below
   // it.
   Version begin_commit();
-  // This commit is durable, and with it all before it.
+  // This commit and all before it are durable.
   void end_commits(Version until);
   // This one wrote nothing.
   void cancel_commit(Version commit);
-  // Of what is in flight nobody knows whether it is durable, and nobody will: it stays in flight, so that it is not
-  // read, and no one waits for it.
+  // It is unknown, and will remain so, whether the commits in flight are durable. They stay in flight, so that nobody
+  // reads them, and nobody waits for them.
   void lose_commits();
 
-  // A time at which all acknowledged commits are visible and to which no commit will be added.
+  // The latest time at which a snapshot is complete: it has all acknowledged commits, and no later commit gets a time
+  // before it.
   Version read_time();
 
-  // Waits until `at` is such a time; false if it is in the future, or not before a lost commit. An error if the call
-  // ends first.
+  // Waits until a snapshot at `at` is complete. False if `at` is in the future, or if a lost commit is not after it; an
+  // error if the call ends first.
   absl::StatusOr<bool> reach(Version at, const CallContext& call);
 
  private:

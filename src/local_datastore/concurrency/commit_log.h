@@ -1,4 +1,4 @@
-// What recent commits wrote, for those who have read before it.
+// The keys that recent commits have written, against which read sets are checked.
 #pragma once
 
 #include <deque>
@@ -18,14 +18,15 @@ class CommitLog {
  public:
   explicit CommitLog(CommitClock& clock) : clock_(clock) {}
 
-  // A read time whose later commits are remembered until unpin().
+  // A read time. Commits after it stay in the log until unpin().
   Version pin();
   void unpin(Version at);
 
-  // A commit that has begun: its keys are in the log before it can end. Forgets what nobody can ask for.
+  // Adds a commit that has begun, before it can end. Removes commits that no pinned time needs.
   void append(Version version, std::vector<std::string> keys);
 
-  // A key of `reads` that a commit later than `at`, in flight or ended, has written. `at` is pinned.
+  // A key of `reads` that a commit after `at`, in flight or ended, has written; nullopt if there is none. `at` is
+  // pinned.
   std::optional<std::string> changed_since(Version at, const ReadSet& reads) const;
 
  private:

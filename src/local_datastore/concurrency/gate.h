@@ -1,4 +1,4 @@
-// Keeps calls out while something happens that none of them may see half of.
+// Keeps calls out while something is changed that no call may see half done.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ namespace ndb::local {
 // Thread-safe.
 class Gate {
  public:
-  // A call on its way. Waits while the gate is closed; a thread holds one at a time. Not OK if the call has ended,
-  // before it came or while it waited.
+  // Held by a call while it is inside. The constructor waits while the gate is closed; the status is not OK if the call
+  // ended before it got in. A thread holds one at a time.
   class Pass {
    public:
     Pass(Gate& gate, const CallContext& call) : gate_(gate), status_(call.check()) {
@@ -38,7 +38,7 @@ class Gate {
     absl::Status status_;
   };
 
-  // The gate, closed as long as this lives. One at a time: others wait.
+  // Closes the gate for as long as it lives. There is one at a time; the constructor waits for the one before.
   class Closure {
    public:
     explicit Closure(Gate& gate) : gate_(gate) {

@@ -1,4 +1,4 @@
-// Which of the past can still be read, and who reads it.
+// Which past times can still be read, and which are being read.
 #pragma once
 
 #include <chrono>
@@ -15,8 +15,8 @@
 
 namespace ndb::local {
 
-// The versions that newer ones have replaced are kept for a time, and within a number of bytes: beyond either, the
-// oldest are forgotten. What somebody reads is kept until he is done, whatever the limits. Thread-safe.
+// Versions that newer ones have replaced are kept up to an age and a number of bytes. Beyond either limit the oldest
+// are erased, except those that a call or a transaction reads. Thread-safe.
 class History {
  public:
   struct Limits {
@@ -26,22 +26,23 @@ class History {
   // The clock outlives it.
   History(const Clock& clock, Limits limits) : clock_(clock), limits_(limits) {}
 
-  // Keeps what there was at that time until release(). FAILED_PRECONDITION, with the oldest time that can be read, if
-  // some of it is forgotten or older than the limit.
+  // Keeps the snapshot of that time readable until release(). FAILED_PRECONDITION, with the oldest time that can be
+  // read, if it is older than the limit of age, or some of it was erased.
   absl::Status hold(Version at);
-  // The latest time of all.
+  // The same for the latest time.
   Version hold_latest(CommitClock& commits);
   void release(Version at);
 
-  // Whether the versions that a commit has replaced are to be forgotten: they are beyond the limits, and nobody reads
-  // them. From then on no time before the commit can be held. `latest` is the newest time that can be read.
+  // Whether the versions that a commit has replaced are to be erased now: they are beyond the limits, and no time
+  // before the commit is held. If so, no time before the commit can be held any more. `latest` is the latest time that
+  // can be read.
   bool forget(Version commit, Version latest);
 
-  // The bytes of versions that were replaced, and of those that were forgotten.
+  // Count the bytes of versions that were replaced, and of versions that were erased.
   void add(std::size_t bytes);
   void remove(std::size_t bytes);
   void clear();
-  // By how much there is too much of it; zero within the limit.
+  // The bytes beyond the limit; zero within it.
   std::size_t excess() const;
 
  private:
@@ -56,7 +57,7 @@ class History {
   std::size_t bytes_ NDB_GUARDED_BY(mutex_) = 0;
 };
 
-// hold() for as long as this lives. Not OK if it could not be had.
+// Holds a time as long as it lives. The status is that of hold().
 class HistoryHold {
  public:
   HistoryHold(History& history, Version at) : history_(history), at_(at), status_(history.hold(at)) {}

@@ -1,5 +1,4 @@
-// Locks on keys of the store and on ranges of them: what makes transactions serializable that are not to be aborted for
-// what others write meanwhile.
+// Locks on keys of the store and on ranges of them, which make pessimistic transactions serializable.
 #pragma once
 
 #include <chrono>
@@ -23,17 +22,17 @@
 
 namespace ndb::local {
 
-// ABORTED: the cloud's words, and then ours of who waited for what.
+// ABORTED, with the cloud's message and behind it ours: who waited for what.
 absl::Status contention_error(std::string_view detail);
 
-// Readers share keys and ranges; a writer excludes all others from keys. Locks are held until release(). Requests that
-// exclude each other are served in the order in which they came, so that nobody starves. Where owners wait for each
-// other in a cycle, the youngest of them is aborted. Thread-safe.
+// Shared locks are on keys or ranges, exclusive locks on keys. Owners hold them until release(). Requests that conflict
+// are granted in the order in which they came, so that nobody starves. A deadlock cycle in the wait-for graph is broken
+// by aborting its youngest owner. Thread-safe.
 class LockTable {
   struct Waiter;
 
  public:
-  // Somebody who holds locks: a transaction, or a commit of its own. Released before it goes.
+  // A transaction, or a commit outside of one. Its locks are released before it is destroyed.
   class Owner {
    public:
     Owner(std::uint64_t number, std::string name_in_errors, Monotonic begin)
@@ -55,22 +54,23 @@ class LockTable {
     bool closed_ = false;
   };
 
-  // What errors call a key. Thread-safe.
+  // How errors name a key. Thread-safe.
   using Describe = std::function<std::string(std::string_view key)>;
 
   // The clock outlives it.
   LockTable(const Clock& clock, Describe describe) : clock_(clock), describe_(std::move(describe)) {}
 
-  // Wait until `until` at most, in all. ABORTED if a lock can't be had, and the error of the call if it ends; locks
-  // that the owner has already stay. FAILED_PRECONDITION after close().
+  // Take all these locks, and wait for them until `until` at most. ABORTED if one cannot be had by then, or for a
+  // deadlock; the error of the call if it ends first; FAILED_PRECONDITION after close(). Locks that the owner has
+  // already are kept.
   absl::Status share(const CallContext& call, Owner& owner, const ReadSet& reads, Monotonic until);
   absl::Status exclude(const CallContext& call, Owner& owner, const std::vector<std::string>& keys, Monotonic until);
 
-  // Gives all locks back; the owner may take others, unless it was closed, which ends its waits too.
+  // Release all locks of the owner. After close() it gets no others, and its requests that wait end.
   void release(Owner& owner);
   void close(Owner& owner);
 
-  // How many requests wait now.
+  // The number of requests that wait.
   std::size_t waiting() const;
 
  private:

@@ -1,5 +1,5 @@
-// What somebody has read: keys of the store, and ranges of them. Absence is read too: a key that was not there, all
-// that a range does not have.
+// What a transaction has read: keys of the store, and ranges of them. Absence counts as well: a key that did not exist,
+// and the whole range that a scan has covered.
 #pragma once
 
 #include <algorithm>

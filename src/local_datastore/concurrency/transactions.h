@@ -49,7 +49,7 @@ class Transaction {
   const Version snapshot;  // zero: it reads the present
   LockTable::Owner locks;  // of a pessimistic one that is not read-only
 
-  // The reads of an optimistic one, which its commit is checked against: the first key that was written since.
+  // The read set of an optimistic one, and a key of it that was written after the snapshot, if there is one.
   void note(ReadSet reads);
   std::optional<std::string> changed_since_snapshot(const CommitLog& log) const;
 
@@ -78,21 +78,22 @@ class TransactionTable {
   // FAILED_PRECONDITION if the read time is too old.
   absl::StatusOr<std::shared_ptr<Transaction>> begin(const CallContext& call, const Scope& scope, const Start& start);
 
-  // An open transaction, whose idle time starts again. INVALID_ARGUMENT if it is not one of this database, or ended;
-  // ABORTED if it was.
+  // An open transaction; its idle time starts again. INVALID_ARGUMENT if this database has none of that id, or it has
+  // ended; ABORTED if it was aborted.
   absl::StatusOr<std::shared_ptr<Transaction>> use(const CallContext& call, std::string_view id, const Scope& scope);
 
-  // As use(), but no other call finds it any more. The caller ends it with release().
+  // The same, and no other call finds it any more. The caller ends it with release().
   absl::StatusOr<std::shared_ptr<Transaction>> finish(const CallContext& call, std::string_view id, const Scope& scope);
   void release(Transaction& transaction);
 
   // Ends an open transaction; one that has ended already is fine.
   absl::Status roll_back(std::string_view id, const Scope& scope);
-  // Ends it so that later calls hear of it.
+  // Ends it, so that later calls that use it get ABORTED.
   void abort(Transaction& transaction);
 
-  // That connection is gone. A transaction none of whose connections is left, all of them known, is aborted unless a
-  // call uses it again soon: its client has most likely ended, and others wait for its locks.
+  // Tells that a connection has closed. If all calls of a transaction came over known connections, and all of these
+  // have closed, the transaction is aborted unless a call uses it again soon: its client has most likely ended, and
+  // others wait for its locks.
   void disconnected(std::string_view connection);
 
   // Ends all that are open.
@@ -101,7 +102,7 @@ class TransactionTable {
   // Ends those whose time is over.
   void sweep();
 
-  // How old somebody who begins now is.
+  // The age of an owner that begins now.
   std::uint64_t next_age();
 
  private:

@@ -53,7 +53,7 @@ void QueryProfile::analyze(std::int64_t results, v1::ExplainMetrics& out) const 
   stats.set_results_returned(results);
   stats.set_read_operations(operations);
   const auto nanos = std::max<std::int64_t>(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began_).count(), 1);
+      std::chrono::duration_cast<std::chrono::nanoseconds>(clock_.monotonic() - began_).count(), 1);
   stats.mutable_execution_duration()->set_seconds(nanos / 1'000'000'000);
   stats.mutable_execution_duration()->set_nanos(static_cast<std::int32_t>(nanos % 1'000'000'000));
   auto& fields = *stats.mutable_debug_stats()->mutable_fields();

@@ -1,19 +1,19 @@
 // What a query says of itself: explain, and with analyze what it has cost.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 
+#include "base/clock.h"
 #include "google/datastore/v1/datastore.pb.h"
 #include "local_datastore/query/index_scan.h"
 #include "local_datastore/query/plan.h"
 
 namespace ndb::local {
 
-// Begins to measure when it is made. The plan outlives it.
+// Begins to measure when it is made. Plan and clock outlive it.
 class QueryProfile {
  public:
-  explicit QueryProfile(const QueryPlan& plan) : plan_(plan) {}
+  QueryProfile(const QueryPlan& plan, const Clock& clock) : plan_(plan), clock_(clock), began_(clock.monotonic()) {}
 
   ReadStats& stats() { return stats_; }
 
@@ -24,8 +24,9 @@ class QueryProfile {
 
  private:
   const QueryPlan& plan_;
+  const Clock& clock_;
+  const Monotonic began_;
   ReadStats stats_;
-  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace ndb::local

@@ -1,4 +1,4 @@
-// Numeric ids that nobody else has.
+// Allocates numeric ids, none of them twice.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace ndb::local {
 
-// Ids have 16 digits, are below 2^53 (JavaScript's exact integers) and look random: a counter, which the store keeps,
-// goes through a permutation that the store was born with, so that no id comes twice. Thread-safe.
+// Ids have 16 digits, are below 2^53 (JavaScript's exact integers) and look random: a counter that the store keeps is
+// mapped by a permutation, whose seed is chosen when the store is made. Thread-safe.
 class IdAllocator {
  public:
   static absl::StatusOr<std::unique_ptr<IdAllocator>> open(KvStore& store);

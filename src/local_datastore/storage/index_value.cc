@@ -254,16 +254,16 @@ std::string index_bound(std::string_view index, std::string_view bound) {
   return behind ? after_prefix(cat(index, bound.substr(0, value))) : cat(index, bound);
 }
 
-// `bound` begins with the type of a key and its partition, which `space` has instead.
-std::string path_bound(std::string_view space, std::string_view bound) {
+// `bound` begins with the type of a key and its partition, which `prefix` has instead.
+std::string path_bound(std::string_view prefix, std::string_view bound) {
   const std::size_t value = encoded_size(bound);
   const bool behind = value != 0 && value < bound.size();
   std::string_view path = bound.substr(0, behind ? value : bound.size()).substr(1);
   std::string skipped;
   for (int i = 0; i < 3; ++i) {
-    if (!take_escaped(path, skipped)) return after_prefix(space);  // behind all keys of the partition
+    if (!take_escaped(path, skipped)) return after_prefix(prefix);  // behind all keys of the partition
   }
-  return behind ? after_row(cat(space, path)) : cat(space, path);
+  return behind ? after_row(cat(prefix, path)) : cat(prefix, path);
 }
 
 IndexEntries index_entries(const v1::Entity& entity, const std::set<std::string, std::less<>>& names) {

@@ -48,7 +48,7 @@ bool contains(const Intervals& intervals, std::string_view encoded);
 
 // Where an interval's bound is among keys of the store: bounds are values, or places right behind a value.
 std::string index_bound(std::string_view index, std::string_view bound);  // among rows of a property's index
-std::string path_bound(std::string_view space, std::string_view bound);   // of keys, among rows that end in a path
+std::string path_bound(std::string_view prefix, std::string_view bound);  // of keys, among rows that end in a path
 
 // The index entries of one entity: per property its distinct values in their order. Elements of arrays are entries of
 // their own, nested entities are properties `a.b`; what is not indexed has no entry. The pointers live as long as the

@@ -57,12 +57,12 @@ class Messages final : public rocksdb::Logger {
   }
 };
 
-// Where in its table in memory RocksDB looks first for the place of a key: beside the last one of its space. A commit
-// writes into many spaces in turn, and into each where the commit before did, or not far from it.
-class Spaces final : public rocksdb::SliceTransform {
+// RocksDB's memtable looks for the place of a key beside the last one that was inserted under the same prefix. A commit
+// writes under many prefixes in turn, and under each close to where the commit before it did.
+class KeyPrefixes final : public rocksdb::SliceTransform {
  public:
-  const char* Name() const override { return "ndb.space"; }
-  rocksdb::Slice Transform(const rocksdb::Slice& key) const override { return slice(space_of(view(key))); }
+  const char* Name() const override { return "ndb.key_prefix"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override { return slice(prefix_of(view(key))); }
   bool InDomain(const rocksdb::Slice&) const override { return true; }
 };
 
@@ -149,7 +149,7 @@ rocksdb::Options rocksdb_options(bool in_memory) {
   options.max_background_jobs = 2;
   options.info_log = std::make_shared<Messages>();
   options.max_manifest_file_size = 16 << 20;
-  options.memtable_insert_with_hint_prefix_extractor = std::make_shared<Spaces>();
+  options.memtable_insert_with_hint_prefix_extractor = std::make_shared<KeyPrefixes>();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(in_memory ? 16 << 20 : 64 << 20);
   table.format_version = 5;

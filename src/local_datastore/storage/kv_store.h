@@ -28,13 +28,13 @@ class KvStore {
     bool accept_damaged_log = false;  // what is before the damage is kept, and what was committed after it lost
   };
 
-  // Writes that become visible, and durable, together.
+  // Writes that become visible and durable together, or not at all.
   class Batch {
    public:
     Batch();
     ~Batch();
     void put(std::string_view key, std::string_view value);
-    // The value given in two pieces, which are joined without a copy of the caller's.
+    // The value is `head` and `tail` together, which saves the caller from joining them.
     void put(std::string_view key, std::string_view head, std::string_view tail);
     void erase(std::string_view key);
     void erase_range(std::string_view begin, std::string_view end);
@@ -75,11 +75,11 @@ class KvStore {
 
   // Makes the batch visible, unless it fails. Batches reach the disk in the order in which they were applied.
   absl::Status apply(Batch& batch);
-  // With fsync_always: makes durable what was applied before. Callers that come together share one fsync.
-  // After a failure of apply() or of an fsync nothing is written any more: every later call of apply() fails, and of
-  // sync() if no earlier fsync covered it.
+  // With fsync_always: waits until everything that was applied before is durable. Concurrent callers share one fsync
+  // (group commit). After apply() or an fsync has failed nothing is written any more: every later apply() fails, and so
+  // does sync() unless an earlier fsync has covered its writes.
   absl::Status sync();
-  // Gives back the space of what was erased.
+  // Returns the memory or disk space of what was erased.
   absl::Status compact();
   // apply() and sync().
   absl::Status write(Batch& batch);

@@ -86,7 +86,7 @@ std::string index_of(std::string_view partition, std::string_view kind, std::str
   return out;
 }
 
-std::string_view space_of(std::string_view key) {
+std::string_view prefix_of(std::string_view key) {
   if (key.empty()) return key;
   int texts = key.front() == 'D' ? 3 : key.front() == 'K' ? 4 : key.front() == 'I' ? 5 : 0;
   std::size_t size = 1;

@@ -52,14 +52,13 @@ struct StorageKey {
   std::string reserved() const;     // R partition path
 };
 
-// What the keys of a space begin with.
+// The key prefixes of the entities of a partition, of the members of a kind, and of the index of a property.
 std::string entities_of(std::string_view partition);
 std::string members_of(std::string_view partition, std::string_view kind);
 std::string index_of(std::string_view partition, std::string_view kind, std::string_view property);
 
-// What the key of a row begins with as all keys of its space do: entities, members of a kind, entries of an index. Of
-// other keys the first letter.
-std::string_view space_of(std::string_view key);
+// Which of these the key of a row begins with; of other keys the first letter.
+std::string_view prefix_of(std::string_view key);
 
 // encode_path() back; false if it is no path.
 bool decode_path(std::string_view path, v1::Key& key);

@@ -1,4 +1,4 @@
-// Rows with their history, above the ordered store. A row is an entity, or an entry of an index.
+// Rows with versions (MVCC) over the ordered store. A row is an entity or an index entry.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ struct Snapshot {
   const CallContext& call;
 };
 
-// Rows of a snapshot. Every move asks whether the call may go on, so that whatever reads rows ends with its call. One
+// Reads the rows of a snapshot. Every move checks the call first, so that all that reads rows ends with its call. One
 // thread.
 class SnapshotReader {
  public:
@@ -81,18 +81,18 @@ class RowWriter {
   std::size_t obsolete_bytes_ = 0;
 };
 
-// What commits made obsolete, commit after commit. One thread.
+// Erases what commits have made obsolete, commit by commit. One thread.
 class GarbageCollector {
  public:
   explicit GarbageCollector(KvStore& store) : store_(store) {}
 
-  // Erases it, beginning with the oldest, as long as `may_erase` says so of the commit's version: nobody reads at an
-  // earlier time any more. `erased` hears of the bytes after each commit. Gives how many versions there were.
+  // Begins with the oldest commit and goes on as long as `may_erase` agrees, which means that no time before that
+  // commit will be read. Calls `erased` with the bytes after each commit. Returns the number of versions.
   using MayErase = std::function<bool(Version commit)>;
   using Erased = std::function<void(std::size_t bytes)>;
   absl::StatusOr<std::size_t> collect(const CallContext& call, const MayErase& may_erase, const Erased& erased);
 
-  // All that there is, in bytes.
+  // The bytes of everything that is obsolete now.
   absl::StatusOr<std::size_t> measure(const CallContext& call);
 
  private:

@@ -19,8 +19,8 @@ namespace ndb::local {
 // Mode and mutations, each alone and together. Brings the mutations into the form that is stored.
 absl::Status check_commit(v1::CommitRequest& request, const Scope& scope);
 
-// A checked commit on its way: its entities are locked, then apply() finds out what it changes, which is locked too,
-// and write() says so with the time it got then. One thread.
+// A checked commit between its steps: the caller locks its entities; apply() computes what changes, and the caller
+// locks that too; write() adds it to a batch under the commit's time. One thread.
 class PendingCommit {
  public:
   // Both outlive it.
@@ -34,16 +34,17 @@ class PendingCommit {
   // The rows of the entities, in their order.
   std::vector<std::string> entities() const;
 
-  // Applies the mutations to the newest versions. May be called again if the locks were lost. On an error nothing is to
-  // be written.
+  // Applies the mutations to the newest versions. May be called again after the locks were released. After an error the
+  // caller must not write.
   absl::Status apply(const KvStore& store, Version request_time, const CallContext& call);
 
-  // All rows whose readers see a difference, in their order: those of the entities, and those of indexes that lead to
-  // them before or after, so that a range that somebody has read covers the contents of what it leads to.
+  // All rows whose readers see a difference, in order: the entities, and all their index entries before and after the
+  // commit. Since all entries are listed, who has locked a range of an index has locked the contents of its entities as
+  // well.
   const std::vector<std::string>& touched() const { return touched_; }
   std::vector<std::string> take_touched() { return std::move(touched_); }
 
-  // Gives the bytes of what it replaces.
+  // Returns the bytes of the versions that it replaces.
   std::size_t write(Version commit_time, KvStore::Batch& batch);
 
  private:
