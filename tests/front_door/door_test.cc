@@ -158,6 +158,23 @@ TEST_F(Door, WhoOpensConnectionsWithoutEndKeepsNobodyOut) {
   EXPECT_EQ(silent.front().rest(), "");  // it made room
 }
 
+// As the one before, but with the first words of gRPC, after which a connection is gRPC's.
+TEST_F(Door, WhoOpensGrpcConnectionsAndNeverCallsKeepsNobodyOut) {
+  const auto channel = connect_to(address_);
+  DatastoreClient client(channel);
+  EXPECT_TRUE(client.commit({upsert(entity(key("K", "n")))}).ok());
+  std::vector<Socket> silent;
+  for (int i = 0; i < 300; ++i) {
+    silent.emplace_back(address_);
+    ASSERT_TRUE(silent.back().send(kPreface + kSettings));
+  }
+  silent.front().rest();  // it is closed, as a newcomer that made room
+  expect_service();
+  // Whoever has called stays: the channel has not lost its connection.
+  EXPECT_EQ(channel->GetState(false), GRPC_CHANNEL_READY);
+  EXPECT_TRUE(client.commit({upsert(entity(key("K", "n")))}).ok());
+}
+
 TEST_F(Door, TheFirstBytesMayComeOneByOne) {
   Socket http(address_);
   for (const char c : http_request("GET", "/")) http.send({&c, 1});
@@ -180,6 +197,8 @@ TEST(DoorAddress, IsOfThisMachineUnlessMeantOtherwise) {
       {{.host_port = "0.0.0.0:0", .allow_unauthenticated = true}, ""},
       {{.host_port = "127.0.0.1"}, "choose a free port as host:port"},
       {{.host_port = "127.0.0.1:x"}, "\"127.0.0.1:x\""},
+      {{.host_port = "::1:8081"}, "[::1]:8081"},
+      {{.host_port = "::1"}, "[::1]:8081"},
       {{.host_port = "127.0.0.1:0", .auth_token = "two words"}, "visible ASCII"},
       {{.host_port = "127.0.0.1:0", .tls_cert = "cert.pem"}, "a certificate and its key"},
       {{.host_port = "127.0.0.1:0", .tls_cert = "no-cert.pem", .tls_key = "no-key.pem"}, "\"no-cert.pem\""},
