@@ -19,8 +19,4 @@ class Gateway : public Coherence, public Tags, public RawItems, public Admin {
   static absl::StatusOr<std::unique_ptr<Gateway>> make(Config config);
 };
 
-// The names that callers knew before.
-using Outcome = ReadOutcome;
-using Commit = CommitOutcome;
-
 }  // namespace ndb::memcache
