@@ -253,7 +253,7 @@ absl::StatusOr<detail::PayloadPtr> ReadBatch::decode(const Entry& entry, const R
                                                      const detail::ModelInfo& info) {
   if (result.entity == nullptr) return detail::PayloadPtr();
   if (result.shared) return result.shared;
-  NDB_ASSIGN_OR_RETURN(detail::PayloadPtr payload, detail::decode_entity(info, entry.key(), *result.entity));
+  NDB_ASSIGN_OR_RETURN(detail::PayloadPtr payload, detail::decode_entity(info, entry.key(), *result.entity, &budget_));
   payload->set_version(result.version);
   if (entry.share && result.version != 0) {
     const std::string& key = entry.key().bytes();

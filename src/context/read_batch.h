@@ -70,8 +70,9 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
   const std::string transaction_;
   const RpcOptions rpc_;
   std::vector<Entry> entries_;
-  std::uint64_t generation_ = 0;           // of the context cache at ask()
-  std::vector<std::size_t> asked_, rest_;  // indexes into entries_: asked of memcache, and all others
+  detail::Budget budget_{detail::Budget::kBatchBytes};  // of what all entries are decoded to
+  std::uint64_t generation_ = 0;                        // of the context cache at ask()
+  std::vector<std::size_t> asked_, rest_;               // indexes into entries_: asked of memcache, and all others
   absl::flat_hash_map<Key, std::size_t, KeyHash> by_key_;
 };
 

@@ -33,13 +33,18 @@ void encode_properties(Encoder& out, const Payload& payload) {
   }
 }
 
-absl::StatusOr<PayloadPtr> decode_as(const ModelInfo& info, const Key& key, std::string_view entity) {
+absl::StatusOr<PayloadPtr> decode_as(const ModelInfo& info, const Key& key, std::string_view entity, Budget* batch) {
   PayloadPtr payload(info.make_payload());
   Decoder in(info.keep_unknown);
   const bool good = info.any_kind ? in.properties(entity, *static_cast<Entity::Properties*>(payload->properties()))
                                   : in.properties(info.table(), entity, payload->properties(),
                                                   info.keep_unknown ? &payload->unknown() : nullptr);
   if (!good) return in.status(kind_shown(info, key), key);
+  if (batch != nullptr && !batch->take(in.charged())) {
+    return bad_value(cat(key.to_string(), " is not read: the entities of one batch may take ",
+                         Budget::kBatchBytes >> 30,
+                         " GiB in memory, which those before it have used up; read fewer at a time"));
+  }
   return payload;
 }
 
@@ -70,7 +75,7 @@ absl::StatusOr<const ModelInfo*> stored_class(const ModelInfo& info, const Key& 
 }
 
 // An entity of a PolyModel. Classes that this program does not have are kept as they are stored.
-absl::StatusOr<PayloadPtr> decode_poly(const ModelInfo& info, const Key& key, std::string_view entity) {
+absl::StatusOr<PayloadPtr> decode_poly(const ModelInfo& info, const Key& key, std::string_view entity, Budget* batch) {
   std::string_view stored;
   std::vector<std::string> names;
   for_each_property(entity, [&](std::string_view name, std::string_view value) {
@@ -81,7 +86,7 @@ absl::StatusOr<PayloadPtr> decode_poly(const ModelInfo& info, const Key& key, st
     return bad_value(cat("property \"class\" of ", info.kind, " is no list of class names (", key.to_string(), ")"));
   }
   NDB_ASSIGN_OR_RETURN(const ModelInfo* const of_entity, stored_class(info, key, names));
-  NDB_ASSIGN_OR_RETURN(PayloadPtr payload, decode_as(*of_entity, key, entity));
+  NDB_ASSIGN_OR_RETURN(PayloadPtr payload, decode_as(*of_entity, key, entity, batch));
   const std::vector<std::string_view> own = class_names(*of_entity);
   if (!names.empty() && !std::equal(names.begin(), names.end(), own.begin(), own.end())) {
     payload->unknown().append(property_field(kClassProperty, stored));
@@ -106,8 +111,9 @@ absl::StatusOr<std::string> encode_entity(const Key& key, const Payload& payload
   return std::string(out.bytes());
 }
 
-absl::StatusOr<PayloadPtr> decode_entity(const ModelInfo& info, const Key& key, std::string_view entity) {
-  return is_poly(info) ? decode_poly(info, key, entity) : decode_as(info, key, entity);
+absl::StatusOr<PayloadPtr> decode_entity(const ModelInfo& info, const Key& key, std::string_view entity,
+                                         Budget* batch) {
+  return is_poly(info) ? decode_poly(info, key, entity, batch) : decode_as(info, key, entity, batch);
 }
 
 absl::StatusOr<std::map<std::string, Value, std::less<>>> dynamic_properties(const Payload& payload) {

@@ -124,6 +124,18 @@ TEST(BudgetTest, StructsWithinEachOtherShareIt) {
   EXPECT_FALSE(read("box", blob(box, false)).ok());
 }
 
+// ... and all entities of one batch.
+TEST(BudgetTest, IsOneForABatchToo) {
+  const std::string entity = detail::property_field("text", blob(bomb(60 * kMiB), true));
+  detail::Budget batch(100 * kMiB);
+  const auto read_in_batch = [&](int number) {
+    return detail::decode_entity(detail::info<Held>(), Key("Held", id(number)), entity, &batch).status();
+  };
+  EXPECT_TRUE(read_in_batch(1).ok());
+  EXPECT_THAT(std::string(read_in_batch(2).message()),
+              HasSubstr("Key('Held', 2) is not read: the entities of one batch"));
+}
+
 // What could not be read is not written.
 TEST(BudgetTest, HoldsForWritingToo) {
   const auto written = [](Held::Properties properties) {

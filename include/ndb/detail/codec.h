@@ -70,7 +70,8 @@ constexpr bool is_time_of_day(TimeOfDay t) {
 // this is used up, and encoding refuses what could not be decoded again.
 class Budget {
  public:
-  static constexpr std::size_t kBytes = std::size_t{64} << 20;
+  static constexpr std::size_t kBytes = std::size_t{64} << 20;      // of an entity
+  static constexpr std::size_t kBatchBytes = std::size_t{1} << 30;  // of all that are read in one batch
 
   // About what these take in memory. An element of an array takes its sizeof, and not less than kElement.
   static constexpr std::size_t kElement = 16, kKey = 256, kEntity = 192, kProperty = 160, kUnknown = 64;
@@ -78,6 +79,8 @@ class Budget {
   static constexpr std::size_t element() {
     return sizeof(T) > kElement ? sizeof(T) : kElement;
   }
+
+  explicit Budget(std::size_t bytes = kBytes) : left_(bytes) {}
 
   // False: they are more than what is left.
   bool take(std::size_t bytes) {
@@ -88,7 +91,7 @@ class Budget {
   std::size_t left() const { return left_; }
 
  private:
-  std::size_t left_ = kBytes;
+  std::size_t left_;
 };
 
 // Writes google.datastore.v1.Value and Entity messages back to front, so that every length is known when it is written.
@@ -200,6 +203,7 @@ class Decoder {
 
   // Takes what is about to be decoded off the budget; false if it is more than what is left, which is an error.
   bool charge(std::size_t bytes) { return budget_.take(bytes) || over_budget(); }
+  std::size_t charged() const { return Budget::kBytes - budget_.left(); }
 
   bool parse(std::string_view bytes, WireValue& value);
   // The characters of a string or blob, inflated if they are compressed.

@@ -123,7 +123,10 @@ absl::StatusOr<std::string> encode_entity(const Key& key, const Payload& payload
 // BadValueError, naming kind, property, both types and the value, when a value does not fit the class; KindError when
 // the entity is of another PolyModel; DATA_LOSS when the bytes are no entity. Null leaves a property at its default, of
 // two with one name the last counts.
-absl::StatusOr<PayloadPtr> decode_entity(const ModelInfo& info, const Key& key, std::string_view entity);
+// With `batch`, what the entity takes of its budget is taken of that one too, and it is a BadValueError if that is used
+// up.
+absl::StatusOr<PayloadPtr> decode_entity(const ModelInfo& info, const Key& key, std::string_view entity,
+                                         Budget* batch = nullptr);
 absl::StatusOr<Key> entity_key(std::string_view entity);  // NOT_FOUND if there is none in it
 
 // The payload's properties as an ndb::Entity has them, with nothing compressed or turned into bytes.
