@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/strings.h"
 #include "local_datastore/call_context.h"
-#include "local_datastore/rules.h"
+#include "local_datastore/limits.h"
 
 namespace ndb::local {
 namespace {

@@ -16,7 +16,7 @@
 #include "front_door/gzip.h"
 #include "front_door/message_size.h"
 #include "front_door/methods.h"
-#include "local_datastore/rules.h"
+#include "local_datastore/limits.h"
 #include "ndb/rpc/status.pb.h"
 
 namespace ndb::local {

@@ -7,7 +7,7 @@
 #include <map>
 
 #include "base/strings.h"
-#include "local_datastore/rules.h"
+#include "local_datastore/limits.h"
 
 namespace ndb::local {
 namespace {

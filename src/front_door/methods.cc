@@ -1,7 +1,7 @@
 #include "front_door/methods.h"
 
 #include "base/strings.h"
-#include "local_datastore/rules.h"
+#include "local_datastore/limits.h"
 
 namespace ndb::local {
 namespace {

@@ -7,14 +7,12 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "local_datastore/limits.h"
 #include "local_datastore/storage/version_store.h"
 #include "local_datastore/write/stored_bytes.h"
 
 namespace ndb::local {
 namespace {
-
-// Clients keep gRPC's limit of 4 MiB for what they receive.
-constexpr std::size_t kMaxResponseBytes = 3 << 20;
 
 template <class Request>
 absl::StatusOr<Scope> scope_of(const Request& request) {
@@ -23,7 +21,8 @@ absl::StatusOr<Scope> scope_of(const Request& request) {
   return scope;
 }
 
-absl::Status look_up(const Snapshot& snapshot, const v1::LookupRequest& request, v1::LookupResponse& response) {
+absl::Status look_up(const Snapshot& snapshot, const v1::LookupRequest& request, const ReadMask* mask,
+                     v1::LookupResponse& response) {
   response.clear_found();
   response.clear_missing();
   response.clear_deferred();
@@ -46,7 +45,6 @@ absl::Status look_up(const Snapshot& snapshot, const v1::LookupRequest& request,
         continue;
       }
       bytes += stored.entity.size() + 100;
-      const v1::PropertyMask* mask = request.has_property_mask() ? &request.property_mask() : nullptr;
       NDB_RETURN_IF_ERROR(fill_result(stored, mask, *response.add_found()));
     } else {
       v1::EntityResult& missing = *response.add_missing();
@@ -279,10 +277,13 @@ absl::Status Engine::lookup(const CallContext& call, v1::LookupRequest& request,
     return absl::InvalidArgumentError(cat("cannot get more than ", kMaxLookupKeys, " keys in a single call"));
   }
   for (v1::Key& key : *request.mutable_keys()) NDB_RETURN_IF_ERROR(check_key(key, scope, KeyUse::kRead));
+  NDB_ASSIGN_OR_RETURN(const std::optional<ReadMask> mask, mask_of(request));
   ReadSet known;
   for (const v1::Key& key : request.keys()) known.keys.insert(StorageKey(key).entity());
   return read(call, request.read_options(), scope, known, *response.mutable_transaction(),
-              [&](const Snapshot& snapshot, ReadSet&) { return look_up(snapshot, request, response); });
+              [&](const Snapshot& snapshot, ReadSet&) {
+                return look_up(snapshot, request, mask ? &*mask : nullptr, response);
+              });
 }
 
 absl::Status Engine::begin_transaction(const CallContext& call, v1::BeginTransactionRequest& request,
@@ -311,6 +312,7 @@ absl::Status Engine::allocate_ids(const CallContext& call, v1::AllocateIdsReques
   NDB_ASSIGN_OR_RETURN(const Scope scope, scope_of(request));
   for (v1::Key& key : *request.mutable_keys()) NDB_RETURN_IF_ERROR(check_key(key, scope, KeyUse::kAllocate));
   for (v1::Key& key : *request.mutable_keys()) {
+    NDB_RETURN_IF_ERROR(call.check());
     NDB_RETURN_IF_ERROR(ids_->complete(key));
     *response.add_keys() = std::move(key);
   }

@@ -89,9 +89,9 @@ class Engine {
   absl::Status read_in(const CallContext& call, Transaction& transaction, const ReadSet& known, const Read& run);
   absl::Status read_locked(const CallContext& call, Transaction& transaction, const ReadSet& known, const Read& run);
 
-  // for_each_row(), of metadata kinds too.
-  absl::Status rows_of(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
-                       ReadStats& stats, const ConsumeRow& consume) const;
+  // for_each_result(), of metadata kinds too.
+  absl::Status results_of(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+                          ReadStats& stats, const ConsumeResult& consume) const;
   absl::Status aggregate(const Snapshot& snapshot, const v1::AggregationQuery& query, const QueryPlan& plan,
                          ReadSet& reads, ReadStats& stats, v1::AggregationResultBatch& batch) const;
 

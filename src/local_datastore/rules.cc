@@ -1,7 +1,11 @@
 #include "local_datastore/rules.h"
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "local_datastore/limits.h"
 
 namespace ndb::local {
 namespace {
@@ -14,14 +18,29 @@ absl::Status check_inherited(std::string& own, const std::string& of_request, st
   return invalid(cat("mismatched ", what, "s within request: ", quoted(of_request), " vs. ", quoted(own)));
 }
 
+// entity.proto: a dimension of a partition matches [A-Za-z\d\.\-_]{1,100}, or is empty.
+absl::Status check_dimension(std::string_view what, std::string_view id) {
+  if (id.size() > kMaxPartitionBytes) {
+    return invalid(cat("The ", what, " id ", quoted(id), " is longer than ", kMaxPartitionBytes, " bytes."));
+  }
+  const bool plain = std::all_of(id.begin(), id.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_';
+  });
+  if (plain) return absl::OkStatus();
+  return invalid(
+      cat("The ", what, " id ", quoted(id), " has other characters than letters, digits, '.', '-' and '_'."));
+}
+
 absl::Status check_element(const v1::Key::PathElement& element, bool last, KeyUse use, const v1::Key& key) {
   if (element.kind().empty()) return invalid("The kind is the empty string.");
-  if (element.kind().size() > kMaxNameBytes) return invalid("The kind is longer than 1500 bytes.");
+  if (element.kind().size() > kMaxNameBytes) return invalid(cat("The kind is longer than ", kMaxNameBytes, " bytes."));
   const bool writes = use != KeyUse::kRead && use != KeyUse::kValue;
   if (writes && is_reserved(element.kind())) return invalid(cat("The kind \"", element.kind(), "\" is reserved."));
   if (element.has_name()) {
     if (element.name().empty()) return invalid("The key path element name is the empty string.");
-    if (element.name().size() > kMaxNameBytes) return invalid("The key path element name is longer than 1500 bytes.");
+    if (element.name().size() > kMaxNameBytes) {
+      return invalid(cat("The key path element name is longer than ", kMaxNameBytes, " bytes."));
+    }
     if (writes && is_reserved(element.name())) {
       return invalid(cat("The key path element name \"", element.name(), "\" is reserved."));
     }
@@ -40,15 +59,19 @@ absl::Status check_element(const v1::Key::PathElement& element, bool last, KeyUs
 // Walks the values of one entity.
 class EntityRules {
  public:
-  // What is not written itself may have the meaning of a projected value.
-  explicit EntityRules(const Scope& scope, bool writes = true) : scope_(scope), writes_(writes) {}
+  explicit EntityRules(const Scope& scope) : scope_(scope), writes_(true) {}
+  // Of an operand, which is not written itself and may have the meaning of a projected value.
+  EntityRules(const Scope& scope, std::string_view property) : scope_(scope), writes_(false), property_(property) {}
 
   absl::Status check_properties(v1::Entity& entity, bool indexed, std::size_t depth) {
+    const std::size_t path_of_entity = path_bytes_;
     for (auto& [name, value] : *entity.mutable_properties()) {
       NDB_RETURN_IF_ERROR(check_property_name(name));
       if (depth == 1) property_ = name;
+      path_bytes_ = path_of_entity + (depth == 1 ? 0 : 1) + name.size();
       NDB_RETURN_IF_ERROR(check_value(value, indexed, depth, false));
     }
+    path_bytes_ = path_of_entity;
     return absl::OkStatus();
   }
 
@@ -82,6 +105,10 @@ class EntityRules {
       default:
         break;
     }
+    if (leaf_indexed && path_bytes_ > kMaxNameBytes) {
+      return invalid(cat("The path to a value within property ", quoted(property_), " is longer than ", kMaxNameBytes,
+                         " bytes; it can be stored if it is excluded from indexes."));
+    }
     if (leaf_indexed && ++index_entries_ > kMaxIndexEntries) {
       return invalid(cat("The entity has more than ", kMaxIndexEntries, " indexed values."));
     }
@@ -104,7 +131,7 @@ class EntityRules {
   absl::Status check_length(std::size_t size, bool indexed) const {
     const std::size_t limit = indexed ? kMaxIndexedBytes : kMaxUnindexedBytes;
     if (size <= limit) return absl::OkStatus();
-    return invalid(cat("The value of property \"", property_, "\" is longer than ", limit, " bytes."));
+    return invalid(cat("The value of property ", quoted(property_), " is longer than ", limit, " bytes."));
   }
 
   absl::Status check_timestamp(google::protobuf::Timestamp& timestamp) const {
@@ -112,7 +139,7 @@ class EntityRules {
     constexpr std::int64_t kLast = 253'402'300'799;   // 9999-12-31T23:59:59
     if (timestamp.seconds() < kFirst || timestamp.seconds() > kLast || timestamp.nanos() < 0 ||
         timestamp.nanos() > 999'999'999) {
-      return invalid(cat("The timestamp of property \"", property_, "\" is outside of the years 1 to 9999."));
+      return invalid(cat("The timestamp of property ", quoted(property_), " is outside of the years 1 to 9999."));
     }
     timestamp.set_nanos(timestamp.nanos() / 1000 * 1000);
     return absl::OkStatus();
@@ -132,6 +159,7 @@ class EntityRules {
   const Scope& scope_;
   const bool writes_;
   std::string_view property_;
+  std::size_t path_bytes_ = 0;  // of `a.b`, the name in an index of what is being checked
   int index_entries_ = 0;
 };
 
@@ -145,13 +173,13 @@ bool is_incomplete(const v1::Key& key) {
 
 absl::Status check_scope(const Scope& scope) {
   if (scope.project.empty()) return invalid("The project id is the empty string.");
-  if (scope.project.size() > kMaxNameBytes || scope.database.size() > kMaxNameBytes) {
-    return invalid("The project id or database id is too long.");
+  if (scope.project.size() > kMaxNameBytes) {
+    return invalid(cat("The project id is longer than ", kMaxNameBytes, " bytes."));
   }
   if (scope.database == "(default)") {
     return invalid("The database id \"(default)\" is not allowed; leave it empty for the default database.");
   }
-  return absl::OkStatus();
+  return check_dimension("database", scope.database);
 }
 
 absl::Status check_partition(v1::PartitionId& partition, const Scope& scope) {
@@ -160,8 +188,7 @@ absl::Status check_partition(v1::PartitionId& partition, const Scope& scope) {
   if (is_reserved(partition.namespace_id())) {
     return invalid(cat("The namespace id \"", partition.namespace_id(), "\" is reserved."));
   }
-  if (partition.namespace_id().size() > 100) return invalid("The namespace id is longer than 100 bytes.");
-  return absl::OkStatus();
+  return check_dimension("namespace", partition.namespace_id());
 }
 
 absl::Status check_key(v1::Key& key, const Scope& scope, KeyUse use) {
@@ -178,6 +205,8 @@ absl::Status check_key(v1::Key& key, const Scope& scope, KeyUse use) {
       partition.set_project_id(scope.project);
       if (partition.database_id().empty()) partition.set_database_id(scope.database);
     }
+    NDB_RETURN_IF_ERROR(check_dimension("database", partition.database_id()));
+    NDB_RETURN_IF_ERROR(check_dimension("namespace", partition.namespace_id()));
   } else {
     NDB_RETURN_IF_ERROR(check_partition(*key.mutable_partition_id(), scope));
   }
@@ -190,8 +219,25 @@ absl::Status check_key(v1::Key& key, const Scope& scope, KeyUse use) {
 
 absl::Status check_property_name(std::string_view name) {
   if (name.empty()) return invalid("The property.name is the empty string.");
-  if (name.size() > kMaxNameBytes) return invalid("The property.name is longer than 1500 bytes.");
+  if (name.size() > kMaxNameBytes) return invalid(cat("The property.name is longer than ", kMaxNameBytes, " bytes."));
   if (is_reserved(name)) return invalid(cat("The property.name \"", name, "\" is reserved."));
+  return absl::OkStatus();
+}
+
+absl::Status check_property_reference(std::string_view name) {
+  constexpr std::size_t kMaxPathBytes = kMaxPathNames * (kMaxNameBytes + 1) - 1;
+  if (name.size() > kMaxPathBytes) {
+    return invalid(cat("The property.name ", quoted(name), " is longer than ", kMaxPathNames, " names of ",
+                       kMaxNameBytes, " bytes."));
+  }
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('.', begin), name.size());
+    if (end - begin > kMaxNameBytes) {
+      return invalid(
+          cat("The property.name ", quoted(name), " has a part that is longer than ", kMaxNameBytes, " bytes."));
+    }
+    begin = end + 1;
+  }
   return absl::OkStatus();
 }
 
@@ -207,8 +253,8 @@ absl::Status check_composed(v1::Entity& entity) {
 }
 
 absl::Status check_depth(std::string_view property, std::size_t depth) {
-  if (depth <= kMaxDepth + 1) return absl::OkStatus();  // a property of the entity itself is at 1
-  return invalid(cat("The value of property \"", property, "\" is nested deeper than ", kMaxDepth, " levels."));
+  if (depth <= kMaxPathNames) return absl::OkStatus();
+  return invalid(cat("The value of property ", quoted(property), " is nested deeper than ", kMaxDepth, " levels."));
 }
 
 absl::Status check_stored_size(std::size_t bytes) {
@@ -217,8 +263,8 @@ absl::Status check_stored_size(std::size_t bytes) {
   return absl::OkStatus();
 }
 
-absl::Status check_operand(v1::Value& value, const Scope& scope) {
-  return EntityRules(scope, false).check_value(value, false, 1, false);
+absl::Status check_operand(std::string_view property, v1::Value& value, const Scope& scope, bool indexed) {
+  return EntityRules(scope, property).check_value(value, indexed, 1, false);
 }
 
 std::string describe_path(const v1::Key& key) {

@@ -1,6 +1,6 @@
-// What the Datastore accepts: limits and shapes of keys, values and entities, with the codes and texts that clients
-// see. Each check also brings its argument into the form that is stored: partitions filled in, timestamps cut to
-// microseconds.
+// What the Datastore accepts: shapes of keys, names, values and entities, and whether they keep the limits of limits.h,
+// with the codes and texts that clients see. Each check also brings its argument into the form that is stored:
+// partitions filled in, timestamps cut to microseconds.
 #pragma once
 
 #include <cstddef>
@@ -14,18 +14,6 @@
 namespace ndb::local {
 
 namespace v1 = google::datastore::v1;
-
-inline constexpr std::size_t kMaxRequestBytes = 10 << 20;
-inline constexpr std::size_t kMaxEntityBytes = 1'048'572;
-inline constexpr std::size_t kMaxUnindexedBytes = 1'048'487;
-inline constexpr std::size_t kMaxIndexedBytes = 1500;
-inline constexpr std::size_t kMaxNameBytes = 1500;
-inline constexpr std::size_t kMaxKeyBytes = 6144;
-inline constexpr int kMaxPathElements = 100;
-inline constexpr std::size_t kMaxDepth = 20;
-inline constexpr int kMaxIndexEntries = 20'000;
-inline constexpr int kMaxMutations = 500;
-inline constexpr int kMaxLookupKeys = 1000;
 
 // The project and database that a request names.
 struct Scope {
@@ -55,10 +43,13 @@ absl::Status check_composed(v1::Entity& entity);
 absl::Status check_stored_size(std::size_t bytes);
 // A property `depth` levels deep, the outermost being 1.
 absl::Status check_depth(std::string_view property, std::size_t depth);
-// A value outside of an entity: the operand of a filter, or of a transform, whose result check_composed() sees.
-absl::Status check_operand(v1::Value& value, const Scope& scope);
+// A value outside of an entity, which `property` is compared with or changed by: the operand of a filter, which an
+// index must be able to have, or of a transform, whose result check_composed() sees.
+absl::Status check_operand(std::string_view property, v1::Value& value, const Scope& scope, bool indexed);
 
 absl::Status check_property_name(std::string_view name);
+// A name in a query: that of a property, or a path `a.b` to one within entities.
+absl::Status check_property_reference(std::string_view name);
 
 // [Person: "ada", Account: 7], as messages show paths.
 std::string describe_path(const v1::Key& key);

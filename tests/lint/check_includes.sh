@@ -19,17 +19,18 @@ datastore: base
 shared_cache: base tasklet memcache
 context: base model tasklet memcache datastore shared_cache
 query: base datastore context
-local_datastore: base local_datastore/call_context local_datastore/version local_datastore/rules local_datastore/gql local_datastore/query local_datastore/composite local_datastore/write local_datastore/concurrency local_datastore/storage
+local_datastore: base local_datastore/limits local_datastore/call_context local_datastore/version local_datastore/rules local_datastore/gql local_datastore/query local_datastore/composite local_datastore/write local_datastore/concurrency local_datastore/storage
 local_datastore/version: base
 local_datastore/call_context: base
-local_datastore/rules: base
-local_datastore/gql: base local_datastore/rules local_datastore/storage
-local_datastore/query: base local_datastore/call_context local_datastore/rules local_datastore/concurrency local_datastore/storage
-local_datastore/composite: base local_datastore/call_context local_datastore/rules local_datastore/query
-local_datastore/write: base local_datastore/version local_datastore/rules local_datastore/storage
+local_datastore/limits:
+local_datastore/rules: base local_datastore/limits
+local_datastore/gql: base local_datastore/limits local_datastore/rules local_datastore/storage
+local_datastore/query: base local_datastore/limits local_datastore/call_context local_datastore/rules local_datastore/concurrency local_datastore/storage
+local_datastore/composite: base local_datastore/limits local_datastore/call_context local_datastore/rules local_datastore/query
+local_datastore/write: base local_datastore/limits local_datastore/version local_datastore/rules local_datastore/storage
 local_datastore/concurrency: base local_datastore/call_context local_datastore/version local_datastore/rules
 local_datastore/storage: base local_datastore/call_context local_datastore/version
-front_door: base local_datastore local_datastore/call_context local_datastore/rules local_datastore/composite
+front_door: base local_datastore local_datastore/call_context local_datastore/limits local_datastore/composite
 tools: base model memcache datastore context
 '
 

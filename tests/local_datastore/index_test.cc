@@ -207,23 +207,66 @@ TEST_F(IndexTest, TransactionsLockWhatTheEqualitiesLeave) {
   EXPECT_TRUE(client_.commit({erase(key("L", 1))}).ok());
 }
 
-TEST_F(IndexTest, SortedRowsKeepFewEntities) {
+TEST_F(IndexTest, TransactionsReadTheSameIndexes) {
+  const std::vector<std::string> queries = {
+      "SELECT SUM(n) FROM K WHERE __key__ HAS ANCESTOR KEY(Root, 1)",
+      "SELECT COUNT(*) FROM K WHERE even = TRUE AND n > 390",
+      "SELECT SUM(n) FROM K WHERE ten = 3",
+  };
+  for (const std::string& gql : queries) {
+    v1::RunAggregationQueryRequest request;
+    request.mutable_gql_query()->set_query_string(gql);
+    request.mutable_gql_query()->set_allow_literals(true);
+    request.mutable_explain_options()->set_analyze(true);
+    const auto outside = client_.call(&v1::Datastore::Stub::RunAggregationQuery, request);
+    const std::string transaction = client_.begin();
+    request.mutable_read_options()->set_transaction(transaction);
+    const auto within = client_.call(&v1::Datastore::Stub::RunAggregationQuery, request);
+    EXPECT_EQ(cost_of(within->explain_metrics()), cost_of(outside->explain_metrics())) << gql;
+    EXPECT_EQ(cost_of(within->explain_metrics()).entities, 0) << gql;
+    EXPECT_EQ(within->batch().aggregation_results(0).SerializeAsString(),
+              outside->batch().aggregation_results(0).SerializeAsString());
+    EXPECT_TRUE(client_.rollback(transaction).ok());
+  }
+}
+
+// What an ordered query in a transaction has read stays as it is, though it was found by the index of the order.
+TEST_F(IndexTest, TransactionsLockWhatTheIndexLeadsTo) {
+  const auto server = LocalDatastore::start({.lock_timeout = std::chrono::milliseconds(50)});
+  DatastoreClient client(*server);
+  const auto put = [&](std::int64_t id, std::int64_t group, std::int64_t n) {
+    return client.commit({upsert(entity(key("K", id), {{"g", integer(group)}, {"n", integer(n)}}))}).ok();
+  };
+  ASSERT_TRUE(put(1, 1, 5) && put(2, 2, 6));
+  v1::RunQueryRequest query = request("SELECT * FROM K WHERE g = 1 ORDER BY n LIMIT 1");
+  const std::string transaction = client.begin();
+  query.mutable_read_options()->set_transaction(transaction);
+  EXPECT_EQ(client.call(&v1::Datastore::Stub::RunQuery, query)->batch().entity_results_size(), 1);
+  EXPECT_FALSE(put(1, 1, 7)) << "its order would change";
+  EXPECT_FALSE(put(3, 1, 1)) << "it would be the first one";
+  EXPECT_FALSE(put(2, 1, 6)) << "it would come into the group";
+  EXPECT_TRUE(put(2, 2, 7)) << "of another group";
+  EXPECT_TRUE(client.rollback(transaction).ok());
+  EXPECT_TRUE(put(3, 1, 1));
+}
+
+TEST_F(IndexTest, SortedResultsKeepFewEntities) {
   const std::string entity(6, 'e');
-  for (const std::size_t count : {local::kAllRows, std::size_t{3}}) {
-    local::FirstRows sorted(count, 15);
+  for (const std::size_t count : {local::kAllResults, std::size_t{3}}) {
+    local::SortedResults sorted(count, 15);
     for (int i = 9; i > 0; --i) {
-      sorted.add({.position = std::to_string(i), .path = std::to_string(i), .stored = {.entity = entity}});
+      sorted.add({.sort_key = std::to_string(i), .path = std::to_string(i), .stored = {.entity = entity}});
     }
     local::QueryPlan plan;
     std::size_t bytes = 0;
     std::string paths;
-    const local::ConsumeRow consume = [&](const local::QueryRow& row) {
-      bytes += row.stored.entity.size();
-      paths += row.path;
+    const local::ConsumeResult consume = [&](const local::QueryResult& result) {
+      bytes += result.stored.entity.size();
+      paths += result.path;
       return true;
     };
-    local::Groups groups(plan, consume);
-    EXPECT_TRUE(sorted.hand_on(groups));
+    local::DistinctResults distinct(plan, consume);
+    EXPECT_TRUE(sorted.hand_on(distinct));
     EXPECT_EQ(paths, count == 3 ? "123" : "123456789");
     EXPECT_EQ(bytes, 12);
   }
@@ -287,6 +330,10 @@ TEST_F(IndexTest, MetadataKindsSayWhatThereIs) {
   EXPECT_EQ(total.at("count").integer_value(), 401);
   EXPECT_GT(total.at("bytes").integer_value(), total.at("builtin_index_bytes").integer_value());
   EXPECT_THAT(names("SELECT * FROM __Stat_Kind__ ORDER BY count"), ElementsAre("L", "K"));
+  v1::RunQueryRequest latest = request("SELECT * FROM __Stat_Kind__ WHERE kind_name = 'K' AND timestamp = @1");
+  *latest.mutable_gql_query()->add_positional_bindings()->mutable_value() = total.at("timestamp");
+  EXPECT_EQ(client_.call(&v1::Datastore::Stub::RunQuery, latest)->batch().entity_results_size(), 1)
+      << "read later, with the same timestamp";
   EXPECT_THAT(names("SELECT * FROM __Stat_Ns_Total__"), ElementsAre());
   ASSERT_TRUE(client_.commit({erase(elsewhere)}).ok());
   EXPECT_THAT(names("SELECT * FROM __namespace__"), ElementsAre("1"));

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "local_datastore/datastore_client.h"
+#include "local_datastore/query_builders.h"
 
 namespace ndb::testing {
 namespace {
@@ -13,44 +14,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 using Batch = v1::QueryResultBatch;
-
-v1::Filter where(const std::string& property, v1::PropertyFilter::Operator op, const v1::Value& value) {
-  v1::Filter filter;
-  filter.mutable_property_filter()->mutable_property()->set_name(property);
-  filter.mutable_property_filter()->set_op(op);
-  *filter.mutable_property_filter()->mutable_value() = value;
-  return filter;
-}
-v1::Filter both(v1::CompositeFilter::Operator op, const std::vector<v1::Filter>& filters) {
-  v1::Filter out;
-  out.mutable_composite_filter()->set_op(op);
-  for (const v1::Filter& filter : filters) *out.mutable_composite_filter()->add_filters() = filter;
-  return out;
-}
-v1::Filter all(const std::vector<v1::Filter>& filters) { return both(v1::CompositeFilter::AND, filters); }
-v1::Filter any(const std::vector<v1::Filter>& filters) { return both(v1::CompositeFilter::OR, filters); }
-
-v1::Query of(const std::string& kind) {
-  v1::Query query;
-  query.add_kind()->set_name(kind);
-  return query;
-}
-v1::Query of(const std::string& kind, const v1::Filter& filter) {
-  v1::Query query = of(kind);
-  *query.mutable_filter() = filter;
-  return query;
-}
-v1::Query ordered(v1::Query query, const std::string& order) {
-  const bool descending = order[0] == '-';
-  v1::PropertyOrder& out = *query.add_order();
-  out.mutable_property()->set_name(descending ? order.substr(1) : order);
-  out.set_direction(descending ? v1::PropertyOrder::DESCENDING : v1::PropertyOrder::ASCENDING);
-  return query;
-}
-v1::Query project(v1::Query query, const std::vector<std::string>& properties) {
-  for (const std::string& property : properties) query.add_projection()->mutable_property()->set_name(property);
-  return query;
-}
 
 class QueryTest : public ::testing::Test {
  protected:

@@ -10,8 +10,8 @@
 namespace ndb::local {
 namespace {
 
-// The filters, orders and columns of one alternative. An equality makes an order of the same property meaningless, and
-// one on the key makes all orders so; nothing comes after the key; and ascending keys are what every index ends in.
+// An equality makes an order by the same property meaningless, and an equality of the key makes all orders meaningless.
+// Orders after the key decide nothing, and every index ends with ascending keys.
 IndexNeed need_of(const QueryPlan& plan, const Conjunction& conjunction) {
   IndexNeed need{.kind = plan.kind, .ancestor = !conjunction.ancestors.empty()};
   std::set<std::string> ranges;

@@ -1,4 +1,4 @@
-// Composite indexes: which ones a query needs in the cloud. Here every query runs without them.
+// Composite indexes: which ones a query needs in the cloud. The local Datastore runs every query without them.
 #pragma once
 
 #include <compare>
@@ -24,22 +24,22 @@ struct CompositeIndex {
   auto operator<=>(const CompositeIndex&) const = default;
 };
 
-// What one of a query's alternatives needs. An index for it has equalities first, and then all the rest. Several
-// indexes that end alike are joined, so their equalities together count.
+// What one alternative of a query's filter needs: an index of its equalities, followed by the rest in the order of the
+// members. Several indexes that end with the same rest can be joined, so that together they need the equalities.
 struct IndexNeed {
   std::string kind;
   bool ancestor = false;
   std::set<std::string> equalities{};     // in any order and direction
   std::vector<IndexedProperty> sorted{};  // in this order
-  std::set<std::string> distinct{};       // behind those, as equalities
-  std::set<std::string> existing{};       // behind those: what is projected or added up
+  std::set<std::string> distinct{};       // then these, in any order and direction
+  std::set<std::string> existing{};       // then these, likewise: what is projected or added up
 
   bool is_met_by(std::span<const CompositeIndex> indexes) const;
-  CompositeIndex recommended() const;  // the smallest one that is enough alone
+  CompositeIndex recommended() const;  // the smallest index that meets the need alone
 };
 
-// Empty: what every Datastore has is enough. These are the kinds, one index per property in each direction, and joins
-// of equalities, all also below an ancestor, as long as nothing else orders the rows.
+// Empty if the built-in indexes are enough: the kind, one index per property in each direction, and zigzag joins of
+// equalities, also below an ancestor, as long as nothing else orders the results.
 std::vector<IndexNeed> index_needs(const QueryPlan& plan);
 
 }  // namespace ndb::local

@@ -7,12 +7,11 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "local_datastore/composite/index_yaml.h"
+#include "local_datastore/limits.h"
 #include "local_datastore/rules.h"
 
 namespace ndb::local {
 namespace {
-
-constexpr int kMaxPage = 100;
 
 std::string id_of(const CompositeIndex& index) { return base64url_encode(sha256(in_yaml(index)).substr(0, 9)); }
 
@@ -50,7 +49,7 @@ absl::Status IndexAdmin::list_indexes(const CallContext&, admin::ListIndexesRequ
       return absl::InvalidArgumentError("The page_token is none of this list, which may have changed; list it again.");
     }
   }
-  const int page = request.page_size() == 0 ? kMaxPage : std::min(request.page_size(), kMaxPage);
+  const int page = request.page_size() == 0 ? kMaxIndexesPerPage : std::min(request.page_size(), kMaxIndexesPerPage);
   for (; next != indexes.end() && response.indexes_size() < page; ++next) {
     describe(*next, request.project_id(), *response.add_indexes());
   }

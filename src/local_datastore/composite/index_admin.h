@@ -1,4 +1,4 @@
-// google.datastore.admin.v1.DatastoreAdmin, as far as it reads indexes.
+// The part of google.datastore.admin.v1.DatastoreAdmin that reads indexes.
 #pragma once
 
 #include "absl/status/status.h"
@@ -10,8 +10,7 @@ namespace ndb::local {
 
 namespace admin = google::datastore::admin::v1;
 
-// Thread-safe. Every project has the indexes of the catalog. Their ids follow from what they are, so they stay the same
-// as long as the index does.
+// Thread-safe. Every project has the indexes of the catalog. An index's id is a hash of its definition.
 class IndexAdmin {
  public:
   explicit IndexAdmin(IndexCatalog& catalog) : catalog_(catalog) {}  // which outlives it

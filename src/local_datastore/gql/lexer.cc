@@ -6,6 +6,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "local_datastore/limits.h"
 
 namespace ndb::local {
 namespace {
@@ -41,6 +42,7 @@ class Lexer {
       const std::size_t begin = at_;
       NDB_ASSIGN_OR_RETURN(GqlToken token, next());
       token.raw = text_.substr(begin, at_ - begin);
+      if (tokens.size() == kMaxGqlTokens) return error(begin, cat("expected at most ", kMaxGqlTokens, " tokens"));
       tokens.push_back(std::move(token));
       if (tokens.back().kind == Kind::kEnd) return tokens;
     }
@@ -144,7 +146,7 @@ class Lexer {
 
 }  // namespace
 
-absl::StatusOr<std::vector<GqlToken>> split_gql(std::string_view text) { return Lexer(text).run(); }
+absl::StatusOr<std::vector<GqlToken>> tokenize_gql(std::string_view text) { return Lexer(text).run(); }
 
 std::string gql_position(std::string_view text, std::string_view at) {
   const std::string_view before = text.substr(0, static_cast<std::size_t>(at.data() - text.data()));

@@ -1,4 +1,4 @@
-// The words of GQL.
+// From GQL text to tokens.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +27,9 @@ struct GqlToken {
 };
 
 // All tokens of the text, the last of which is kEnd. The views are into `text`.
-absl::StatusOr<std::vector<GqlToken>> split_gql(std::string_view text);
+absl::StatusOr<std::vector<GqlToken>> tokenize_gql(std::string_view text);
 
-// "line 1, column 15", counted in characters from 1, for messages. `at` is a part of `text`.
+// Where `at`, a part of `text`, begins, for messages: "line 1, column 15", counted in characters from 1.
 std::string gql_position(std::string_view text, std::string_view at);
 
 // Whether the token is this keyword, given in capitals.

@@ -12,12 +12,12 @@
 
 namespace ndb::local {
 
-// The query that the text says, with its bindings filled in; keys without a NAMESPACE are in that of `partition`.
-// INVALID_ARGUMENT names the line and column, what was expected there and what was found. What a query may not have
-// beyond its grammar is for plan_query() to say.
+// The query that the text stands for, with its bindings filled in; keys without a NAMESPACE are in that of `partition`.
+// INVALID_ARGUMENT names the line and column, what was expected there and what was found. Only the grammar is checked,
+// and the limits that bound the work; the rest is for plan_query().
 absl::StatusOr<v1::Query> parse_gql_query(const v1::GqlQuery& gql, const v1::PartitionId& partition);
 
-// The same for the two forms that aggregate. Each function refuses what the other is for.
+// The same for the two forms of aggregation queries. Each function refuses the queries of the other.
 absl::StatusOr<v1::AggregationQuery> parse_gql_aggregation(const v1::GqlQuery& gql, const v1::PartitionId& partition);
 
 }  // namespace ndb::local

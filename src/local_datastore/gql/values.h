@@ -1,4 +1,4 @@
-// The values in one query: literals, if it may have them, and bindings.
+// The values in one GQL query: literals, if the query allows them, and bindings.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/datastore/v1/datastore.pb.h"
-#include "local_datastore/gql/words.h"
+#include "local_datastore/gql/token_stream.h"
 #include "local_datastore/storage/storage_key.h"
 
 namespace ndb::local {
 
-// A place in the result: how many rows, or where a cursor is.
+// The operand of LIMIT or OFFSET: a number of results, or a cursor.
 struct GqlPosition {
   std::optional<std::int32_t> count{};
   std::string cursor{};
@@ -23,10 +23,10 @@ struct GqlPosition {
 class GqlValues {
  public:
   // All three must outlive this.
-  GqlValues(const v1::GqlQuery& gql, const v1::PartitionId& partition, GqlWords& words)
-      : gql_(gql), partition_(partition), words_(words) {}
+  GqlValues(const v1::GqlQuery& gql, const v1::PartitionId& partition, TokenStream& tokens)
+      : gql_(gql), partition_(partition), tokens_(tokens) {}
 
-  bool is_next() const;  // whether the next word begins a value
+  bool is_next() const;  // whether the next token begins a value
   absl::StatusOr<v1::Value> value() { return value(false); }
   absl::StatusOr<GqlPosition> position();
   // The number of COUNT_UP_TO.
@@ -49,7 +49,7 @@ class GqlValues {
 
   const v1::GqlQuery& gql_;
   const v1::PartitionId& partition_;
-  GqlWords& words_;
+  TokenStream& tokens_;
   std::set<int> used_{};  // positional bindings
 };
 

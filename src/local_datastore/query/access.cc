@@ -13,7 +13,7 @@ const PropertyCondition* condition_on(const Conjunction& conjunction, std::strin
   return found == conjunction.conditions.end() ? nullptr : &found->second;
 }
 
-// Whether the property has the same value in all rows, so that an order by it decides nothing.
+// Whether the property has the same value in all results, so that an order by it decides nothing.
 bool is_constant(const QueryPlan& plan, const std::string& property) {
   if (plan.any_of.size() != 1 || property == kKeyProperty) return false;
   const PropertyCondition* condition = condition_on(plan.any_of.front(), property);
@@ -39,9 +39,9 @@ QueryAccess::QueryAccess(const QueryPlan& plan, std::size_t needed)
   }
 }
 
-bool QueryAccess::few_by_path() const { return std::all_of(plan_.any_of.begin(), plan_.any_of.end(), is_restricted); }
+bool QueryAccess::is_selective() const { return std::all_of(plan_.any_of.begin(), plan_.any_of.end(), is_restricted); }
 
-bool QueryAccess::pays_by_value(const std::string& property) const {
+bool QueryAccess::index_may_cost_less(const std::string& property) const {
   return !takes_all_ || covers_entries(property) ||
          std::all_of(plan_.any_of.begin(), plan_.any_of.end(), [&property](const Conjunction& conjunction) {
            const PropertyCondition* condition = condition_on(conjunction, property);
@@ -61,32 +61,32 @@ bool QueryAccess::covers_paths() const {
                      [this](const std::string& property) { return is_constant(plan_, property); });
 }
 
-std::vector<std::string> QueryAccess::spaces_of(const Conjunction& conjunction) const {
-  std::vector<std::string> spaces;
+std::vector<std::string> QueryAccess::prefixes_of(const Conjunction& conjunction) const {
+  std::vector<std::string> prefixes;
   for (const auto& [property, condition] : conjunction.conditions) {
     if (property == kKeyProperty) continue;
     for (const std::string& value : condition.equals) {
-      spaces.push_back(index_of(plan_.partition, plan_.kind, property) + value);
+      prefixes.push_back(index_of(plan_.partition, plan_.kind, property) + value);
     }
   }
-  if (spaces.empty()) {
-    spaces.push_back(plan_.kind.empty() ? entities_of(plan_.partition) : members_of(plan_.partition, plan_.kind));
+  if (prefixes.empty()) {
+    prefixes.push_back(plan_.kind.empty() ? entities_of(plan_.partition) : members_of(plan_.partition, plan_.kind));
   }
-  return spaces;
+  return prefixes;
 }
 
-KeyRange QueryAccess::path_range(const Conjunction& conjunction, const std::string& space, bool from_start,
+KeyRange QueryAccess::path_range(const Conjunction& conjunction, const std::string& prefix, bool from_start,
                                  bool backwards) const {
-  KeyRange range{space, after_prefix(space)};
+  KeyRange range{prefix, after_prefix(prefix)};
   const auto narrow = [&range](const std::string& begin, const std::string& end) {
     range.begin = std::max(range.begin, begin);
     range.end = std::min(range.end, end);
   };
   const auto bound = [&](const std::string& key_bound) {
-    if (key_bound <= keys_) return space;
-    return key_bound.starts_with(keys_) ? path_bound(space, key_bound) : after_prefix(space);
+    if (key_bound <= keys_) return prefix;
+    return key_bound.starts_with(keys_) ? path_bound(prefix, key_bound) : after_prefix(prefix);
   };
-  for (const std::string& ancestor : conjunction.ancestors) narrow(space + ancestor, after_prefix(space + ancestor));
+  for (const std::string& ancestor : conjunction.ancestors) narrow(prefix + ancestor, after_prefix(prefix + ancestor));
   if (const PropertyCondition* condition = condition_on(conjunction, kKeyProperty)) {
     for (const std::string& key : condition->equals) narrow(bound(key), after_row(bound(key)));
     if (condition->within.has_value() && condition->within->empty()) narrow(range.end, range.end);
@@ -128,7 +128,7 @@ Intervals QueryAccess::intervals_of(const std::string& property) const {
     for (const std::string& equal : condition->equals) {
       some.push_back({above(equal, true).begin, below(equal, true).end});
     }
-    // As RowMaker chooses: what satisfies all, else what the inequalities let through.
+    // As ResultMaker chooses: what satisfies all, else what the inequalities let through.
     if (condition->within.has_value()) {
       const Intervals both = intersect(some, *condition->within);
       some = both.empty() ? *condition->within : both;
@@ -147,11 +147,11 @@ Intervals QueryAccess::intervals_of(const std::string& property) const {
   return out;
 }
 
-std::optional<ValueScan::Start> QueryAccess::start_of(std::size_t order, bool streams) const {
+std::optional<IndexScan::Start> QueryAccess::start_of(std::size_t order, bool streams) const {
   if (any_order_ || plan_.start.components.empty()) return std::nullopt;
   const std::string& key = plan_.start.components[key_order_];
   const bool has_key = streams && key.starts_with(keys_);
-  return ValueScan::Start{.encoded = plan_.start.components[order], .path = has_key ? key.substr(keys_.size()) : ""};
+  return IndexScan::Start{.encoded = plan_.start.components[order], .path = has_key ? key.substr(keys_.size()) : ""};
 }
 
 std::string QueryAccess::known_component(const std::string& property, const std::string& path) const {

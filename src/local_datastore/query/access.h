@@ -1,4 +1,4 @@
-// Which parts of which indexes have the rows of a plan, and what their entries say of them.
+// Access paths: which parts of which indexes lead to the results of a plan, and what their entries say of them.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,14 @@
 
 namespace ndb::local {
 
-inline constexpr std::size_t kAllRows = static_cast<std::size_t>(-1);
-inline constexpr std::size_t kAnyOrder = kAllRows - 1;
+inline constexpr std::size_t kAllResults = static_cast<std::size_t>(-1);
+inline constexpr std::size_t kAnyOrder = kAllResults - 1;
 
-// By path are the kind's entities, or the joins of the equality filters; by value, the index of a property.
+// There are two access paths: in the order of keys, the kind or zigzag joins of the indexes of equality filters; and in
+// the order of values, the index of the first order's property.
 class QueryAccess {
  public:
-  // The caller takes at most `needed` rows; kAnyOrder: all, in whatever order. `plan` outlives this.
+  // The caller takes at most `needed` results; kAnyOrder: all, in whatever order. `plan` outlives this.
   QueryAccess(const QueryPlan& plan, std::size_t needed);
 
   bool any_order() const { return any_order_; }
@@ -27,28 +28,29 @@ class QueryAccess {
   std::string_view keys_of_partition() const { return keys_; }
 
   // Whether an equality, an ancestor or a key leaves few entities to look at.
-  bool few_by_path() const;
-  // Whether the index of a property may be less to look at than that: it ends early, or says what entities would.
-  bool pays_by_value(const std::string& property) const;
+  bool is_selective() const;
+  // Whether a scan of the property's index may nevertheless read less: it ends early, or needs no entities.
+  bool index_may_cost_less(const std::string& property) const;
 
-  // The spaces to join.
-  std::vector<std::string> spaces_of(const Conjunction& conjunction) const;
-  // A part of a space that has all which the conditions on keys, and the cursor, leave to look at.
-  KeyRange path_range(const Conjunction& conjunction, const std::string& space, bool from_start, bool backwards) const;
-  // Whether the joins say which rows there are, and all of them but the entity.
+  // What the keys of the rows begin with that are to be joined.
+  std::vector<std::string> prefixes_of(const Conjunction& conjunction) const;
+  // Of the rows whose keys begin with the prefix, those that the conditions on keys leave, and the cursor if
+  // `from_start`.
+  KeyRange path_range(const Conjunction& conjunction, const std::string& prefix, bool from_start, bool backwards) const;
+  // Whether the joins say what the results are, all but the entity.
   bool covers_paths() const;
 
-  // Whether the index of the first order has the order of the rows: within one value, it is that of keys.
+  // Whether the index of the first order has the order of the results: within one value, it is that of keys.
   bool index_has_order() const;
   // The parts of a property's index.
   Intervals intervals_of(const std::string& property) const;
-  // Where the cursor is in the index of an order.
-  std::optional<ValueScan::Start> start_of(std::size_t order, bool streams) const;
-  // Whether an entry that meets the equalities is a row, of which it says all but the entity, if the entity has no
-  // other entry that could be the row, or each one is a row.
+  // Where the start cursor is in the index of an order.
+  std::optional<IndexScan::Start> start_of(std::size_t order, bool streams) const;
+  // Whether an entry that meets the equalities says what the result is, all but the entity: if it is the entity's only
+  // one, or if each entry is a result.
   bool covers_entries(const std::string& property) const;
 
-  // Of a row's key, or of a property that has the same value in all rows.
+  // Of a result's key, or of a property that has the same value in all results.
   std::string known_component(const std::string& property, const std::string& path) const;
 
  private:
@@ -56,7 +58,7 @@ class QueryAccess {
   const std::string keys_;
   const bool any_order_;
   const bool takes_all_;
-  // The orders but those by a property that has the same value in all rows. __key__ is one.
+  // The orders but those by a property that has the same value in all results. __key__ is one.
   std::vector<std::size_t> deciding_{};
   std::size_t key_order_ = 0;  // where __key__ is among the orders
 };

@@ -8,9 +8,10 @@
 
 namespace ndb::local {
 
-PathScan::PathScan(const Snapshot& snapshot, std::string space, KeyRange range, bool backwards, std::int64_t& rows_read)
+PathScan::PathScan(const Snapshot& snapshot, std::string prefix, KeyRange range, bool backwards,
+                   std::int64_t& rows_read)
     : reader_(snapshot),
-      space_(std::move(space)),
+      prefix_(std::move(prefix)),
       range_(std::move(range)),
       backwards_(backwards),
       rows_read_(rows_read) {}
@@ -35,10 +36,10 @@ absl::StatusOr<bool> PathScan::advance(std::string_view path) {
   if (finished_) return false;
   if (backwards_) {
     if (started_ && this->path() <= path) return true;
-    return take(reader_.seek_back(std::min(after_row(cat(space_, path)), range_.end), range_.begin));
+    return take(reader_.seek_back(std::min(after_row(cat(prefix_, path)), range_.end), range_.begin));
   }
   if (started_ && this->path() >= path) return true;
-  return take(reader_.seek(std::max(cat(space_, path), range_.begin), range_.end));
+  return take(reader_.seek(std::max(cat(prefix_, path), range_.begin), range_.end));
 }
 
 void PathScan::note(ReadSet& reads) const {
@@ -48,7 +49,7 @@ void PathScan::note(ReadSet& reads) const {
   reads.ranges.add(std::move(range));
 }
 
-absl::StatusOr<bool> PathJoin::next() {
+absl::StatusOr<bool> ZigzagJoin::next() {
   for (;;) {
     NDB_ASSIGN_OR_RETURN(const bool found, next_common());
     if (!found || allows_(path())) return found;
@@ -56,7 +57,7 @@ absl::StatusOr<bool> PathJoin::next() {
 }
 
 // Each scan goes to where the others are, until all agree.
-absl::StatusOr<bool> PathJoin::next_common() {
+absl::StatusOr<bool> ZigzagJoin::next_common() {
   NDB_ASSIGN_OR_RETURN(const bool found, scans_.front().next());
   if (!found) return false;
   std::string target(scans_.front().path());
@@ -74,19 +75,19 @@ absl::StatusOr<bool> PathJoin::next_common() {
   return true;
 }
 
-void PathJoin::note(ReadSet& reads) const {
+void ZigzagJoin::note(ReadSet& reads) const {
   for (const PathScan& scan : scans_) scan.note(reads);
 }
 
-PathUnion::PathUnion(std::vector<PathJoin> joins, bool backwards) : joins_(std::move(joins)), backwards_(backwards) {}
+PathUnion::PathUnion(std::vector<ZigzagJoin> joins, bool backwards) : joins_(std::move(joins)), backwards_(backwards) {}
 
 absl::StatusOr<bool> PathUnion::next() {
   const std::string last = first_ != nullptr ? std::string(first_->path()) : std::string();
-  std::vector<PathJoin*> open;
+  std::vector<ZigzagJoin*> open;
   if (!started_) {
-    for (PathJoin& join : joins_) open_.push_back(&join);
+    for (ZigzagJoin& join : joins_) open_.push_back(&join);
   }
-  for (PathJoin* join : open_) {
+  for (ZigzagJoin* join : open_) {
     bool more = true;
     if (!started_ || join->path() == last) {
       NDB_ASSIGN_OR_RETURN(more, join->next());
@@ -95,7 +96,7 @@ absl::StatusOr<bool> PathUnion::next() {
   }
   started_ = true;
   open_ = std::move(open);
-  const auto first = std::min_element(open_.begin(), open_.end(), [this](const PathJoin* a, const PathJoin* b) {
+  const auto first = std::min_element(open_.begin(), open_.end(), [this](const ZigzagJoin* a, const ZigzagJoin* b) {
     return backwards_ ? a->path() > b->path() : a->path() < b->path();
   });
   first_ = first == open_.end() ? nullptr : *first;
@@ -103,10 +104,10 @@ absl::StatusOr<bool> PathUnion::next() {
 }
 
 void PathUnion::note(ReadSet& reads) const {
-  for (const PathJoin& join : joins_) join.note(reads);
+  for (const ZigzagJoin& join : joins_) join.note(reads);
 }
 
-ValueScan::ValueScan(const Snapshot& snapshot, std::string index, Intervals intervals, bool backwards,
+IndexScan::IndexScan(const Snapshot& snapshot, std::string index, Intervals intervals, bool backwards,
                      std::optional<Start> start, std::int64_t& rows_read)
     : reader_(snapshot),
       index_(std::move(index)),
@@ -124,20 +125,20 @@ ValueScan::ValueScan(const Snapshot& snapshot, std::string index, Intervals inte
   }
 }
 
-std::string ValueScan::first_key_of(std::string_view encoded) const {
+std::string IndexScan::first_key_of(std::string_view encoded) const {
   std::string out = cat(index_, encoded);
   if (start_.has_value() && start_->encoded == encoded) out += start_->path;
   return out;
 }
 
-absl::Status ValueScan::parse(const Row& row) {
+absl::Status IndexScan::parse(const Row& row) {
   if (parse_index_row(row.key.substr(index_.size()), row.value, row_)) return absl::OkStatus();
   return absl::DataLossError("a row of an index is damaged");
 }
 
-// Within the range: forwards the rows follow each other, backwards a value is entered from behind and walked from its
-// front.
-absl::StatusOr<std::optional<Row>> ValueScan::first_of_next_value() {
+// Of the open range. The entities of one value are always in the order of their paths, so backwards the scan seeks the
+// last row of the value before, and goes on from that value's first row.
+absl::StatusOr<std::optional<Row>> IndexScan::first_of_next_value() {
   const KeyRange& range = ranges_[opened_ - 1];
   if (!backwards_) {
     return reader_.seek(in_value_ ? value_.end : std::max(range.begin, start_ ? first_key_of(start_->encoded) : ""),
@@ -152,18 +153,18 @@ absl::StatusOr<std::optional<Row>> ValueScan::first_of_next_value() {
     value_.end = after_prefix(value_.begin);
     NDB_ASSIGN_OR_RETURN(const std::optional<Row> first, reader_.seek(first_key_of(row_.encoded), value_.end));
     if (first.has_value()) return first;
-    behind = value_.begin;  // the earlier scan has had all of this value
+    behind = value_.begin;  // the earlier scan has read all of this value
   }
 }
 
-absl::StatusOr<std::optional<Row>> ValueScan::step() {
+absl::StatusOr<std::optional<Row>> IndexScan::step() {
   if (skips_ || !in_value_) return first_of_next_value();
   NDB_ASSIGN_OR_RETURN(std::optional<Row> row, reader_.next(backwards_ ? value_.end : ranges_[opened_ - 1].end));
   if (!row.has_value() && backwards_) return first_of_next_value();
   return row;
 }
 
-absl::StatusOr<bool> ValueScan::next() {
+absl::StatusOr<bool> IndexScan::next() {
   while (!finished_) {
     if (opened_ > 0) {
       NDB_ASSIGN_OR_RETURN(const std::optional<Row> row, step());
@@ -186,7 +187,7 @@ absl::StatusOr<bool> ValueScan::next() {
   return false;
 }
 
-void ValueScan::note(ReadSet& reads) const {
+void IndexScan::note(ReadSet& reads) const {
   for (std::size_t i = 0; i < opened_; ++i) {
     KeyRange range = ranges_[i];
     if (i + 1 == opened_ && !finished_ && in_value_) {

@@ -1,5 +1,5 @@
-// Walks over rows of the store that lead to entities: the kind, the entries of one property, entities that have several
-// values at once.
+// Scans of rows that lead to entities, and joins of such scans. Rows are those of a kind, or of the index of a
+// property.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +22,17 @@ struct ReadStats {
   std::int64_t entities = 0;
 };
 
-// The paths of the rows that begin with `space`, within a range, in their order or backwards. One thread.
+// The paths of the rows whose keys begin with `prefix`, within a range, in their order or backwards. One thread.
 class PathScan {
  public:
-  PathScan(const Snapshot& snapshot, std::string space, KeyRange range, bool backwards, std::int64_t& rows_read);
+  PathScan(const Snapshot& snapshot, std::string prefix, KeyRange range, bool backwards, std::int64_t& rows_read);
 
   // False behind the last one.
   absl::StatusOr<bool> next();
   // To the first one at `path` or beyond; stays where it is if it is there already.
   absl::StatusOr<bool> advance(std::string_view path);
 
-  std::string_view path() const { return row_.key.substr(space_.size()); }
+  std::string_view path() const { return row_.key.substr(prefix_.size()); }
   const Row& row() const { return row_; }
   void note(ReadSet& reads) const;  // what has been looked at
 
@@ -40,7 +40,7 @@ class PathScan {
   absl::StatusOr<bool> take(absl::StatusOr<std::optional<Row>> found);
 
   SnapshotReader reader_;
-  const std::string space_;
+  const std::string prefix_;
   const KeyRange range_;
   const bool backwards_;
   std::int64_t& rows_read_;
@@ -49,11 +49,12 @@ class PathScan {
   bool finished_ = false;
 };
 
-// The paths that all of several scans in one direction have, and that are allowed: a zigzag join. One thread.
-class PathJoin {
+// A zigzag join: the paths that all of several scans in one direction have, and that are allowed. A scan that is behind
+// seeks to where the others are. One thread.
+class ZigzagJoin {
  public:
   using Allows = std::function<bool(std::string_view path)>;
-  PathJoin(std::vector<PathScan> scans, Allows allows) : scans_(std::move(scans)), allows_(std::move(allows)) {}
+  ZigzagJoin(std::vector<PathScan> scans, Allows allows) : scans_(std::move(scans)), allows_(std::move(allows)) {}
 
   absl::StatusOr<bool> next();
   std::string_view path() const { return scans_.front().path(); }
@@ -67,10 +68,10 @@ class PathJoin {
   Allows allows_;
 };
 
-// The paths that any of several joins has, each once. One thread.
+// The paths that any of several joins has, each once, in their order. One thread.
 class PathUnion {
  public:
-  PathUnion(std::vector<PathJoin> joins, bool backwards);
+  PathUnion(std::vector<ZigzagJoin> joins, bool backwards);
 
   absl::StatusOr<bool> next();
   std::string_view path() const { return first_->path(); }
@@ -78,23 +79,23 @@ class PathUnion {
   void note(ReadSet& reads) const;
 
  private:
-  std::vector<PathJoin> joins_;
-  std::vector<PathJoin*> open_;
+  std::vector<ZigzagJoin> joins_;
+  std::vector<ZigzagJoin*> open_;
   const bool backwards_;
-  PathJoin* first_ = nullptr;
+  ZigzagJoin* first_ = nullptr;
   bool started_ = false;
 };
 
-// The index of one property, value after value in their order or backwards, the entities of one value always in the
-// order of their paths. One thread.
-class ValueScan {
+// A scan of the index of one property, value after value in their order or backwards; the entities of one value always
+// come in the order of their paths. One thread.
+class IndexScan {
  public:
   // Where an earlier scan has ended.
   struct Start {
     std::string encoded;
     std::string path;
   };
-  ValueScan(const Snapshot& snapshot, std::string index, Intervals intervals, bool backwards,
+  IndexScan(const Snapshot& snapshot, std::string index, Intervals intervals, bool backwards,
             std::optional<Start> start, std::int64_t& rows_read);
 
   absl::StatusOr<bool> next();
@@ -115,7 +116,7 @@ class ValueScan {
   const bool backwards_;
   const std::optional<Start> start_;
   std::int64_t& rows_read_;
-  std::size_t opened_ = 0;  // ranges, of which the last is being walked
+  std::size_t opened_ = 0;  // ranges, of which the last is being scanned
   KeyRange value_;          // where the rows of this value are
   IndexRow row_;
   bool in_value_ = false;

@@ -13,41 +13,41 @@
 namespace ndb::local {
 namespace {
 
-// One row each of what the rows of a space say behind their common beginning, jumping over the rest.
-class Census {
+// Looks at the rows whose keys begin with a prefix, or at one row for each name that follows it.
+class PrefixScan {
  public:
-  Census(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads, ReadStats& stats)
+  PrefixScan(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads, ReadStats& stats)
       : reader_(snapshot), plan_(plan), reads_(reads), stats_(stats) {}
 
-  // Calls `found` with each escaped text that follows `space`.
-  absl::Status names_in(const std::string& space, const std::function<absl::Status(const std::string&)>& found) {
-    std::string at = space;
-    const std::string end = after_prefix(space);
-    reads_.ranges.add({space, end});
+  // Calls `found` with each escaped text that follows `prefix`.
+  absl::Status names_in(const std::string& prefix, const std::function<absl::Status(const std::string&)>& found) {
+    std::string at = prefix;
+    const std::string end = after_prefix(prefix);
+    reads_.ranges.add({prefix, end});
     for (;;) {
       NDB_ASSIGN_OR_RETURN(const std::optional<Row> row, reader_.seek(at, end));
       if (!row.has_value()) return absl::OkStatus();
       ++stats_.index_rows;
-      std::string_view rest = row->key.substr(space.size());
+      std::string_view rest = row->key.substr(prefix.size());
       std::string name;
       if (!take_escaped(rest, name)) return absl::DataLossError("a row of the store is damaged");
-      at = space;
+      at = prefix;
       append_escaped(at, name);
       at = after_prefix(at);
       NDB_RETURN_IF_ERROR(found(name));
     }
   }
 
-  absl::StatusOr<bool> has_rows(const std::string& space) {
-    NDB_ASSIGN_OR_RETURN(const std::optional<Row> row, reader_.seek(space, after_prefix(space)));
+  absl::StatusOr<bool> has_rows(const std::string& prefix) {
+    NDB_ASSIGN_OR_RETURN(const std::optional<Row> row, reader_.seek(prefix, after_prefix(prefix)));
     ++stats_.index_rows;
     return row.has_value();
   }
 
-  absl::Status rows_in(const std::string& space, const std::function<absl::Status(const Row&)>& found) {
-    const std::string end = after_prefix(space);
-    reads_.ranges.add({space, end});
-    NDB_ASSIGN_OR_RETURN(std::optional<Row> row, reader_.seek(space, end));
+  absl::Status rows_in(const std::string& prefix, const std::function<absl::Status(const Row&)>& found) {
+    const std::string end = after_prefix(prefix);
+    reads_.ranges.add({prefix, end});
+    NDB_ASSIGN_OR_RETURN(std::optional<Row> row, reader_.seek(prefix, end));
     while (row.has_value()) {
       ++stats_.index_rows;
       NDB_RETURN_IF_ERROR(found(*row));
@@ -81,16 +81,17 @@ class Census {
   ReadStats& stats_;
 };
 
-// What the keys of a space begin with in all namespaces of the plan's database.
-std::string database_of(char space, const QueryPlan& plan) {
-  std::string out(1, space);
+// What the keys of entities (D), of members of kinds (K) or of index entries (I) begin with in all namespaces of the
+// plan's database.
+std::string database_of(char rows, const QueryPlan& plan) {
+  std::string out(1, rows);
   append_escaped(out, plan.partition_id.project_id());
   append_escaped(out, plan.partition_id.database_id());
   return out;
 }
 
 // The first bytes of encoded values, in their order, and what representations are called; they come sorted by name.
-absl::Status add_representations(Census& census, const std::string& index, v1::Entity& entity) {
+absl::Status add_representations(PrefixScan& scan, const std::string& index, v1::Entity& entity) {
   constexpr std::array<std::pair<char, std::string_view>, 7> kRepresentations = {{{kIndexBoolean, "BOOLEAN"},
                                                                                   {kIndexDouble, "DOUBLE"},
                                                                                   {kIndexFixedPoint, "INT64"},
@@ -100,7 +101,7 @@ absl::Status add_representations(Census& census, const std::string& index, v1::E
                                                                                   {kIndexBytes, "STRING"}}};
   v1::ArrayValue& names = *(*entity.mutable_properties())["property_representation"].mutable_array_value();
   for (const auto& [type, name] : kRepresentations) {
-    NDB_ASSIGN_OR_RETURN(const bool found, census.has_rows(index + type));
+    NDB_ASSIGN_OR_RETURN(const bool found, scan.has_rows(index + type));
     if (found) names.add_values()->set_string_value(std::string(name));
   }
   return absl::OkStatus();
@@ -114,11 +115,11 @@ struct Statistics {
 };
 
 // By kind, over all namespaces.
-absl::StatusOr<std::map<std::string, Statistics>> measure(Census& census, const QueryPlan& plan) {
+absl::StatusOr<std::map<std::string, Statistics>> measure(PrefixScan& scan, const QueryPlan& plan) {
   std::map<std::string, Statistics> out;
   std::string text;
   const std::string entities = database_of('D', plan);
-  NDB_RETURN_IF_ERROR(census.rows_in(entities, [&](const Row& row) -> absl::Status {
+  NDB_RETURN_IF_ERROR(scan.rows_in(entities, [&](const Row& row) -> absl::Status {
     std::string_view path = row.key.substr(entities.size());
     v1::Key key;
     if (!take_escaped(path, text) || !decode_path(path, key)) return absl::DataLossError("an entity's row is damaged");
@@ -127,9 +128,9 @@ absl::StatusOr<std::map<std::string, Statistics>> measure(Census& census, const 
     of_kind.entity_bytes += static_cast<std::int64_t>(row.key.size() + row.value.size());
     return absl::OkStatus();
   }));
-  for (const char space : {'K', 'I'}) {
-    const std::string indexes = database_of(space, plan);
-    NDB_RETURN_IF_ERROR(census.rows_in(indexes, [&](const Row& row) -> absl::Status {
+  for (const char rows : {'K', 'I'}) {
+    const std::string indexes = database_of(rows, plan);
+    NDB_RETURN_IF_ERROR(scan.rows_in(indexes, [&](const Row& row) -> absl::Status {
       std::string_view rest = row.key.substr(indexes.size());
       if (!take_escaped(rest, text) || !take_escaped(rest, text))
         return absl::DataLossError("an index's row is damaged");
@@ -141,6 +142,13 @@ absl::StatusOr<std::map<std::string, Statistics>> measure(Census& census, const 
   return out;
 }
 
+// The cloud makes statistics once a day, and whoever wants the latest asks for their timestamp first and then for those
+// that have it. So it is the beginning of the day: all that are read in one have the same.
+Version day_of(Version at) {
+  constexpr std::int64_t kDay = 24 * 3600 * std::int64_t{1'000'000};
+  return Version(at.micros() / kDay * kDay);
+}
+
 void set_statistics(const Statistics& statistics, Version at, v1::Entity& entity) {
   auto& properties = *entity.mutable_properties();
   properties["count"].set_integer_value(statistics.count);
@@ -150,7 +158,58 @@ void set_statistics(const Statistics& statistics, Version at, v1::Entity& entity
   properties["builtin_index_bytes"].set_integer_value(statistics.index_bytes);
   properties["composite_index_count"].set_integer_value(0);
   properties["composite_index_bytes"].set_integer_value(0);
-  set_timestamp(*properties["timestamp"].mutable_timestamp_value(), at);
+  set_timestamp(*properties["timestamp"].mutable_timestamp_value(), day_of(at));
+}
+
+using Entities = std::vector<v1::Entity>;
+
+absl::Status add_properties(PrefixScan& scan, const QueryPlan& plan, const std::string& kind, Entities& out) {
+  std::string properties = cat('I', plan.partition);
+  append_escaped(properties, kind);
+  std::vector<std::string> names;
+  NDB_RETURN_IF_ERROR(scan.names_in(properties, [&](const std::string& property) {
+    names.push_back(property);
+    return absl::OkStatus();
+  }));
+  for (const std::string& name : names) {
+    v1::Entity& entity = out.emplace_back(scan.entity(plan.kind, name, kind));
+    if (plan.keys_only) continue;
+    NDB_RETURN_IF_ERROR(add_representations(scan, index_of(plan.partition, kind, name), entity));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status add_properties(PrefixScan& scan, const QueryPlan& plan, Entities& out) {
+  std::vector<std::string> kinds;
+  NDB_RETURN_IF_ERROR(scan.names_in(cat('I', plan.partition), [&](const std::string& kind) {
+    kinds.push_back(kind);
+    return absl::OkStatus();
+  }));
+  for (const std::string& kind : kinds) NDB_RETURN_IF_ERROR(add_properties(scan, plan, kind, out));
+  return absl::OkStatus();
+}
+
+absl::Status add_kind_statistics(PrefixScan& scan, const QueryPlan& plan, Version at, Entities& out) {
+  NDB_ASSIGN_OR_RETURN(const auto by_kind, measure(scan, plan));
+  for (const auto& [kind, statistics] : by_kind) {
+    v1::Entity& entity = out.emplace_back(scan.entity(plan.kind, kind));
+    (*entity.mutable_properties())["kind_name"].set_string_value(kind);
+    set_statistics(statistics, at, entity);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status add_total_statistics(PrefixScan& scan, const QueryPlan& plan, Version at, Entities& out) {
+  NDB_ASSIGN_OR_RETURN(const auto by_kind, measure(scan, plan));
+  Statistics total;
+  for (const auto& [kind, statistics] : by_kind) {
+    total.count += statistics.count;
+    total.entity_bytes += statistics.entity_bytes;
+    total.index_count += statistics.index_count;
+    total.index_bytes += statistics.index_bytes;
+  }
+  if (total.count > 0) set_statistics(total, at, out.emplace_back(scan.entity(plan.kind, "total_entity_usage")));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -162,53 +221,27 @@ bool is_metadata(std::string_view kind) {
 
 absl::StatusOr<std::vector<v1::Entity>> metadata_of(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads,
                                                     ReadStats& stats) {
-  std::vector<v1::Entity> out;
-  Census census(snapshot, plan, reads, stats);
+  Entities out;
+  PrefixScan scan(snapshot, plan, reads, stats);
   const auto add = [&](const std::string& name) {
-    out.push_back(census.entity(plan.kind, name));
+    out.push_back(scan.entity(plan.kind, name));
     return absl::OkStatus();
   };
+  absl::Status status;
   if (plan.kind == "__namespace__") {
-    NDB_RETURN_IF_ERROR(census.names_in(database_of('D', plan), add));
+    status = scan.names_in(database_of('D', plan), add);
   } else if (plan.kind == "__kind__") {
-    NDB_RETURN_IF_ERROR(census.names_in(cat('K', plan.partition), add));
+    status = scan.names_in(cat('K', plan.partition), add);
   } else if (plan.kind == "__property__") {
-    std::vector<std::string> kinds;
-    NDB_RETURN_IF_ERROR(census.names_in(cat('I', plan.partition), [&](const std::string& kind) {
-      kinds.push_back(kind);
-      return absl::OkStatus();
-    }));
-    for (const std::string& kind : kinds) {
-      std::string properties = cat('I', plan.partition);
-      append_escaped(properties, kind);
-      std::vector<std::string> names;
-      NDB_RETURN_IF_ERROR(census.names_in(properties, [&](const std::string& property) {
-        names.push_back(property);
-        return absl::OkStatus();
-      }));
-      for (const std::string& name : names) {
-        v1::Entity& entity = out.emplace_back(census.entity(plan.kind, name, kind));
-        if (plan.keys_only) continue;
-        NDB_RETURN_IF_ERROR(add_representations(census, index_of(plan.partition, kind, name), entity));
-      }
-    }
-  } else if (plan.partition_id.namespace_id().empty()) {
-    NDB_ASSIGN_OR_RETURN(const auto by_kind, measure(census, plan));
-    Statistics total;
-    for (const auto& [kind, statistics] : by_kind) {
-      total.count += statistics.count;
-      total.entity_bytes += statistics.entity_bytes;
-      total.index_count += statistics.index_count;
-      total.index_bytes += statistics.index_bytes;
-      if (plan.kind == "__Stat_Total__") continue;
-      v1::Entity& entity = out.emplace_back(census.entity(plan.kind, kind));
-      (*entity.mutable_properties())["kind_name"].set_string_value(kind);
-      set_statistics(statistics, snapshot.at, entity);
-    }
-    if (plan.kind == "__Stat_Total__" && total.count > 0) {
-      set_statistics(total, snapshot.at, out.emplace_back(census.entity(plan.kind, "total_entity_usage")));
-    }
+    status = add_properties(scan, plan, out);
+  } else if (!plan.partition_id.namespace_id().empty()) {
+    // Statistics are about all namespaces, and in the default one.
+  } else if (plan.kind == "__Stat_Kind__") {
+    status = add_kind_statistics(scan, plan, snapshot.at, out);
+  } else {
+    status = add_total_statistics(scan, plan, snapshot.at, out);
   }
+  NDB_RETURN_IF_ERROR(status);
   return out;
 }
 

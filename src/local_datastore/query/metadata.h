@@ -1,4 +1,4 @@
-// Kinds that nobody writes: what there is in a database, computed when it is asked for.
+// Metadata kinds: entities that nobody writes, computed from the rows of a database when a query reads them.
 #pragma once
 
 #include <string_view>

@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/strings.h"
 
 namespace ndb::local {
 namespace {
 
-void add_index(const std::string& properties, bool ancestor, v1::PlanSummary& out) {
-  auto& fields = *out.add_indexes_used()->mutable_fields();
-  fields["properties"].set_string_value(cat('(', properties, ')'));
-  fields["query_scope"].set_string_value(ancestor ? "Includes ancestors" : "Collection group");
+// The properties with their directions, and whether the index includes ancestors.
+using UsedIndexes = std::vector<std::pair<std::string, bool>>;
+
+// Alternatives mostly use the same indexes.
+void add_index(std::string properties, bool ancestor, UsedIndexes& out) {
+  std::pair<std::string, bool> index(std::move(properties), ancestor);
+  if (std::find(out.begin(), out.end(), index) == out.end()) out.push_back(std::move(index));
 }
 
 std::string name_of(const std::string& property, bool descending) {
@@ -19,7 +24,7 @@ std::string name_of(const std::string& property, bool descending) {
 }
 
 // The indexes for one conjunction: one of all orders, or one per equality, which are joined.
-void add_indexes(const QueryPlan& plan, const Conjunction& conjunction, v1::PlanSummary& out) {
+void add_indexes(const QueryPlan& plan, const Conjunction& conjunction, UsedIndexes& out) {
   std::string orders;
   for (const Order& order : plan.orders) {
     if (order.property == kKeyProperty) break;
@@ -42,7 +47,13 @@ void add_indexes(const QueryPlan& plan, const Conjunction& conjunction, v1::Plan
 }  // namespace
 
 void QueryProfile::explain(v1::ExplainMetrics& out) const {
-  for (const Conjunction& conjunction : plan_.any_of) add_indexes(plan_, conjunction, *out.mutable_plan_summary());
+  UsedIndexes used;
+  for (const Conjunction& conjunction : plan_.any_of) add_indexes(plan_, conjunction, used);
+  for (const auto& [properties, ancestor] : used) {
+    auto& fields = *out.mutable_plan_summary()->add_indexes_used()->mutable_fields();
+    fields["properties"].set_string_value(cat('(', properties, ')'));
+    fields["query_scope"].set_string_value(ancestor ? "Includes ancestors" : "Collection group");
+  }
 }
 
 // An aggregation is billed for every thousand index entries, a query for every entity.

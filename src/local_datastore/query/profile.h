@@ -1,4 +1,4 @@
-// What a query says of itself: explain, and with analyze what it has cost.
+// Explain and analyze: which indexes a query uses, and what it has cost.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The rows of a planned query, in their order.
+// The results of a planned query, in their order.
 #pragma once
 
 #include <string_view>
@@ -10,23 +10,23 @@
 #include "local_datastore/query/access.h"
 #include "local_datastore/query/index_scan.h"
 #include "local_datastore/query/plan.h"
-#include "local_datastore/query/row.h"
+#include "local_datastore/query/result.h"
 #include "local_datastore/storage/version_store.h"
 
 namespace ndb::local {
 
-// Calls `consume` with the rows after plan.start until it says false, one of each group that plan.distinct makes. The
-// caller takes at most `needed` rows; kAnyOrder: all, in whatever order. What was looked at goes into `reads`. Equality
-// filters are joined, an order or inequality walks its index, and entities are fetched only where indexes do not say
-// which rows there are; rows are sorted only where no index has their order.
-absl::Status for_each_row(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
-                          ReadStats& stats, const ConsumeRow& consume);
+// Calls `consume` with the distinct results after plan.start until it says false. The caller takes at most `needed` of
+// them; kAnyOrder: all, in whatever order. What was looked at goes into `reads`. Equality filters are joined, an order
+// or inequality scans its index, and entities are read only where indexes do not say what the results are, each once;
+// results are sorted only where no index has their order.
+absl::Status for_each_result(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+                             ReadStats& stats, const ConsumeResult& consume);
 
 // The same over entities that are in no store.
-absl::Status for_each_row_of(const std::vector<v1::Entity>& entities, const QueryPlan& plan, std::size_t needed,
-                             const ConsumeRow& consume);
+absl::Status for_each_result_of(const CallContext& call, const std::vector<v1::Entity>& entities, const QueryPlan& plan,
+                                std::size_t needed, const ConsumeResult& consume);
 
-// Reads the entities that rows come without. One thread.
+// Reads the entities that results come without. One thread.
 class EntityReader {
  public:
   EntityReader(const Snapshot& snapshot, const QueryPlan& plan, ReadStats& stats);
@@ -36,11 +36,11 @@ class EntityReader {
 
  private:
   SnapshotReader reader_;
-  const std::string space_;
+  const std::string prefix_;
   ReadStats& stats_;
 };
 
-// Whether the row comes after plan.end.
-bool is_past_end(const QueryPlan& plan, const QueryRow& row);
+// Whether the result comes after plan.end.
+bool is_past_end(const QueryPlan& plan, const QueryResult& result);
 
 }  // namespace ndb::local

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "local_datastore/limits.h"
 
 namespace ndb::local {
 namespace {
@@ -94,6 +95,7 @@ absl::Status PendingCommit::apply(const KvStore& store, Version request_time, co
     v1::MutationResult fresh;
     if (result.has_key()) *fresh.mutable_key() = std::move(*result.mutable_key());
     result = std::move(fresh);
+    NDB_RETURN_IF_ERROR(call.check());  // many may be about one entity
     NDB_ASSIGN_OR_RETURN(Change * change, change_of(key_of(mutation), newest));
     NDB_RETURN_IF_ERROR(apply_mutation(mutation, request_time, change->state, result));
   }

@@ -2,6 +2,7 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "local_datastore/write/property_mask.h"
 #include "local_datastore/write/property_path.h"
 #include "local_datastore/write/transform.h"
 
@@ -36,23 +37,6 @@ bool conflicts(const v1::Mutation& mutation, const EntityState& state) {
   }
 }
 
-// What an entity is after a write of only the properties that the mask names.
-absl::Status merge_masked(const v1::Entity& written, const v1::PropertyMask& mask, v1::Entity& current) {
-  for (const std::string& text : mask.paths()) {
-    if (text == "__key__") continue;
-    std::vector<std::string> path{text};  // a name may have dots of its own
-    if (!written.properties().contains(text) && !current.properties().contains(text)) {
-      NDB_ASSIGN_OR_RETURN(path, parse_property_path(text));
-    }
-    if (const v1::Value* value = find_property(written, path)) {
-      make_property(current, path) = *value;
-    } else {
-      erase_property(current, path);
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status write_entity(const v1::Mutation& mutation, Version request_time, EntityState& state,
                           v1::MutationResult& result) {
   const v1::Entity& written = entity_of(mutation);
@@ -63,13 +47,15 @@ absl::Status write_entity(const v1::Mutation& mutation, Version request_time, En
     v1::Entity entity;
     if (merges) {
       if (!entity.ParseFromString(state.entity)) return absl::DataLossError("a stored entity is damaged");
-      NDB_RETURN_IF_ERROR(merge_masked(written, mutation.property_mask(), entity));
+      NDB_RETURN_IF_ERROR(write_masked(written, mutation.property_mask(), entity));
     } else {
       entity = written;
     }
+    Transformer transformer(entity, request_time);
     for (const v1::PropertyTransform& transform : mutation.property_transforms()) {
-      NDB_RETURN_IF_ERROR(apply_transform(transform, request_time, entity, *result.add_transform_results()));
+      NDB_RETURN_IF_ERROR(transformer.apply(transform, *result.add_transform_results()));
     }
+    transformer.finish();
     NDB_RETURN_IF_ERROR(check_composed(entity));
     state.entity = entity.SerializeAsString();
   }

@@ -50,20 +50,4 @@ void erase_property(v1::Entity& entity, const std::vector<std::string>& path) {
   parent->mutable_properties()->erase(path.back());
 }
 
-absl::StatusOr<v1::Entity> masked(const v1::Entity& entity, const v1::PropertyMask& mask) {
-  v1::Entity out;
-  *out.mutable_key() = entity.key();
-  for (const std::string& text : mask.paths()) {
-    if (text == "__key__") continue;
-    std::vector<std::string> path{text};  // a name may have dots of its own
-    const v1::Value* value = find_property(entity, path);
-    if (value == nullptr) {
-      NDB_ASSIGN_OR_RETURN(path, parse_property_path(text));
-      value = find_property(entity, path);
-    }
-    if (value != nullptr) make_property(out, path) = *value;
-  }
-  return out;
-}
-
 }  // namespace ndb::local

@@ -21,7 +21,4 @@ const v1::Value* find_property(const v1::Entity& entity, const std::vector<std::
 v1::Value& make_property(v1::Entity& entity, const std::vector<std::string>& path);
 void erase_property(v1::Entity& entity, const std::vector<std::string>& path);
 
-// The entity with its key and only the properties that the mask names.
-absl::StatusOr<v1::Entity> masked(const v1::Entity& entity, const v1::PropertyMask& mask);
-
 }  // namespace ndb::local

@@ -2,7 +2,6 @@
 
 #include "base/status_macros.h"
 #include "google/protobuf/unknown_field_set.h"
-#include "local_datastore/write/property_path.h"
 
 namespace ndb::local {
 namespace {
@@ -24,7 +23,7 @@ void set_versions(const StoredEntity& stored, v1::EntityResult& result) {
 
 }  // namespace
 
-absl::Status fill_result(const StoredEntity& stored, const v1::PropertyMask* mask, v1::EntityResult& result) {
+absl::Status fill_result(const StoredEntity& stored, const ReadMask* mask, v1::EntityResult& result) {
   set_versions(stored, result);
   if (mask == nullptr) {
     set_entity_bytes(result, stored.entity);
@@ -34,7 +33,7 @@ absl::Status fill_result(const StoredEntity& stored, const v1::PropertyMask* mas
   if (!entity.ParseFromArray(stored.entity.data(), static_cast<int>(stored.entity.size()))) {
     return absl::DataLossError("a stored entity is damaged");
   }
-  NDB_ASSIGN_OR_RETURN(*result.mutable_entity(), masked(entity, *mask));
+  *result.mutable_entity() = mask->apply(entity);
   return absl::OkStatus();
 }
 

@@ -6,10 +6,11 @@
 #include "absl/status/status.h"
 #include "local_datastore/rules.h"
 #include "local_datastore/storage/version_store.h"
+#include "local_datastore/write/property_mask.h"
 
 namespace ndb::local {
 
 // Hands the stored bytes on without parsing them, unless there is a mask. Versions and times are set.
-absl::Status fill_result(const StoredEntity& stored, const v1::PropertyMask* mask, v1::EntityResult& result);
+absl::Status fill_result(const StoredEntity& stored, const ReadMask* mask, v1::EntityResult& result);
 
 }  // namespace ndb::local

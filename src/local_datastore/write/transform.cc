@@ -7,13 +7,11 @@
 
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "local_datastore/storage/index_value.h"
+#include "local_datastore/limits.h"
 #include "local_datastore/write/property_path.h"
 
 namespace ndb::local {
 namespace {
-
-constexpr int kMaxTransforms = 500;  // each element of an array counts
 
 bool is_number(const v1::Value& value) { return value.has_integer_value() || value.has_double_value(); }
 
@@ -37,31 +35,6 @@ std::partial_ordering order(const v1::Value& a, const v1::Value& b) {
   if (a.has_integer_value()) return order(a.integer_value(), b.double_value());
   if (b.has_integer_value()) return 0 <=> order(b.integer_value(), a.double_value());
   return a.double_value() <=> b.double_value();
-}
-
-// Compares what transforms regard as one value: 1 and 1.0, NaN and NaN, at every depth; neither meaning nor indexing
-// counts.
-bool same_value(const v1::Value& a, const v1::Value& b) {
-  if (is_number(a) && is_number(b)) return order(a, b) == 0 || (is_nan(a) && is_nan(b));
-  if (a.value_type_case() != b.value_type_case()) return false;
-  if (a.has_string_value()) return a.string_value() == b.string_value();
-  if (a.has_array_value()) {
-    return std::equal(a.array_value().values().begin(), a.array_value().values().end(),
-                      b.array_value().values().begin(), b.array_value().values().end(), same_value);
-  }
-  if (!a.has_entity_value()) return index_value(a) == index_value(b);
-  const v1::Entity& x = a.entity_value();
-  const v1::Entity& y = b.entity_value();
-  return x.properties().size() == y.properties().size() && index_key(x.key()) == index_key(y.key()) &&
-         std::all_of(x.properties().begin(), x.properties().end(), [&y](const auto& property) {
-           const auto other = y.properties().find(property.first);
-           return other != y.properties().end() && same_value(property.second, other->second);
-         });
-}
-
-bool contains(const v1::ArrayValue& array, const v1::Value& value) {
-  return std::any_of(array.values().begin(), array.values().end(),
-                     [&value](const v1::Value& element) { return same_value(element, value); });
 }
 
 void increment(v1::Value& current, const v1::Value& operand) {
@@ -89,47 +62,23 @@ void take_extreme(v1::Value& current, const v1::Value& operand, int sign) {
   }
 }
 
-// What is no array becomes an empty one.
-v1::ArrayValue& make_array(v1::Value& value) {
-  if (!value.has_array_value()) value.clear_meaning();
-  return *value.mutable_array_value();
-}
-
-// An array with elements has no exclude_from_indexes of its own: what is appended to an excluded property gets it.
-void append_missing(v1::Value& value, const v1::ArrayValue& elements) {
-  v1::ArrayValue& array = make_array(value);
-  for (const v1::Value& element : elements.values()) {
-    if (contains(array, element)) continue;
-    v1::Value& added = *array.add_values() = element;
-    if (value.exclude_from_indexes()) added.set_exclude_from_indexes(true);
-  }
-  if (!array.values().empty()) value.clear_exclude_from_indexes();
-}
-
-void remove_all(v1::Value& value, const v1::ArrayValue& elements) {
-  auto& values = *make_array(value).mutable_values();
-  values.erase(std::remove_if(values.begin(), values.end(),
-                              [&elements](const v1::Value& element) { return contains(elements, element); }),
-               values.end());
-}
-
 // Milliseconds, so that every transform of a commit writes the same time as the cloud would.
 void set_request_time(v1::Value& value, Version request_time) {
   if (!value.has_timestamp_value()) value.clear_meaning();
   set_micros(*value.mutable_timestamp_value(), request_time.micros() / 1000 * 1000);
 }
 
-absl::Status check_number(v1::Value& operand, const Scope& scope) {
-  if (is_number(operand)) return check_operand(operand, scope);
+absl::Status check_number(const std::string& property, v1::Value& operand, const Scope& scope) {
+  if (is_number(operand)) return check_operand(property, operand, scope, false);
   return absl::InvalidArgumentError("The operand of increment, maximum and minimum must be an integer or a double.");
 }
 
-absl::Status check_array(v1::ArrayValue& array, const Scope& scope) {
+absl::Status check_array(const std::string& property, v1::ArrayValue& array, const Scope& scope) {
   for (v1::Value& element : *array.mutable_values()) {
     if (element.has_array_value()) {
       return absl::InvalidArgumentError("list_value cannot contain a Value containing another list_value.");
     }
-    NDB_RETURN_IF_ERROR(check_operand(element, scope));
+    NDB_RETURN_IF_ERROR(check_operand(property, element, scope, false));
   }
   return absl::OkStatus();
 }
@@ -139,15 +88,15 @@ absl::Status check_transform(v1::PropertyTransform& transform, const Scope& scop
   for (const std::string& name : path) NDB_RETURN_IF_ERROR(check_property_name(name));
   switch (transform.transform_type_case()) {
     case v1::PropertyTransform::kIncrement:
-      return check_number(*transform.mutable_increment(), scope);
+      return check_number(transform.property(), *transform.mutable_increment(), scope);
     case v1::PropertyTransform::kMaximum:
-      return check_number(*transform.mutable_maximum(), scope);
+      return check_number(transform.property(), *transform.mutable_maximum(), scope);
     case v1::PropertyTransform::kMinimum:
-      return check_number(*transform.mutable_minimum(), scope);
+      return check_number(transform.property(), *transform.mutable_minimum(), scope);
     case v1::PropertyTransform::kAppendMissingElements:
-      return check_array(*transform.mutable_append_missing_elements(), scope);
+      return check_array(transform.property(), *transform.mutable_append_missing_elements(), scope);
     case v1::PropertyTransform::kRemoveAllFromArray:
-      return check_array(*transform.mutable_remove_all_from_array(), scope);
+      return check_array(transform.property(), *transform.mutable_remove_all_from_array(), scope);
     case v1::PropertyTransform::kSetToServerValue:
       if (transform.set_to_server_value() == v1::PropertyTransform::REQUEST_TIME) return absl::OkStatus();
       break;
@@ -162,37 +111,63 @@ absl::Status check_transform(v1::PropertyTransform& transform, const Scope& scop
 
 absl::Status check_transforms(google::protobuf::RepeatedPtrField<v1::PropertyTransform>& transforms,
                               const Scope& scope) {
-  int count = 0;
-  for (v1::PropertyTransform& transform : transforms) {
-    NDB_RETURN_IF_ERROR(check_transform(transform, scope));
+  std::int64_t count = 0;
+  for (const v1::PropertyTransform& transform : transforms) {
     count += std::max(
         1, transform.append_missing_elements().values_size() + transform.remove_all_from_array().values_size());
   }
   if (count > kMaxTransforms) {
     return absl::InvalidArgumentError(cat("An entity has more than ", kMaxTransforms, " transforms in one commit."));
   }
+  for (v1::PropertyTransform& transform : transforms) NDB_RETURN_IF_ERROR(check_transform(transform, scope));
   return absl::OkStatus();
 }
 
-absl::Status apply_transform(const v1::PropertyTransform& transform, Version request_time, v1::Entity& entity,
-                             v1::Value& result) {
-  std::vector<std::string> path{transform.property()};  // a name may have dots of its own
-  if (!entity.properties().contains(transform.property())) {
+// What a transform makes of a path takes the place of arrays above and below it.
+void Transformer::forget_around(const Path& path) {
+  for (Path above = path; above.size() > 1;) {
+    above.pop_back();
+    arrays_.erase(above);
+  }
+  const auto is_below = [&path](const Path& other) {
+    return other.size() > path.size() && std::equal(path.begin(), path.end(), other.begin());
+  };
+  for (auto it = arrays_.upper_bound(path); it != arrays_.end() && is_below(it->first);) it = arrays_.erase(it);
+}
+
+ArrayEdit& Transformer::array_at(const Path& path) {
+  const auto found = arrays_.find(path);
+  if (found != arrays_.end()) return found->second;
+  return arrays_.try_emplace(path, make_property(entity_, path)).first->second;
+}
+
+void Transformer::finish() {
+  for (auto& [path, array] : arrays_) array.finish();
+  arrays_.clear();
+}
+
+absl::Status Transformer::apply(const v1::PropertyTransform& transform, v1::Value& result) {
+  Path path{transform.property()};  // a name may have dots of its own
+  if (!entity_.properties().contains(transform.property())) {
     NDB_ASSIGN_OR_RETURN(path, parse_property_path(transform.property()));
     NDB_RETURN_IF_ERROR(
         check_depth(path.front(), path.size()));  // before it is made: a path may have millions of names
   }
-  v1::Value& value = make_property(entity, path);
+  forget_around(path);
   result.set_null_value(google::protobuf::NULL_VALUE);
+  if (transform.has_append_missing_elements()) {
+    array_at(path).append_missing(transform.append_missing_elements());
+    return absl::OkStatus();
+  }
+  if (transform.has_remove_all_from_array()) {
+    array_at(path).remove_all(transform.remove_all_from_array());
+    return absl::OkStatus();
+  }
+  arrays_.erase(path);
+  v1::Value& value = make_property(entity_, path);
   switch (transform.transform_type_case()) {
-    case v1::PropertyTransform::kAppendMissingElements:
-      append_missing(value, transform.append_missing_elements());
-      return absl::OkStatus();
-    case v1::PropertyTransform::kRemoveAllFromArray:
-      remove_all(value, transform.remove_all_from_array());
-      return absl::OkStatus();
     case v1::PropertyTransform::kSetToServerValue:
-      set_request_time(value, request_time);
+      set_request_time(value, request_time_);
       break;
     case v1::PropertyTransform::kIncrement:
       is_number(value) ? increment(value, transform.increment()) : void(value = transform.increment());

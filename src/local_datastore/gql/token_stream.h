@@ -1,4 +1,4 @@
-// The words of one query, one after the other: what the rules of the grammar look at and take.
+// The tokens of one query, which the parser looks at and takes from the front.
 #pragma once
 
 #include <cstddef>
@@ -13,22 +13,23 @@
 
 namespace ndb::local {
 
-// Functions named is_... look, take_... take what they look for if it is there, and the others fail unless it is.
-class GqlWords {
+// Functions named is_... look at the next token, those named take_... also take it if it is the one asked for, and the
+// others fail unless it is. One thread.
+class TokenStream {
  public:
   // `text` must outlive this.
-  static absl::StatusOr<GqlWords> of(std::string_view text);
+  static absl::StatusOr<TokenStream> of(std::string_view text);
 
-  // Behind the last one there is kEnd, however far.
+  // The token that many ahead; kEnd behind the last one.
   const GqlToken& token(std::size_t ahead = 0) const;
-  const GqlToken& take() { return tokens_[at_++]; }  // one that is not kEnd
+  const GqlToken& take() { return tokens_[at_++]; }  // not at the end
   bool is_end() const { return token().kind == GqlToken::Kind::kEnd; }
 
   bool is_keyword(std::string_view keyword) const { return local::is_keyword(token(), keyword); }
   bool is_symbol(std::string_view symbol, std::size_t ahead = 0) const;
-  // A word that is special only before a parenthesis.
+  // A name of a function, which is one only before a parenthesis.
   bool is_function(std::string_view name, std::size_t ahead = 0) const;
-  // Neither a keyword nor anything but a name.
+  // A name, and not a keyword.
   bool is_name() const;
 
   bool take_keyword(std::string_view keyword);
@@ -40,7 +41,7 @@ class GqlWords {
   absl::StatusOr<std::string> name(std::string_view what);    // `what` for the message
   absl::StatusOr<std::string> string(std::string_view what);  // a string literal
 
-  // A place to come back to.
+  // The parser's position, to return to.
   std::size_t place() const { return at_; }
   void go_to(std::size_t place) { at_ = place; }
 
@@ -49,7 +50,7 @@ class GqlWords {
   absl::Status error(const GqlToken& where, std::string_view what) const;
 
  private:
-  GqlWords(std::string_view text, std::vector<GqlToken> tokens) : text_(text), tokens_(std::move(tokens)) {}
+  TokenStream(std::string_view text, std::vector<GqlToken> tokens) : text_(text), tokens_(std::move(tokens)) {}
 
   std::string_view text_;
   std::vector<GqlToken> tokens_;

@@ -1,0 +1,56 @@
+// Property masks: which properties of entities a read gives, or a write changes.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "google/datastore/v1/datastore.pb.h"
+#include "local_datastore/storage/storage_key.h"
+
+namespace ndb::local {
+
+// A mask of a read, parsed once for all its entities. A path is the whole name of a property, or else, split at its
+// dots, leads through nested entities. Thread-safe once it is made.
+class ReadMask {
+ public:
+  // INVALID_ARGUMENT if a path has an empty name. The mask outlives it.
+  static absl::StatusOr<ReadMask> of(const v1::PropertyMask& mask);
+
+  // The entity with its key and only the properties that the mask names. The work is that of looking at the entity,
+  // however long the mask.
+  v1::Entity apply(const v1::Entity& entity) const;
+
+ private:
+  struct Node {
+    std::map<std::string, Node, std::less<>> children{};
+    std::vector<std::string_view> paths{};  // that end here
+  };
+
+  static bool ends_here(const Node& node, const v1::Entity& entity);
+  static bool copy(const Node& node, const v1::Entity& entity, const v1::Value& value, v1::Value& out);
+
+  std::vector<std::string_view> names_;  // sorted
+  Node root_;                            // of the paths that can be split
+};
+
+// The mask of a request that reads, if it has one.
+template <class Request>
+absl::StatusOr<std::optional<ReadMask>> mask_of(const Request& request) {
+  std::optional<ReadMask> out;
+  if (!request.has_property_mask()) return out;
+  absl::StatusOr<ReadMask> mask = ReadMask::of(request.property_mask());
+  if (!mask.ok()) return mask.status();
+  out = *std::move(mask);
+  return out;
+}
+
+// Writes what the mask names: properties of `written` go into `current`, and what `written` does not have is erased
+// there. INVALID_ARGUMENT if a path has an empty name.
+absl::Status write_masked(const v1::Entity& written, const v1::PropertyMask& mask, v1::Entity& current);
+
+}  // namespace ndb::local
