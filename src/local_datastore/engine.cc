@@ -144,6 +144,7 @@ absl::Status Engine::fit_history() {
 
 std::chrono::milliseconds Engine::keep_up() {
   transactions_.sweep();
+  indexes_->flush();
   const Monotonic now = clock_.monotonic();
   if (now - collected_ >= kCollectEvery || history_.excess() > 0) {
     collected_ = now;

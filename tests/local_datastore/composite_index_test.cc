@@ -14,13 +14,17 @@
 #include <vector>
 
 #include "google/datastore/admin/v1/datastore_admin.grpc.pb.h"
+#include "local_datastore/composite/index_catalog.h"
 #include "local_datastore/datastore_client.h"
+#include "local_datastore/gql/parser.h"
+#include "local_datastore/query/plan.h"
 #include "ndb/error.h"
 
 namespace {
 
 using namespace ndb::testing;
 using ndb::LocalDatastore;
+namespace local = ndb::local;
 using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -278,39 +282,81 @@ std::string random_query(std::mt19937& random) {
   return gql;
 }
 
+using local::IndexCatalog;
+
+std::unique_ptr<IndexCatalog> catalog_of(const Folder& folder, bool required) {
+  return *IndexCatalog::open({.file = folder.file(), .required = required});
+}
+
+local::QueryPlan plan_of(const std::string& gql) {
+  v1::GqlQuery text;
+  text.set_query_string(gql);
+  text.set_allow_literals(true);
+  v1::PartitionId partition;
+  v1::Query query = *local::parse_gql_query(text, partition);
+  return *local::plan_query(query, partition, {.project = kProject, .database = ""});
+}
+
 // Both ways to serve agree on which queries need more: one writes the file and the other refuses.
 TEST(CompositeIndexes, RandomQueriesAreAcceptedWithWhatTheySuggested) {
   const std::uint32_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
   const Folder suggested;
-  Server free(suggested, false);
+  const auto free = catalog_of(suggested, false);
   const Folder nothing;
   nothing.write("indexes:\n");
-  Server bare(nothing, true);
+  const auto bare = catalog_of(nothing, true);
+  const auto grows = [&](const local::QueryPlan& plan) {
+    const std::string before = suggested.read();
+    EXPECT_TRUE(free->check(plan).ok());
+    free->flush();
+    return suggested.read() != before;
+  };
   std::vector<std::string> queries;
   for (int i = 0; i < 300; ++i) {
     queries.push_back(random_query(random));
-    const std::string& gql = queries.back();
-    SCOPED_TRACE(gql);
-    const std::string before = suggested.read();
-    const grpc::Status status = free.run(gql);
-    ASSERT_TRUE(status.ok()) << status.error_message();
-    // What has grown the file is refused without it.
-    if (suggested.read() != before) {
-      EXPECT_FALSE(bare.run(gql).ok());
+    SCOPED_TRACE(queries.back());
+    const local::QueryPlan plan = plan_of(queries.back());
+    if (grows(plan)) {
+      EXPECT_FALSE(bare->check(plan).ok());
     }
   }
-  Server strict(suggested, true);
-  for (const std::string& gql : queries) EXPECT_TRUE(strict.run(gql).ok()) << gql;
+  const auto strict = catalog_of(suggested, true);
+  for (const std::string& gql : queries) EXPECT_TRUE(strict->check(plan_of(gql)).ok()) << gql;
   for (int i = 0; i < 300; ++i) {
     const std::string gql = random_query(random);
     SCOPED_TRACE(gql);
-    const bool accepted = strict.run(gql).ok();
-    const std::string before = suggested.read();
-    ASSERT_TRUE(free.run(gql).ok());
-    EXPECT_EQ(suggested.read() == before, accepted);
+    const bool accepted = strict->check(plan_of(gql)).ok();
+    EXPECT_NE(grows(plan_of(gql)), accepted);
   }
+}
+
+// What is written is linear in the suggestions, and ends where the cloud ends: a client that makes up queries neither
+// keeps the server writing nor fills the disk.
+TEST(IndexFile, ManySuggestionsAreWrittenTogether) {
+  const auto written_for = [](int queries, std::size_t expected) {
+    const Folder folder;
+    const auto catalog = catalog_of(folder, false);
+    std::size_t bytes = 0;
+    std::string before;
+    const auto look = [&] {
+      std::string now = folder.read();
+      if (now != before) bytes += now.size();
+      before = std::move(now);
+    };
+    for (int i = 0; i < queries; ++i) {
+      EXPECT_TRUE(catalog->check(plan_of("SELECT * FROM K WHERE a = 1 ORDER BY p" + std::to_string(i))).ok());
+      look();
+    }
+    catalog->flush();
+    look();
+    EXPECT_EQ(catalog->indexes().size(), expected);
+    EXPECT_EQ(catalog_of(folder, true)->indexes().size(), expected);
+    return static_cast<double>(bytes);
+  };
+  EXPECT_LT(written_for(400, 400), 2.6 * written_for(200, 200));
+  EXPECT_LT(written_for(1500, 1000), 2.6 * written_for(1000, 1000));
 }
 
 constexpr char kQuery[] = "SELECT * FROM K WHERE a = 1 AND b > 2";
@@ -399,6 +445,26 @@ TEST(IndexFile, IsInTheFolderOfTheDataByDefault) {
   EXPECT_FALSE(run(client, "SELECT * FROM K ORDER BY a DESC, b").ok());
 }
 
+TEST(IndexFile, IsReadAsGooglesToolsReadIt) {
+  const Folder folder;
+  const std::string by_hand =
+      "indexes:\n- kind: Cat\n  ancestor: yes\n- kind: Dog\n  properties:\n- kind: K\n  properties:\n"
+      "  - name: a\n    direction: ascending\n  - name: b\n    direction: descending\n";
+  folder.write(by_hand + kMarker);
+  {
+    Server server(folder, true);
+    EXPECT_TRUE(server.run("SELECT * FROM K WHERE a > 1 ORDER BY a, b DESC").ok());
+    EXPECT_FALSE(server.run("SELECT * FROM K ORDER BY a, b").ok());
+    EXPECT_FALSE(server.run("SELECT * FROM Cat WHERE __key__ HAS ANCESTOR KEY(P, 1) ORDER BY a").ok());
+    EXPECT_TRUE(server.run("SELECT * FROM Cat WHERE __key__ HAS ANCESTOR KEY(P, 1)").ok());
+  }
+  {
+    Server server(folder, false);
+    EXPECT_TRUE(server.run("SELECT * FROM K ORDER BY a, b").ok());
+  }
+  EXPECT_THAT(folder.read(), AllOf(StartsWith(by_hand + kMarker), EndsWith("\n\n" + entry("K: a b"))));
+}
+
 TEST(IndexFile, MistakesAreNamedAtTheStart) {
   const struct {
     std::string text;
@@ -410,8 +476,7 @@ TEST(IndexFile, MistakesAreNamedAtTheStart) {
       {"indexes: 3\n", "line 1: indexes must be a list"},
       {"indexes:\n- K\n", "line 2: indexes[0] must have fields"},
       {"indexes:\n- properties: [{name: a}]\n", "line 2: indexes[0] has no kind"},
-      {"indexes:\n- kind: K\n", "line 2: indexes[0] has no properties"},
-      {"indexes:\n- kind: K\n  properties: []\n", "line 3: indexes[0].properties must be a list of properties"},
+      {"indexes:\n- kind: K\n  properties: a\n", "line 3: indexes[0].properties must be a list of properties"},
       {"indexes:\n- kind: [K]\n", "line 2: indexes[0].kind must be a name"},
       {"indexes:\n- kind: K\n  kind: K\n", "line 3: indexes[0] has the field \"kind\" twice"},
       {"indexes:\n- kind: K\n  ancestor: maybe\n", "line 3: indexes[0].ancestor must be yes or no"},

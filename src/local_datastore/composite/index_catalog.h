@@ -1,7 +1,11 @@
-// The composite indexes that a server says it has, and what it does about queries that need others.
+// The composite indexes of a server, and what becomes of queries that need others: they are refused, or their indexes
+// are suggested.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,8 +16,8 @@
 
 namespace ndb::local {
 
-// Thread-safe. The indexes exist in a file only, index.yaml, which people may edit at any time: it is read again before
-// a query is refused and before it is written.
+// Thread-safe. The indexes exist in a file only, index.yaml, which people may edit at any time: if it has changed it is
+// read again before a query is refused and before it is written.
 class IndexCatalog {
  public:
   struct Options {
@@ -24,22 +28,49 @@ class IndexCatalog {
   // missing.
   static absl::StatusOr<std::unique_ptr<IndexCatalog>> open(const Options& options);
   explicit IndexCatalog(Options options) : options_(std::move(options)) {}  // use open()
+  ~IndexCatalog() { flush(); }
+  IndexCatalog(const IndexCatalog&) = delete;
+  IndexCatalog& operator=(const IndexCatalog&) = delete;
 
   // Whether the query may run: FAILED_PRECONDITION has the indexes that it needs, as index.yaml has them. If indexes
-  // are not required every query may, and these are written to the file.
+  // are not required every query may, and these become suggestions, which are written to the file: at once if they are
+  // many beside those that are there, else with the next flush(), so that thousands of them do not write it as often.
+  // There are at most as many as the cloud lets a database have.
   absl::Status check(const QueryPlan& plan);
+
+  // Writes the suggestions that are not in the file yet. A failure is logged, and they wait for the next suggestion.
+  void flush();
 
   std::vector<CompositeIndex> indexes();  // in order, those that were suggested too
 
  private:
+  // By which one sees that a file was changed.
+  struct Stamp {
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::int64_t changed = 0;  // nanoseconds
+    bool operator==(const Stamp&) const = default;
+  };
+
+  static std::optional<Stamp> stamp_of(const std::string& file);
+  bool are_met(const std::vector<IndexNeed>& needs) const NDB_REQUIRES(mutex_);
   std::vector<CompositeIndex> missing(const std::vector<IndexNeed>& needs) const NDB_REQUIRES(mutex_);
+  void suggest(const CompositeIndex& index) NDB_REQUIRES(mutex_);
   absl::Status read_again() NDB_REQUIRES(mutex_);
+  void write_suggestions() NDB_REQUIRES(mutex_);
   absl::Status write() NDB_REQUIRES(mutex_);
 
   const Options options_;
   Mutex mutex_;
-  std::vector<CompositeIndex> indexes_ NDB_GUARDED_BY(mutex_);
+  std::optional<Stamp> stamp_ NDB_GUARDED_BY(mutex_);             // of the file when it was read or written
+  absl::Status read_ NDB_GUARDED_BY(mutex_);                      // how that went
   std::vector<CompositeIndex> suggested_ NDB_GUARDED_BY(mutex_);  // since the start
+  std::size_t suggested_bytes_ NDB_GUARDED_BY(mutex_) = 0;        // in the file
+  std::size_t unwritten_ NDB_GUARDED_BY(mutex_) = 0;              // suggestions
+  bool full_ NDB_GUARDED_BY(mutex_) = false;                      // a suggestion was left out
+  // Those of the file and the suggested ones, by kind.
+  std::map<std::string, std::vector<CompositeIndex>> known_ NDB_GUARDED_BY(mutex_);
+  std::size_t known_count_ NDB_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace ndb::local

@@ -41,8 +41,8 @@ absl::StatusOr<bool> read_ancestor(const YAML::Node& node, const std::string& fi
 
 absl::StatusOr<bool> read_direction(const YAML::Node& node, const std::string& field) {
   const std::string direction = node.IsScalar() ? node.Scalar() : "";
-  if (direction == "asc") return false;
-  if (direction == "desc") return true;
+  if (direction == "asc" || direction == "ascending") return false;
+  if (direction == "desc" || direction == "descending") return true;
   return wrong(node.Mark(), cat(field, " must be asc or desc"));
 }
 
@@ -79,8 +79,9 @@ absl::StatusOr<IndexedProperty> read_property(const YAML::Node& node, const std:
 }
 
 absl::StatusOr<std::vector<IndexedProperty>> read_properties(const YAML::Node& node, const std::string& what) {
-  if (!node.IsSequence() || node.size() == 0) return wrong(node.Mark(), cat(what, " must be a list of properties"));
   std::vector<IndexedProperty> properties;
+  if (node.IsNull()) return properties;
+  if (!node.IsSequence()) return wrong(node.Mark(), cat(what, " must be a list of properties"));
   std::set<std::string> seen;
   for (std::size_t i = 0; i < node.size(); ++i) {
     NDB_ASSIGN_OR_RETURN(IndexedProperty property, read_property(node[i], cat(what, '[', i, ']')));
@@ -108,7 +109,6 @@ absl::StatusOr<CompositeIndex> read_index(const YAML::Node& node, const std::str
   };
   NDB_RETURN_IF_ERROR(for_each_field(node, what, read));
   if (index.kind.empty()) return wrong(node.Mark(), cat(what, " has no kind"));
-  if (index.properties.empty()) return wrong(node.Mark(), cat(what, " has no properties"));
   return index;
 }
 
@@ -190,7 +190,7 @@ std::string indented(const std::string& lines, int columns) {
 std::string in_yaml(const CompositeIndex& index) {
   std::string out = cat("- kind: ", scalar(index.kind), '\n');
   if (index.ancestor) out += "  ancestor: yes\n";
-  out += "  properties:\n";
+  if (!index.properties.empty()) out += "  properties:\n";
   for (const IndexedProperty& property : index.properties) {
     out += cat("  - name: ", scalar(property.name), '\n');
     if (property.descending) out += "    direction: desc\n";
