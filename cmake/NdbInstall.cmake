@@ -35,6 +35,7 @@ install(EXPORT ndbTargets NAMESPACE ndb:: DESTINATION ${package_dir})
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ndbConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/ndbConfigVersion.cmake
         DESTINATION ${package_dir})
 install(DIRECTORY include/ndb DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/tsan.supp DESTINATION ${CMAKE_INSTALL_DATADIR}/ndb)
 if(TARGET ndb_command)
   install(TARGETS ndb_command)
 endif()

@@ -10,14 +10,6 @@
 #include "tasklet/fiber.h"
 
 namespace ndb::detail {
-
-#if defined(NDB_ASAN) || defined(NDB_TSAN)
-
-OverflowWatch::OverflowWatch() = default;
-OverflowWatch::~OverflowWatch() = default;
-
-#else
-
 namespace {
 
 #define NDB_TEXT2_(x) #x
@@ -53,6 +45,7 @@ void install() {
 }  // namespace
 
 OverflowWatch::OverflowWatch() {
+  if (under_sanitizer()) return;
   static std::once_flag once;
   std::call_once(once, install);
   stack_t present = {};
@@ -71,7 +64,5 @@ OverflowWatch::~OverflowWatch() {
   none.ss_flags = SS_DISABLE;
   sigaltstack(&none, nullptr);
 }
-
-#endif
 
 }  // namespace ndb::detail

@@ -5,6 +5,20 @@
 #include <functional>
 #include <new>
 
+// The sanitizers' interface, as sanitizer/common_interface_defs.h, asan_interface.h and tsan_interface.h declare it,
+// but weak: null unless the program is linked with the runtime of that sanitizer.
+// NOLINTBEGIN(bugprone-reserved-identifier)
+extern "C" {
+[[gnu::weak]] void __sanitizer_start_switch_fiber(void** fake_stack, const void* bottom, std::size_t size);
+[[gnu::weak]] void __sanitizer_finish_switch_fiber(void* fake_stack, const void** old_bottom, std::size_t* old_size);
+[[gnu::weak]] void __asan_unpoison_memory_region(const volatile void* address, std::size_t size);
+[[gnu::weak]] void* __tsan_get_current_fiber();
+[[gnu::weak]] void* __tsan_create_fiber(unsigned flags);
+[[gnu::weak]] void __tsan_destroy_fiber(void* fiber);
+[[gnu::weak]] void __tsan_switch_to_fiber(void* fiber, unsigned flags);
+}
+// NOLINTEND(bugprone-reserved-identifier)
+
 namespace ndb::detail {
 namespace {
 
@@ -26,9 +40,8 @@ Stack::Stack() {
 }
 
 Stack::~Stack() {
-#if defined(NDB_ASAN)
-  ASAN_UNPOISON_MEMORY_REGION(bottom_, kSize);  // frames of a fiber that was left for ever
-#endif
+  // Frames of a fiber that was left for ever.
+  if (__asan_unpoison_memory_region != nullptr) __asan_unpoison_memory_region(bottom_, kSize);
   munmap(bottom_ - kGuard, kGuard + kSize);
 }
 
@@ -37,57 +50,48 @@ bool Stack::guards(const void* address) const {
   return std::less_equal<>()(bottom_ - kGuard, at) && std::less<>()(at, bottom_);
 }
 
-StackSwitch::StackSwitch([[maybe_unused]] const Stack& stack)
-#if defined(NDB_ASAN)
-    : stack_(stack)
-#endif
-{
-#if defined(NDB_TSAN)
-  fiber_ = __tsan_create_fiber(0);
-#endif
+bool under_sanitizer() { return __sanitizer_start_switch_fiber != nullptr || __tsan_create_fiber != nullptr; }
+
+StackSwitch::StackSwitch(const Stack& stack) : stack_(stack) {
+  if (__tsan_create_fiber != nullptr) tsan_fiber_ = __tsan_create_fiber(0);
 }
 
 StackSwitch::~StackSwitch() {
-#if defined(NDB_TSAN)
-  __tsan_destroy_fiber(fiber_);
-#endif
+  if (tsan_fiber_ != nullptr) __tsan_destroy_fiber(tsan_fiber_);
 }
 
 void StackSwitch::before_entering() {
-#if defined(NDB_ASAN)
-  __sanitizer_start_switch_fiber(&main_fake_stack_, stack_.bottom(), Stack::size());
-#endif
-#if defined(NDB_TSAN)
-  main_ = __tsan_get_current_fiber();
-  __tsan_switch_to_fiber(fiber_, 0);
-#endif
+  if (__sanitizer_start_switch_fiber != nullptr) {
+    __sanitizer_start_switch_fiber(&main_fake_stack_, stack_.bottom(), Stack::size());
+  }
+  if (tsan_fiber_ == nullptr) return;
+  tsan_main_ = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(tsan_fiber_, 0);
 }
 
 void StackSwitch::after_return() {
-#if defined(NDB_TSAN)
-  __tsan_switch_to_fiber(main_, 0);
-#endif
-#if defined(NDB_ASAN)
-  __sanitizer_finish_switch_fiber(main_fake_stack_, nullptr, nullptr);
-#endif
+  if (tsan_fiber_ != nullptr) __tsan_switch_to_fiber(tsan_main_, 0);
+  if (__sanitizer_finish_switch_fiber != nullptr) {
+    __sanitizer_finish_switch_fiber(main_fake_stack_, nullptr, nullptr);
+  }
 }
 
 void StackSwitch::after_entering() {
-#if defined(NDB_ASAN)
-  __sanitizer_finish_switch_fiber(fake_stack_, &main_bottom_, &main_size_);
-#endif
+  if (__sanitizer_finish_switch_fiber != nullptr) {
+    __sanitizer_finish_switch_fiber(fake_stack_, &main_bottom_, &main_size_);
+  }
 }
 
 void StackSwitch::before_leaving() {
-#if defined(NDB_ASAN)
-  __sanitizer_start_switch_fiber(&fake_stack_, main_bottom_, main_size_);
-#endif
+  if (__sanitizer_start_switch_fiber != nullptr) {
+    __sanitizer_start_switch_fiber(&fake_stack_, main_bottom_, main_size_);
+  }
 }
 
 void StackSwitch::before_leaving_for_ever() {
-#if defined(NDB_ASAN)
-  __sanitizer_start_switch_fiber(nullptr, main_bottom_, main_size_);
-#endif
+  if (__sanitizer_start_switch_fiber != nullptr) {
+    __sanitizer_start_switch_fiber(nullptr, main_bottom_, main_size_);
+  }
 }
 
 }  // namespace ndb::detail

@@ -8,14 +8,8 @@
 #else
 #define NDB_HAS_FEATURE(feature) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || NDB_HAS_FEATURE(address_sanitizer)
-#define NDB_ASAN 1
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#endif
 #if defined(__SANITIZE_THREAD__) || NDB_HAS_FEATURE(thread_sanitizer)
 #define NDB_TSAN 1
-#include <sanitizer/tsan_interface.h>
 #endif
 
 // Of a function that changes the fiber: what it entered on one call stack it would leave on the other.
@@ -47,8 +41,13 @@ class Stack {
   char* bottom_;
 };
 
+// Whether the program runs under AddressSanitizer or ThreadSanitizer. That is the program's choice: this library may
+// have been built without either, and must tell them of every switch all the same.
+bool under_sanitizer();
+
 // AddressSanitizer has to know on which stack the program is, ThreadSanitizer which fiber runs. For the latter a switch
-// happens on the main stack's side, just before and just after: then its call stacks stay balanced.
+// happens on the main stack's side, just before and just after: then its call stacks stay balanced. Does nothing where
+// there is no sanitizer.
 class StackSwitch {
  public:
   explicit StackSwitch(const Stack& stack);
@@ -66,17 +65,13 @@ class StackSwitch {
   void before_leaving_for_ever();
 
  private:
-#if defined(NDB_ASAN)
   const Stack& stack_;
   void* fake_stack_ = nullptr;
   void* main_fake_stack_ = nullptr;
   const void* main_bottom_ = nullptr;
   std::size_t main_size_ = 0;
-#endif
-#if defined(NDB_TSAN)
-  void* fiber_;
-  void* main_ = nullptr;
-#endif
+  void* tsan_fiber_ = nullptr;
+  void* tsan_main_ = nullptr;
 };
 
 }  // namespace ndb::detail
