@@ -1,5 +1,11 @@
 // ndb::Client: the way to one Datastore and one memcached cluster. One per process; thread-safe; copies share
 // everything.
+//
+// fork(): threads and connections exist in the parent only. A client that was not used before fork() works in both
+// processes. One that was used goes on in the parent, and in the child every call on it, on its contexts and on its
+// SharedCaches throws ContextError; so does every client in a child whose parent had gRPC running, whoever used it. So
+// fork first: the children of a pre-forking server use a client that was made but not used before, or make their own,
+// for which pthread_atfork() is the place.
 #pragma once
 
 #include <chrono>
@@ -18,6 +24,11 @@ namespace ndb {
 
 class Channel;
 
+namespace detail {
+struct ClientAccess;
+}
+
+// Where the tiers are, and what holds for all contexts of a client.
 struct ClientOptions {
   // Default: DATASTORE_PROJECT_ID, GOOGLE_CLOUD_PROJECT, DATASTORE_DATASET, in this order; "local" with an emulator or
   // a channel.
@@ -45,8 +56,8 @@ struct ClientOptions {
   // One in so many hits of memcache is looked up in the Datastore some seconds later, to find stale ones; 0 = none.
   std::uint32_t memcache_probe_one_in = 0;
 
-  // Entities that the threads of the process share (`_use_shared_cache`): how many, and how much memory.
-  std::size_t shared_cache_entries = 10'000, shared_cache_bytes = std::size_t{64} << 20;
+  std::size_t shared_cache_entries = 10'000;  // entities that the threads of the process share (`_use_shared_cache`)
+  std::size_t shared_cache_bytes = std::size_t{64} << 20;  // the memory that they may take
 
   // What is decided here where neither the call nor a policy has an opinion.
   std::optional<bool> use_cache{}, use_memcache{}, use_datastore{};
@@ -58,12 +69,20 @@ struct ClientOptions {
 
 // A thread's context, from client.context() to the end of the scope, which waits for the tasklets that were spawned in
 // it and flushes. A second one on the same thread is a ContextError.
+//
+// A scope that is still open when its thread ends, in a static or thread_local object, ends with the thread: what is
+// under way is waited for, at most 30 seconds, and errors are logged. One that is destroyed on another thread logs an
+// error and ends when its own thread opens the next scope, or ends.
 class ContextScope {
  public:
   ContextScope(const ContextScope&) = delete;
   ContextScope& operator=(const ContextScope&) = delete;
-  ~ContextScope();  // like close(), but errors are logged
-  void close();     // ends the scope now; throws what a write met whose future nobody kept
+  // Like close(), but errors are logged.
+  ~ContextScope();
+  // Ends the scope now; throws the first error of a write whose future nobody kept. The second call does nothing.
+  // ContextError on another thread: the scope then goes on.
+  void close();
+  // The context; not after close().
   Context& operator*() const { return *context_; }
   Context* operator->() const { return context_.get(); }
 
@@ -72,33 +91,43 @@ class ContextScope {
   explicit ContextScope(std::shared_ptr<Context> context);
 
   std::shared_ptr<Context> context_;
-  std::unique_ptr<Future<void>> released_;
 };
 
+// Connections, credentials and defaults; makes contexts. Thread-safe.
 class Client {
  public:
-  // BadArgumentError for an option, or environment variable, that is malformed or missing. Connects lazily.
+  // BadArgumentError for an option, or environment variable, that is malformed or missing; UNAUTHENTICATED for a file
+  // of credentials that can't be read. Connects when it is first used, and only then starts threads; that there are no
+  // credentials for the cloud shows in the first call.
   explicit Client(ClientOptions options = {});
   Client(const Client&);
   Client& operator=(const Client&);
+  // The last copy cancels what is under way, and waits until it has ended.
   ~Client();
 
+  // Opens a scope on this thread. ContextError if it has one already, or the client was used before fork().
   [[nodiscard]] ContextScope context() const;
 
+  // The project of keys that name none.
   const std::string& project() const;
   // What the tiers have done for this client and its copies so far. Thread-safe, and cheap enough for a scrape.
+  // ContextError if the client was used before fork().
   MemcacheStats memcache_stats() const;    // all 0 without memcached
   DatastoreStats datastore_stats() const;  // RPCs by method and outcome
 
-  class Core;
-  const std::shared_ptr<Core>& core() const { return core_; }
-  explicit Client(std::shared_ptr<Core> core);
+  class Core;  // the framework's
 
  private:
+  friend struct detail::ClientAccess;
+  explicit Client(std::shared_ptr<Core> core);
+
   std::shared_ptr<Core> core_;
 };
 
-// Names the client of threads that open no scope, or none again.
+// Names the client of threads that open no scope, or none again. Thread-safe. Such a thread has a context of its own,
+// which is emptied when the outermost call on it ends. An async write, also one of raw memcache, is waited for when
+// that call ends, because nothing would send it later; put_multi_async() and the like are one call and one batch, async
+// reads wait as ever. When the process ends by exit() or the end of main(), it names none any more.
 void set_default_client(std::optional<Client> client);
 
 }  // namespace ndb

@@ -21,8 +21,13 @@ namespace ndb {
 
 class Client;
 
+namespace detail {
+struct ContextAccess;
+}
+
 // One per thread and one per transaction; a new one starts empty. Get it by ndb::get_context(), keep it in no variable
-// that another thread sees: every call on it from another thread throws ContextError.
+// that another thread sees. Every call on it from another thread, or after its scope or transaction has ended, throws
+// ContextError; so do calls on the context of a thread without a scope once the process's default client has changed.
 class Context {
  public:
   Context(const Context&) = delete;
@@ -32,11 +37,15 @@ class Context {
   // The four policies of NDB. For each call the first answer wins: the call's option, the policy, the client's default,
   // true (for the time-out: unlimited). And one for the entities that all threads of the process share, which are
   // served where memcache is used and confirms their version: the same, but false in the end.
+  //
+  // A policy is in force from the next call on until the context ends. In a thread without a scope, whose context goes
+  // on to serve whatever the thread does next, to set one is a ContextError, and so is set_cache_limit().
   void set_cache_policy(FlagPolicy policy);
   void set_memcache_policy(FlagPolicy policy);
   void set_datastore_policy(FlagPolicy policy);
   void set_memcache_timeout_policy(TimeoutPolicy policy);
   void set_shared_cache_policy(FlagPolicy policy);
+  // As they were set. Valid until the next one is.
   const FlagPolicy& get_cache_policy() const;
   const FlagPolicy& get_memcache_policy() const;
   const FlagPolicy& get_datastore_policy() const;
@@ -54,20 +63,24 @@ class Context {
 
   // Empties the in-context cache, and nothing else.
   void clear_cache();
-  // Bounds the in-context cache; the least recently used entities leave it. Unlimited by default.
+  // Bounds the in-context cache: the least recently used entities leave it. `bytes` are those of the decoded entities,
+  // estimated. Unlimited by default; BadArgumentError for 0.
   void set_cache_limit(std::size_t entries, std::size_t bytes = SIZE_MAX);
-  std::size_t cache_size() const;
+  std::size_t cache_size() const;  // in entities, those that are known to be absent included
 
   // Sends everything that is pending and waits until nothing is under way. Errors stay in the futures concerned; what
   // has no future left that could tell (a put_async nobody kept) is thrown here.
   void flush();
 
   // What any tier holds of the keys is no longer served, here or by memcache: for entities that were written by
-  // something else than this framework. Error if memcache did not answer.
+  // something else than this framework. BadKeyError for an incomplete key; Error with UNAVAILABLE if memcache did not
+  // answer, which may then go on to serve what it has.
   void invalidate(std::span<const Key> keys);
   void invalidate(const Key& key) { invalidate(std::span(&key, 1)); }
 
+  // Whether it is the context of a transaction.
   bool in_transaction() const;
+
   // In a transaction: runs `callback` after a successful commit, in order, whatever those before it have thrown: the
   // first error then goes to the caller. Outside: now.
   void call_on_commit(std::function<void()> callback);
@@ -75,65 +88,96 @@ class Context {
   // call_on_commit() was given. Outside: now.
   void call_on_transaction_complete(std::function<void()> callback);
 
-  // Raw memcache, batched with everything else that is pending. The keys are the caller's own, apart from entities.
-  // Network errors give nullopt or false and never throw. Times are seconds from now; 0 = unlimited. incr and decr
-  // count in decimal text, decr not below 0; a missing key gives nullopt, or with `initial` counts from there.
-  struct MemcacheToken {  // opaque; from memcache_gets, for memcache_cas
-    std::uint64_t value = 0;
+  // ---- Raw memcache: the caller's own items, apart from entities. ----
+  //
+  // Keys may be any bytes; the record's key in memcached is derived from them, so that other programs do not find the
+  // items under their plain names. `time` is the life of an item in whole seconds from now, 0 = until memcached evicts
+  // it; BadValueError if it is negative or has fractions. Commands are sent in the order in which they were given, in
+  // one batch with everything else that is pending, when the thread next waits; in a thread without a scope when the
+  // outermost call ends. A server that does not answer is no error: the result says "no" (nullopt or false), and the
+  // item may or may not have been changed. The same without memcached_hosts. ContextError on another thread than the
+  // context's, and after its end. The plain forms wait for the async ones.
+
+  // Names the state of an item in which memcache_gets() has seen it. Opaque.
+  struct MemcacheToken {
+    std::uint64_t value = 0;  // memcached's CAS unique
   };
+  // An item as memcache_gets() has seen it.
   struct MemcacheItem {
-    std::string value;
-    MemcacheToken token;
+    std::string value;    // its bytes
+    MemcacheToken token;  // for memcache_cas()
   };
+  // The value of the item; nullopt if there is none.
   Future<std::optional<std::string>> memcache_get_async(std::string_view key);
-  Future<std::optional<MemcacheItem>> memcache_gets_async(std::string_view key);
-  Future<bool> memcache_set_async(std::string_view key, std::string_view value, Timeout time = 0);
-  Future<bool> memcache_add_async(std::string_view key, std::string_view value, Timeout time = 0);
-  Future<bool> memcache_replace_async(std::string_view key, std::string_view value, Timeout time = 0);
-  Future<bool> memcache_cas_async(std::string_view key, std::string_view value, MemcacheToken token, Timeout time = 0);
-  Future<bool> memcache_delete_async(std::string_view key);
-  Future<std::optional<std::uint64_t>> memcache_incr_async(std::string_view key, std::uint64_t delta = 1,
-                                                           std::optional<std::uint64_t> initial = std::nullopt);
-  Future<std::optional<std::uint64_t>> memcache_decr_async(std::string_view key, std::uint64_t delta = 1,
-                                                           std::optional<std::uint64_t> initial = std::nullopt);
   std::optional<std::string> memcache_get(std::string_view key) { return memcache_get_async(key).get(); }
+
+  // The same with a token for memcache_cas().
+  Future<std::optional<MemcacheItem>> memcache_gets_async(std::string_view key);
   std::optional<MemcacheItem> memcache_gets(std::string_view key) { return memcache_gets_async(key).get(); }
+
+  // Stores the item, whether or not there is one. True: stored.
+  Future<bool> memcache_set_async(std::string_view key, std::string_view value, Timeout time = 0);
   bool memcache_set(std::string_view key, std::string_view value, Timeout time = 0) {
     return memcache_set_async(key, value, time).get();
   }
+
+  // Stores the item unless there is one. True: stored; false: there is one, or no answer.
+  Future<bool> memcache_add_async(std::string_view key, std::string_view value, Timeout time = 0);
   bool memcache_add(std::string_view key, std::string_view value, Timeout time = 0) {
     return memcache_add_async(key, value, time).get();
   }
+
+  // Stores the item if there is one. True: stored; false: there is none, or no answer.
+  Future<bool> memcache_replace_async(std::string_view key, std::string_view value, Timeout time = 0);
   bool memcache_replace(std::string_view key, std::string_view value, Timeout time = 0) {
     return memcache_replace_async(key, value, time).get();
   }
+
+  // Compare and swap: stores the item if it is as it was when memcache_gets() gave the token to this thread. True:
+  // stored; false: it was changed or deleted since, or no answer.
+  Future<bool> memcache_cas_async(std::string_view key, std::string_view value, MemcacheToken token, Timeout time = 0);
   bool memcache_cas(std::string_view key, std::string_view value, MemcacheToken token, Timeout time = 0) {
     return memcache_cas_async(key, value, token, time).get();
   }
+
+  // Deletes the item. True: there was one.
+  Future<bool> memcache_delete_async(std::string_view key);
   bool memcache_delete(std::string_view key) { return memcache_delete_async(key).get(); }
+
+  // Adds `delta` to an item that is a number in decimal text, modulo 2^64, and gives the sum. nullopt if the item is
+  // missing or no number; with `initial`, a missing item becomes that, which is then the result. BadArgumentError for a
+  // delta of 2^63 or more. The item keeps its life.
+  Future<std::optional<std::uint64_t>> memcache_incr_async(std::string_view key, std::uint64_t delta = 1,
+                                                           std::optional<std::uint64_t> initial = std::nullopt);
   std::optional<std::uint64_t> memcache_incr(std::string_view key, std::uint64_t delta = 1,
                                              std::optional<std::uint64_t> initial = std::nullopt) {
     return memcache_incr_async(key, delta, initial).get();
   }
+
+  // The same downwards, but not below 0.
+  Future<std::optional<std::uint64_t>> memcache_decr_async(std::string_view key, std::uint64_t delta = 1,
+                                                           std::optional<std::uint64_t> initial = std::nullopt);
   std::optional<std::uint64_t> memcache_decr(std::string_view key, std::uint64_t delta = 1,
                                              std::optional<std::uint64_t> initial = std::nullopt) {
     return memcache_decr_async(key, delta, initial).get();
   }
 
+  // What the tiers have done for this context so far, its transactions included. Valid as long as the context.
   const TierCounts& counts() const;
 
-  // The context's inside, for the rest of the framework.
-  class Impl;
-  Impl& impl() const { return *impl_; }
-  explicit Context(std::shared_ptr<Impl> impl);
+  class Impl;  // the framework's
 
  private:
+  friend struct detail::ContextAccess;
+  explicit Context(std::shared_ptr<Impl> impl);
+
   std::shared_ptr<Impl> impl_;
 };
 
-// The context of this thread, or of the transaction or tasklet that is running on it. Opened by client.context();
-// without one, the process default client's (see set_default_client), which is emptied when the outermost call on it
-// ends. ContextError if there is neither.
+// The context of this thread, or of the transaction or tasklet that is running on it: of the scope that
+// client.context() opened, else the thread's own for the process's default client (see set_default_client).
+// ContextError if there is neither. The reference is valid until the scope or transaction ends, or, without a scope,
+// until the thread does.
 Context& get_context();
 
 }  // namespace ndb

@@ -99,31 +99,44 @@ class FutureState : public FutureCore {
 
   // The result of a future that is done.
   Value& value() {
+    seen_ = true;
     if (result_.index() == 2) throw_error(std::get<2>(result_));
     if (result_.index() == 3) std::rethrow_exception(std::get<3>(result_));
     return std::get<1>(result_);
   }
   absl::Status status() const {
+    seen_ = true;
     if (result_.index() == 2) return std::get<2>(result_);
     if (result_.index() == 3) return status_of(std::get<3>(result_));
     return absl::OkStatus();
   }
 
+  // Whether anybody has asked for the result, or was told of it in another way.
+  bool seen() const { return seen_; }
+  void see() const { seen_ = true; }
+
  private:
   std::variant<std::monostate, Value, absl::Status, std::exception_ptr> result_;
+  mutable bool seen_ = false;
 };
 
 }  // namespace detail
 
 // The result of an operation that was started when the future was made (futures are eager): it goes on whether or not
-// anybody waits, batched with everything else that is pending. Copies share the result. A future belongs to its thread.
+// anybody waits, batched with everything else that is pending. Copies share the result. A future belongs to its thread,
+// and may be destroyed on another one. The error of a write that nobody has asked for is thrown by the next flush() or
+// close() of its context if no copy was left when it ended, and is logged otherwise.
 template <class T>
 class Future {
  public:
+  // Shared with whoever finishes it: the framework's.
   using State = detail::FutureState<T>;
   explicit Future(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
+  // Whether the result, or the error, is there. Does not wait.
   bool done() const { return state_->done(); }
+  // Waits until done(); other tasklets go on meanwhile, and what is pending is sent. StuckError when nothing under way
+  // can ever finish it. An error of the operation is not thrown here.
   void wait() const { state_->wait(); }
 
   // Waits, then gives the result or throws the error. May be called again.
@@ -161,6 +174,7 @@ class Future {
     }
   }
 
+  // What the copies share, for wait_any() and the framework.
   const std::shared_ptr<State>& state() const { return state_; }
 
  private:

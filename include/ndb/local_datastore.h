@@ -37,6 +37,7 @@ class LocalDatastore {
     kOptimistic,
   };
 
+  // How the server is run.
   struct Options {
     // Where to listen, as host:port; port 0 takes a free one. Empty: nowhere, only channel() reaches the server.
     std::string host_port{};
@@ -88,7 +89,9 @@ class LocalDatastore {
   static std::unique_ptr<LocalDatastore> start();
   static std::unique_ptr<LocalDatastore> start(const Options& options);
 
-  ~LocalDatastore();  // shutdown()
+  // shutdown(). A server that still lives when the process ends by exit() is shut down then. In a child of fork() it
+  // does nothing: the server is the parent's, and calls on it are a ContextError.
+  ~LocalDatastore();
   LocalDatastore(const LocalDatastore&) = delete;
   LocalDatastore& operator=(const LocalDatastore&) = delete;
 
@@ -103,15 +106,15 @@ class LocalDatastore {
   void reset();
 
   // Waits for the calls in flight, cancels those that take longer than the lock_timeout and a second, and closes the
-  // store. The second call does nothing.
+  // store. The second call does nothing. From then on every call of a client of channel() is an Error with
+  // FAILED_PRECONDITION.
   void shutdown();
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  explicit LocalDatastore(std::unique_ptr<Impl> impl);
 
- public:
-  explicit LocalDatastore(std::unique_ptr<Impl> impl);  // use start()
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace ndb

@@ -22,16 +22,19 @@ namespace ndb {
 
 // What get() does when memcached does not say whether a value is still current. Nothing is kept then.
 struct WhenUnreachable {
+  // What the functions below stand for.
   enum class Action { kCallProvider, kServe, kFail };
-  Action action = Action::kCallProvider;
-  std::chrono::milliseconds bound{0};
+  Action action = Action::kCallProvider;  // see there
+  std::chrono::milliseconds bound{0};     // of kServe
 
+  // The provider is called each time. The default.
   static WhenUnreachable call_provider() { return {}; }
   // A value that was known to be current not longer ago than this is served; else the provider is called.
   static WhenUnreachable serve_within(std::chrono::milliseconds bound) { return {Action::kServe, bound}; }
   static WhenUnreachable fail() { return {Action::kFail, {}}; }  // Error with UNAVAILABLE
 };
 
+// What a SharedCache keeps, for how long, and how exact it is to be.
 template <class T>
 struct SharedCacheOptions {
   // Caches with one name share their invalidations, in all processes. Letters, digits, '.', '_' and '-'.
@@ -43,6 +46,10 @@ struct SharedCacheOptions {
   // A value that was known to be current not longer ago than this is served without a look at its tag.
   std::chrono::milliseconds max_staleness{0};
   WhenUnreachable when_unreachable{};
+  // When the provider throws: a value whose time-out has passed not longer ago than this is served nevertheless, unless
+  // it was invalidated. The provider is then called once a second, and the exception goes to nobody. 0 = it goes to all
+  // who ask.
+  std::chrono::milliseconds max_stale_on_error{0};
   // With a time-out: how early, in provider calls (of as long as the last one took) times a random number of mean 1,
   // one caller renews a value that all others are still served. 0 = never.
   double early_refresh = 1;
@@ -86,8 +93,9 @@ class SharedCacheBase {
 // lost costs a call of the provider, never a stale value.
 //
 // A provider runs in a context of its own with an empty cache, outside any transaction, and once per key and process
-// however many threads ask; its exception reaches all of them and nothing is kept. Providers may use other keys and
-// caches; to wait for oneself is a BadRequestError. Without memcached_hosts nothing is kept.
+// however many threads ask; its exception reaches all of them and nothing is kept, unless `max_stale_on_error` lets the
+// old value be served. Providers may use other keys and caches; to wait for oneself is a BadRequestError. Without
+// memcached_hosts nothing is kept.
 //
 //   ndb::SharedCache<Config> configs(client, {.name = "configs", .timeout = 10min});
 //   std::shared_ptr<const Config> config = configs.get("site", [] { return load_config(); });
@@ -96,6 +104,7 @@ class SharedCacheBase {
 template <class T>
 class SharedCache {
  public:
+  // Values are never changed: all threads see the same object, which lives as long as anybody holds it.
   using Pointer = std::shared_ptr<const T>;
 
   // BadArgumentError for an option that makes no sense.
@@ -107,10 +116,13 @@ class SharedCache {
                        .capacity_bytes = options.capacity_bytes,
                        .max_staleness = options.max_staleness,
                        .when_unreachable = options.when_unreachable,
+                       .max_stale_on_error = options.max_stale_on_error,
                        .early_refresh = options.early_refresh,
                        .tag_timeout = options.tag_timeout}) {}
 
-  // `provider` takes the key, or nothing, and gives a T or a shared_ptr<const T>, which may be null.
+  // The value of `key`, from here or from `provider`, which takes the key, or nothing, and gives a T or a
+  // shared_ptr<const T>; that may be null, and so may the result. Throws what the provider throws, and Error with
+  // UNAVAILABLE where `when_unreachable` says so.
   template <class Provider>
   Pointer get(std::string_view key, Provider&& provider) {
     detail::SharedCacheBase::Value found;
@@ -129,7 +141,9 @@ class SharedCache {
     return std::static_pointer_cast<const T>(std::move(found));
   }
 
-  // In the order of `keys`. `provider` takes a vector of the keys that are missing here, and gives as many values.
+  // The values in the order of `keys`; one may stand in it twice. `provider` takes a vector of the keys that are
+  // missing here, and gives as many values, in their order (BadValueError if not). Throws as get() does; if the
+  // provider throws, none of the values for which it was called is kept.
   template <class Provider>
   std::vector<Pointer> get_multi(const std::vector<std::string>& keys, Provider&& provider) {
     const std::vector<std::string_view> views(keys.begin(), keys.end());
@@ -152,7 +166,8 @@ class SharedCache {
   void invalidate(std::string_view key) { base_.invalidate({std::string(key)}); }
   void invalidate_multi(std::vector<std::string> keys) { base_.invalidate(std::move(keys)); }
 
-  void clear() { base_.clear(); }  // drops the values of this process, and nothing else
+  // Drops the values of this process, and nothing else.
+  void clear() { base_.clear(); }
   SharedCacheStats stats() const { return base_.stats(); }
 
  private:

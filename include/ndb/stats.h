@@ -91,10 +91,12 @@ NDB_STATS_(MemcacheStats, NDB_MEMCACHE_STATS_);
   X(misses, kCounter, "values that were not there, had expired, or were invalidated")                    \
   X(loads, kCounter, "values that a provider was called for")                                            \
   X(provider_calls, kCounter, "calls of providers, for one or more values")                              \
+  X(provider_errors, kCounter, "of them, those that threw")                                              \
   X(joined, kCounter, "values that waited for another caller's load")                                    \
   X(renewals, kCounter, "of the loads, how many were early")                                             \
   X(discarded, kCounter, "loads that were not kept: invalidated meanwhile, or memcached did not answer") \
   X(unreachable, kCounter, "tags that memcached did not give")                                           \
+  X(served_on_error, kCounter, "values past their time-out, because the provider threw")                 \
   X(invalidations, kCounter, "keys invalidated by this cache")                                           \
   X(evictions, kCounter, "values that made room for others")                                             \
   X(entries, kGauge, "values in the cache")                                                              \

@@ -93,8 +93,11 @@ class TaskletOf final : public TaskletState<T> {
 template <class T>
 class [[nodiscard]] Tasklet {
  public:
+  // Shared with the loop that runs the function: the framework's.
   using State = detail::TaskletState<T>;
   explicit Tasklet(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+  // Moving hands the tasklet over; the one that is assigned to is waited for first, as by the destructor.
   Tasklet(Tasklet&& other) noexcept = default;
   Tasklet& operator=(Tasklet&& other) noexcept {
     Tasklet former(std::move(*this));
@@ -108,7 +111,9 @@ class [[nodiscard]] Tasklet {
     if (!seen_) detail::report_unseen(state_->status());
   }
 
+  // Whether the function has ended. Does not wait.
   bool done() const { return state_->done(); }
+  // Waits until done(); StuckError when that can never be. The function's own exception is not thrown here.
   void wait() const { state_->wait(); }
 
   // Waits, then gives the result or throws the error. May be called again, but not after the form that moves the result
@@ -141,6 +146,7 @@ class [[nodiscard]] Tasklet {
     return true;
   }
 
+  // For wait_any() and the framework.
   const std::shared_ptr<State>& state() const { return state_; }
 
  private:
@@ -177,7 +183,8 @@ auto in_background(Function function) {
 
 }  // namespace detail
 
-// Lets `duration` pass: other tasklets run meanwhile.
+// Lets `duration` pass: other tasklets run meanwhile. On a thread's main stack it runs the event loop. StuckError when
+// the thread ends.
 void sleep(std::chrono::nanoseconds duration);
 
 // Calls `function` for each element of `range`, in concurrent tasklets (at most kMapWidth at a time), and gives the

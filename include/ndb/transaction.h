@@ -20,12 +20,13 @@ enum class Propagation {
   kIndependent,  // start one of its own, from the nearest context that is in no transaction
 };
 
+// How a transaction is run.
 struct TransactionOptions {
   // Attempts after the first, when one was not applied for a reason that may pass: the Datastore answered ABORTED, or a
   // tier did not answer (UNAVAILABLE) before the Commit was sent.
   int retries = 3;
-  bool read_only = false;
-  Propagation propagation = Propagation::kNested;
+  bool read_only = false;                               // a write in it is a BadRequestError
+  Propagation propagation = Propagation::kNested;       // where one is running already
   std::optional<std::chrono::milliseconds> deadline{};  // of BeginTransaction and of the Commit, each; default 30 s
 };
 

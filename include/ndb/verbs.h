@@ -99,6 +99,7 @@ std::vector<Future<M>> get_multi_async(std::span<const Key> keys, const Options&
 // futures has the key or the error of its entity.
 template <std::ranges::forward_range Range>
 std::vector<Future<Key>> put_multi_async(Range&& entities, const Options& options = {}) {
+  const detail::OneCall call;
   std::vector<Future<Key>> futures;
   for (auto& entity : entities) futures.push_back(entity.put_async(options));
   return futures;
@@ -107,12 +108,11 @@ template <std::ranges::forward_range Range>
 std::vector<Key> put_multi(Range&& entities, const Options& options = {}) {
   const std::vector<Future<Key>> futures = put_multi_async(entities, options);
   wait_all(futures);
-  std::vector<Key> keys;
   auto entity = std::ranges::begin(entities);
-  for (const Future<Key>& future : futures) {
-    detail::complete(*entity++, future);
-    keys.push_back(future.get());
-  }
+  for (const Future<Key>& future : futures) detail::complete(*entity++, future);
+  std::vector<Key> keys;
+  keys.reserve(futures.size());
+  for (const Future<Key>& future : futures) keys.push_back(future.get());
   return keys;
 }
 
@@ -171,7 +171,7 @@ D Model<D, Base>::get_or_insert(std::string_view name, const Key& parent, Props<
 template <class D, class Base>
 template <class M>
 Future<D> Model<D, Base>::get_or_insert_async(std::string_view name, Props<M> properties, const Options& options) {
-  return detail::in_background([key = Key(_get_kind(), id(name)), properties = std::move(properties), options] {
+  return detail::write_in_background([key = Key(_get_kind(), id(name)), properties = std::move(properties), options] {
     return detail::get_or_insert<D>(key, properties, options);
   });
 }
@@ -179,9 +179,8 @@ template <class D, class Base>
 template <class M>
 Future<D> Model<D, Base>::get_or_insert_async(std::string_view name, const Key& parent, Props<M> properties,
                                               const Options& options) {
-  return detail::in_background([key = Key(_get_kind(), id(name), parent), properties = std::move(properties), options] {
-    return detail::get_or_insert<D>(key, properties, options);
-  });
+  return detail::write_in_background([key = Key(_get_kind(), id(name), parent), properties = std::move(properties),
+                                      options] { return detail::get_or_insert<D>(key, properties, options); });
 }
 template <class D, class Base>
 std::vector<Key> Model<D, Base>::allocate_ids(int count, const std::optional<Key>& parent, const Options& options) {

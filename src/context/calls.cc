@@ -90,15 +90,26 @@ class MultiRead final : public FutureCore {
   std::size_t left_;
 };
 
+void report_unseen_write(const absl::Status& error) noexcept;
+
+// The future of a write. An error that nobody has asked for, or was told of otherwise, is logged when the last copy
+// goes.
+template <class T>
+struct WriteState : FutureState<T> {
+  ~WriteState() override {
+    if (!this->seen()) report_unseen_write(this->status());
+  }
+};
+
 // The future of a put.
-struct PutState final : FutureState<Key> {
+struct PutState final : WriteState<Key> {
   std::uint64_t version = 0;  // that the entity was written as
 };
 
 // Runs a post hook in the context `hold`. It comes too late to undo anything, and other callers wait for the same
 // batch: what it throws is logged.
 template <class Hook>
-void run_post(std::shared_ptr<void> hold, std::string_view name, const Key& key, Hook hook) {
+void run_post(std::shared_ptr<Context> hold, std::string_view name, const Key& key, Hook hook) {
   const CurrentContext current(std::move(hold));
   try {
     hook();
@@ -112,12 +123,21 @@ void run_post(std::shared_ptr<void> hold, std::string_view name, const Key& key,
 template <class State>
 void settle(InFlight& in_flight, std::shared_ptr<State>& state, const absl::StatusOr<Key>& result) {
   if (!result.ok()) {
-    if (state.use_count() == 1) in_flight.untold(result.status());
+    const bool untold = state.use_count() == 1 && in_flight.untold(result.status());
     state->fail(result.status());
-  } else if constexpr (std::same_as<State, FutureState<void>>) {
+    if (untold) state->see();
+  } else if constexpr (std::derived_from<State, FutureState<void>>) {
     state->set(Unit{});
   } else {
     state->set(*result);
+  }
+}
+
+void report_unseen_write(const absl::Status& error) noexcept {
+  if (error.ok()) return;
+  try {
+    log(Severity::kError, cat("a write failed and nobody asked for its result: ", from_absl(error.message())));
+  } catch (...) {  // NOLINT(bugprone-empty-catch): the sink's own trouble, which must not leave a destructor
   }
 }
 
@@ -218,7 +238,7 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
              [&] { info->post_put(HandleAccess::wrap<Entity>(key, std::move(payload)), result.status()); });
   };
   Future<Key> future(state);
-  state.reset();
+  context.end_with_call(std::exchange(state, nullptr));
   if (status.ok()) {
     context.write(std::move(write));
   } else {
@@ -227,6 +247,12 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   }
   return future;
 }
+
+OneCall::OneCall() : context_(Context::Impl::current()) { ++context_.depth; }
+OneCall::~OneCall() {
+  if (--context_.depth == 0 && context_.implicit) context_.outermost_call_ends();
+}
+void OneCall::end_with(const std::shared_ptr<FutureCore>& future) const { context_.end_with_call(future); }
 
 void complete(Handle& handle, const Future<Key>& put) {
   const absl::StatusOr<Key> key = put.try_get();
@@ -238,7 +264,9 @@ void complete(Handle& handle, const Future<Key>& put) {
 Future<void> erase_async(const Key& key, const Options& options) {
   const Call call;
   Context::Impl& context = call.impl;
-  Future<void> future(std::make_shared<FutureState<void>>());
+  auto state = std::make_shared<WriteState<void>>();
+  const Future<void> future(state);
+  context.end_with_call(state);
   Write write;
   write.kind = Write::Kind::kDelete;
   const auto prepare = [&]() -> absl::Status {
@@ -254,7 +282,7 @@ Future<void> erase_async(const Key& key, const Options& options) {
   if (hooks != nullptr && hooks->pre_delete != nullptr) hooks->pre_delete(write.key);
   auto* post_delete = hooks != nullptr ? hooks->post_delete : nullptr;
   write.rpc = RpcOptions::of(options);
-  write.done = [state = future.state(), in_flight = context.workspace->in_flight, post_delete, key = write.key,
+  write.done = [state = std::move(state), in_flight = context.workspace->in_flight, post_delete, key = write.key,
                 hold = post_delete != nullptr ? current_hold() : nullptr](const absl::StatusOr<Key>& result) mutable {
     settle(*in_flight, state, result);
     if (post_delete == nullptr) return;
@@ -333,6 +361,7 @@ void Key::delete_(const Options& options) const {
 void Key::delete_() const { delete_(Options()); }
 
 std::vector<Future<void>> delete_multi_async(std::span<const Key> keys, const Options& options) {
+  const Call call;
   std::vector<Future<void>> futures;
   futures.reserve(keys.size());
   for (const Key& key : keys) futures.push_back(key.delete_async(options));
@@ -343,7 +372,9 @@ void delete_multi(std::span<const Key> keys, const Options& options) {
   const Call call;
   const std::vector<Future<void>> futures = delete_multi_async(keys, options);
   wait_all(futures);
-  for (const Future<void>& future : futures) future.get();
+  absl::Status first;
+  for (const Future<void>& future : futures) first.Update(future.try_get());
+  throw_if_error(first);
 }
 
 }  // namespace ndb

@@ -10,6 +10,7 @@
 #include "context/client_core.h"
 #include "context/context_impl.h"
 #include "context/current.h"
+#include "context/thread_contexts.h"
 #include "datastore/channel.h"
 #include "datastore/observed_stub.h"
 #include "model/default_partition.h"
@@ -82,6 +83,11 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
   return core;
 }
 
+void log_error(const absl::Status& status) {
+  if (status.ok()) return;
+  log(Severity::kError, cat("at the end of a context's scope: ", from_absl(status.message())));
+}
+
 }  // namespace
 
 namespace context {
@@ -122,6 +128,15 @@ memcache::Config memcache_config(const ClientOptions& options) {
 
 Client::Client(ClientOptions options) : core_(value_or_throw(make_core(std::move(options)))) {}
 Client::Client(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+
+Client::Core::~Core() {
+  if (made_at == fork_count() || !(fork_mark.left_behind() || forked_while_grpc_ran())) return;
+  leave_to_parent(std::move(probe));
+  leave_to_parent(std::move(shared));
+  leave_to_parent(std::move(gateway));
+  leave_to_parent(std::move(stub));
+}
+
 Client::Client(const Client&) = default;
 Client& Client::operator=(const Client&) = default;
 Client::~Client() = default;
@@ -130,6 +145,7 @@ const std::string& Client::project() const { return *core_->partition.project; }
 
 MemcacheStats Client::memcache_stats() const {
   if (core_->gateway == nullptr) return {};
+  if (core_->fork_mark.left_behind()) throw_if_error(core_->use());
   MemcacheStats stats = core_->gateway->stats();
   if (core_->probe != nullptr) {
     stats.probed = core_->probe->checked();
@@ -141,31 +157,42 @@ MemcacheStats Client::memcache_stats() const {
 DatastoreStats Client::datastore_stats() const { return core_->rpcs->stats(); }
 
 ContextScope Client::context() const {
+  if (core_->fork_mark.left_behind()) throw_if_error(core_->use());
   if (tasklet_locals().context != nullptr) {
-    throw ContextError("this thread has a context already; end its scope before you open another one");
+    Context::Impl& present = impl_of(*tasklet_locals().context);
+    if (!present.orphaned && !present.core->fork_mark.left_behind()) {
+      throw ContextError("this thread has a context already; end its scope before you open another one");
+    }
+    log_error(context::end_scope(present.shared_from_this()));
   }
-  return ContextScope(std::make_shared<Context>(std::make_shared<Context::Impl>(core_)));
+  return ContextScope(detail::ContextAccess::make(std::make_shared<Context::Impl>(core_)));
 }
 
 ContextScope::ContextScope(std::shared_ptr<Context> context) : context_(std::move(context)) {
+  context::ThreadContexts::mine();
   ContextHold hold(context_);
-  released_ = std::make_unique<Future<void>>(hold.released);
+  impl_of(*context_).released = hold.released.state();
   tasklet_locals().context = std::move(hold.hold);
 }
 
 // Tasklets that were spawned in the scope end in it, and what they started does.
 void ContextScope::close() {
   if (context_ == nullptr) return;
-  context_->impl().check_thread();
-  const std::shared_ptr<Context> context = std::exchange(context_, nullptr);
-  tasklet_locals().context = nullptr;
-  released_->wait();
-  const absl::Status untold = context->impl().drain();
-  context->impl().over = true;
-  throw_if_error(untold);
+  const std::shared_ptr<Context::Impl> impl = impl_of(*context_).shared_from_this();
+  if (impl->over) return;  // with its thread
+  impl->check_thread();
+  context_ = nullptr;
+  throw_if_error(context::end_scope(impl));
 }
 
 ContextScope::~ContextScope() {
+  if (context_ != nullptr && !impl_of(*context_).on_own_thread() && !impl_of(*context_).over) {
+    impl_of(*context_).orphaned = true;
+    log(Severity::kError,
+        "a context's scope was destroyed on another thread than the one that opened it: it ends, and its writes are "
+        "waited for, when that thread opens its next scope or ends; destroy a scope where it was opened");
+    return;
+  }
   try {
     close();
   } catch (const std::exception& error) {

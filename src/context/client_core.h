@@ -1,11 +1,15 @@
 // The inside of a client: what all its contexts share.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/fork.h"
 #include "context/tiers.h"
 #include "datastore/observed_stub.h"
 #include "memcache/gateway.h"
@@ -17,10 +21,30 @@ namespace ndb {
 // Immutable once made. Tests make one around a stub or gateway of their own.
 class Client::Core : public context::Tiers {
  public:
+  Core() = default;
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // Called before anything that may touch a tier: a ContextError in a child of the process that has used this client.
+  absl::Status use() const {
+    if (fork_mark.left_behind()) return used_before_fork("this client was used");
+    fork_mark.use();
+    return absl::OkStatus();
+  }
+
+  mutable ForkMark fork_mark;
+  const std::uint32_t made_at = fork_count();
   ClientOptions options;
   Partition partition;  // all three fields are set
   std::shared_ptr<datastore::RpcCounters> rpcs = std::make_shared<datastore::RpcCounters>();  // of the RPCs of `stub`
 };
+
+struct detail::ClientAccess {
+  static const std::shared_ptr<Client::Core>& core(const Client& client) { return client.core_; }
+  static Client make(std::shared_ptr<Client::Core> core) { return Client(std::move(core)); }
+};
+inline const std::shared_ptr<Client::Core>& core_of(const Client& client) { return detail::ClientAccess::core(client); }
 
 }  // namespace ndb
 

@@ -30,13 +30,16 @@ std::chrono::seconds seconds_of(const Timeout& time, std::string_view key) {
 // Adds a command that is not a get to the open batch. Without memcached it gives T(): false, or nothing.
 template <class T, class Command>
 Future<T> run_raw(const Context& context, Command command) {
-  const Call call;
-  context.impl().check_thread();
+  Context::Impl& impl = impl_of(context);
+  impl.check_thread();
+  const Call call(impl);
+  throw_if_error(impl.core->use());
   auto state = std::make_shared<detail::FutureState<T>>();
-  if (context.impl().gateway() == nullptr) {
+  if (impl.gateway() == nullptr) {
     state->set(T());
   } else {
-    context.impl().raw().run(
+    impl.end_with_call(state);
+    impl.raw().run(
         [state, command = std::move(command)](memcache::Gateway& gateway) { state->set(T(command(gateway))); });
   }
   return Future<T>(state);
@@ -44,13 +47,15 @@ Future<T> run_raw(const Context& context, Command command) {
 
 template <class T, class Convert>
 Future<std::optional<T>> get_raw(const Context& context, std::string_view key, Convert convert) {
-  const Call call;
-  context.impl().check_thread();
+  Context::Impl& impl = impl_of(context);
+  impl.check_thread();
+  const Call call(impl);
+  throw_if_error(impl.core->use());
   auto state = std::make_shared<detail::FutureState<std::optional<T>>>();
-  if (context.impl().gateway() == nullptr) {
+  if (impl.gateway() == nullptr) {
     state->set(std::optional<T>());
   } else {
-    context.impl().get_raw(std::string(key), [state, convert](std::optional<memcache::RawItem> item) {
+    impl.get_raw(std::string(key), [state, convert](std::optional<memcache::RawItem> item) {
       state->set(item ? std::optional<T>(convert(*std::move(item))) : std::nullopt);
     });
   }
@@ -82,23 +87,23 @@ Context::Context(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Context::~Context() = default;
 
 void Context::set_cache_policy(FlagPolicy policy) {
-  impl_->check_thread();
+  impl_->check_settings("set_cache_policy");
   impl_->policies.cache = std::move(policy);
 }
 void Context::set_memcache_policy(FlagPolicy policy) {
-  impl_->check_thread();
+  impl_->check_settings("set_memcache_policy");
   impl_->policies.memcache = std::move(policy);
 }
 void Context::set_datastore_policy(FlagPolicy policy) {
-  impl_->check_thread();
+  impl_->check_settings("set_datastore_policy");
   impl_->policies.datastore = std::move(policy);
 }
 void Context::set_memcache_timeout_policy(TimeoutPolicy policy) {
-  impl_->check_thread();
+  impl_->check_settings("set_memcache_timeout_policy");
   impl_->policies.timeout = std::move(policy);
 }
 void Context::set_shared_cache_policy(FlagPolicy policy) {
-  impl_->check_thread();
+  impl_->check_settings("set_shared_cache_policy");
   impl_->policies.shared = std::move(policy);
 }
 const FlagPolicy& Context::get_cache_policy() const { return impl_->policies.cache; }
@@ -133,7 +138,7 @@ void Context::clear_cache() {
 }
 
 void Context::set_cache_limit(std::size_t entries, std::size_t bytes) {
-  impl_->check_thread();
+  impl_->check_settings("set_cache_limit");
   if (entries == 0 || bytes == 0) {
     throw BadArgumentError(
         "set_cache_limit: a limit must be more than 0; use set_cache_policy(false) to cache nothing");
@@ -147,12 +152,14 @@ std::size_t Context::cache_size() const {
 }
 
 void Context::flush() {
-  impl_->check_thread();
-  throw_if_error(impl_->drain());
+  const std::shared_ptr<Impl> impl = impl_;  // another one may take its place meanwhile
+  impl->check_thread();
+  throw_if_error(impl->drain());
 }
 
 void Context::invalidate(std::span<const Key> keys) {
   impl_->check_thread();
+  throw_if_error(impl_->core->use());
   std::vector<Key> whole;
   for (const Key& key : keys) {
     whole.push_back(value_or_throw(impl_->qualify(key)));
@@ -164,7 +171,7 @@ void Context::invalidate(std::span<const Key> keys) {
   Context* const around = static_cast<Context*>(impl_->outer.get());
   for (const Key& key : whole) {
     impl_->cache.invalidate(key);
-    if (around != nullptr) around->impl().cache.invalidate(key);
+    if (around != nullptr) impl_of(*around).cache.invalidate(key);
   }
   if (impl_->gateway() == nullptr) return;
   ++impl_->counts().memcache_writes;

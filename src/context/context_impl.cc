@@ -44,14 +44,28 @@ void Context::Impl::check_thread() const {
     throw ContextError(
         "the scope or transaction of this context has ended; call ndb::get_context() for the current one");
   }
+  if (implicit && !context::is_default(core)) {
+    throw ContextError(
+        "this context was of a thread without a scope, and the process's default client has changed since; call "
+        "ndb::get_context() for the current one");
+  }
 }
 
-std::shared_ptr<void> Context::Impl::outside() const { return outer != nullptr ? outer : current_hold(); }
+void Context::Impl::check_settings(const char* function) const {
+  check_thread();
+  if (!implicit) return;
+  throw ContextError(cat(function,
+                         ": this thread has no scope, so that the setting would go on to be in force for whatever the "
+                         "thread does next; keep `auto scope = client.context();` for as long as it is to hold, or set "
+                         "a default in ClientOptions or in the model class"));
+}
+
+std::shared_ptr<Context> Context::Impl::outside() const { return outer != nullptr ? outer : current_hold(); }
 
 void Context::Impl::inherit(const Impl& parent) {
   policies = parent.policies;
   workspace->counts = parent.workspace->counts;
-  providing = parent.providing;
+  running_providers = parent.running_providers;
   cache.copy_limit(parent.cache);
 }
 
@@ -66,6 +80,7 @@ absl::StatusOr<Key> Context::Impl::qualify(const Key& key) const {
 }
 
 absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& options) const {
+  NDB_RETURN_IF_ERROR(core->use());
   return context::decide(key, options, policies, core->options,
                          {.gateway = core->gateway != nullptr,
                           .shared = core->shared != nullptr,
@@ -180,6 +195,19 @@ void Context::Impl::get_raw(std::string key, std::function<void(std::optional<me
   } else {
     reads().raw(std::move(key), std::move(done));
   }
+}
+
+void Context::Impl::outermost_call_ends() noexcept {
+  while (!unended.empty()) {
+    for (const auto& write : std::exchange(unended, {})) {
+      try {
+        write->wait();
+      } catch (const std::exception& error) {
+        log(Severity::kError, cat("a write in a thread without a scope was not made: ", error.what()));
+      }
+    }
+  }
+  cache.clear();
 }
 
 }  // namespace ndb

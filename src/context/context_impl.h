@@ -1,6 +1,7 @@
 // The inside of a context: what is current in it, and its open batches.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,7 +20,7 @@
 #include "ndb/context.h"
 #include "ndb/detail/calls.h"
 #include "ndb/model.h"
-#include "shared_cache/flights.h"
+#include "shared_cache/single_flight.h"
 
 namespace ndb::context {
 
@@ -34,14 +35,20 @@ class TransactionState;
 
 namespace ndb {
 
+inline Context::Impl& impl_of(const Context& context);
+
 class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
  public:
   explicit Impl(std::shared_ptr<Client::Core> client);
   ~Impl();
 
   // Of the thread's current context. Throws ContextError as get_context() does.
-  static Impl& current() { return get_context().impl(); }
+  static Impl& current() { return impl_of(get_context()); }
   void check_thread() const;
+  bool on_own_thread() const { return owner_ == std::this_thread::get_id(); }
+  // The same for a setting that lasts as long as the context: one without a scope would give it to whatever the thread
+  // does next.
+  void check_settings(const char* function) const;
 
   absl::StatusOr<Key> qualify(const Key& key) const;  // fills in the partition; an empty key is an error
 
@@ -66,7 +73,7 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
 
   bool in_transaction() const { return transaction != nullptr; }
   // A hold on the nearest context that is in no transaction; of the current context only.
-  std::shared_ptr<void> outside() const;
+  std::shared_ptr<Context> outside() const;
   // Of a transaction's new context: takes over the parent's policies, limits and counts.
   void inherit(const Impl& parent);
   memcache::Gateway* gateway() const { return core->gateway.get(); }
@@ -75,21 +82,31 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   // Waits until nothing is under way; gives the first error that nobody was told of.
   absl::Status drain() { return workspace->in_flight->drain(); }
 
+  // Nobody will ever drain a context without a scope, so a write, or what makes writes, ends with the call that starts
+  // it.
+  void end_with_call(std::shared_ptr<detail::FutureCore> write) {
+    if (implicit) unended.push_back(std::move(write));
+  }
+  void outermost_call_ends() noexcept;
+
   const std::shared_ptr<Client::Core> core;
   const std::shared_ptr<context::Workspace> workspace;
   context::ContextCache& cache;  // of the workspace
   context::Policies policies;
 
   context::TransactionState* transaction = nullptr;  // of a transaction's context, while it runs
-  std::shared_ptr<void> outer;                       // of a transaction's context: what outside() gives
-  bool over = false;                                 // its scope or transaction has ended: every call is an error
+  std::shared_ptr<Context> outer;                    // of a transaction's context: what outside() gives
+  std::atomic<bool> over{false};                     // the scope or transaction has ended: every call is an error
+  std::atomic<bool> orphaned{false};  // the scope was destroyed on another thread: it ends when the next one is opened
+  std::shared_ptr<detail::FutureState<void>> released;  // of a scope: no tasklet works in it any more
   std::vector<std::function<void()>> on_commit, on_complete;
 
-  shared_cache::Providing providing;  // of a provider's context, and those within it
+  shared_cache::RunningProviders running_providers;  // of a provider's context, and those within it
 
   // A context without a scope is emptied when its outermost call ends.
   bool implicit = false;
   int depth = 0;
+  std::vector<std::shared_ptr<detail::FutureCore>> unended;  // see end_with_call()
 
  private:
   void write_with_id(context::Write write);  // gets the id first
@@ -102,6 +119,20 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   const std::thread::id owner_ = std::this_thread::get_id();
 };
 
+struct detail::ContextAccess {
+  static Context::Impl& impl(const Context& context) { return *context.impl_; }
+  static std::shared_ptr<Context> make(std::shared_ptr<Context::Impl> impl) {
+    struct Made final : Context {
+      explicit Made(std::shared_ptr<Context::Impl> i) : Context(std::move(i)) {}
+    };
+    return std::make_shared<Made>(std::move(impl));
+  }
+  static std::shared_ptr<Context::Impl> exchange(Context& context, std::shared_ptr<Context::Impl> impl) {
+    return std::exchange(context.impl_, std::move(impl));
+  }
+};
+inline Context::Impl& impl_of(const Context& context) { return detail::ContextAccess::impl(context); }
+
 }  // namespace ndb
 
 namespace ndb::context {
@@ -112,7 +143,7 @@ class Call {
   Call() : Call(Context::Impl::current()) {}
   explicit Call(Context::Impl& context) : impl(context) { ++impl.depth; }
   ~Call() {
-    if (--impl.depth == 0 && impl.implicit) impl.cache.clear();
+    if (--impl.depth == 0 && impl.implicit) impl.outermost_call_ends();
   }
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;

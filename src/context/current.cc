@@ -1,35 +1,54 @@
 #include "context/current.h"
 
+#include <pthread.h>
+
+#include <cstdlib>
 #include <exception>
 
 #include "base/error.h"
+#include "base/mutex.h"
 #include "context/context_impl.h"
+#include "context/thread_contexts.h"
 
 namespace ndb::context {
 namespace {
 
-Mutex default_mutex;
-std::shared_ptr<Client::Core>& default_core() NDB_REQUIRES(default_mutex) {
-  static std::shared_ptr<Client::Core> core;
-  return core;
+// The client of threads without a scope. Never destroyed, so that destructors of static objects may still ask for it;
+// it names no client any more when the process has begun to end.
+struct DefaultClient {
+  Mutex mutex;
+  std::shared_ptr<Client::Core> core NDB_GUARDED_BY(mutex);
+
+  void set(std::shared_ptr<Client::Core> next) {
+    const MutexLock lock(mutex);
+    core.swap(next);  // the former one ends after the lock
+  }
+  std::shared_ptr<Client::Core> get() {
+    const MutexLock lock(mutex);
+    return core;
+  }
+  // Around fork(), so that the child does not find it locked by a thread that does not exist there.
+  void lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.lock(); }
+  void unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.unlock(); }
+};
+
+DefaultClient& default_client() {
+  static DefaultClient& client = []() -> DefaultClient& {
+    DefaultClient& made = *std::make_unique<DefaultClient>().release();
+    pthread_atfork([] { default_client().lock(); }, [] { default_client().unlock(); },
+                   [] { default_client().unlock(); });
+    std::atexit([] { default_client().set(nullptr); });
+    return made;
+  }();
+  return client;
 }
 
-// The context of a thread that opened no scope: the process default client's, made anew when that has changed; null
-// without one.
-std::shared_ptr<void> implicit_context() {
-  static thread_local std::shared_ptr<Context> context = (EventLoop::current(), nullptr);
-  std::shared_ptr<Client::Core> core;
-  {
-    MutexLock lock(default_mutex);
-    core = default_core();
-  }
+// Null without a default client.
+std::shared_ptr<Context> implicit_context() {
+  const std::shared_ptr<Client::Core> core = default_client().get();
   if (core == nullptr) return nullptr;
-  if (context == nullptr || context->impl().core != core) {
-    auto impl = std::make_shared<Context::Impl>(core);
-    impl->implicit = true;
-    context = std::make_shared<Context>(std::move(impl));
-  }
-  return context;
+  if (core->fork_mark.left_behind()) throw_error(core->use());
+  return ThreadContexts::mine().implicit(core);
 }
 
 [[noreturn]] void throw_no_context() {
@@ -42,25 +61,27 @@ std::shared_ptr<void> implicit_context() {
 
 ContextHold::ContextHold(std::shared_ptr<Context> context) : released(std::make_shared<detail::FutureState<void>>()) {
   Context* const raw = context.get();
-  hold = std::shared_ptr<void>(
+  hold = std::shared_ptr<Context>(
       raw, [context = std::move(context), state = released.state()](void*) { state->set(detail::Unit{}); });
 }
 
-std::shared_ptr<void> current_hold() {
-  std::shared_ptr<void> hold = tasklet_locals().context;
+std::shared_ptr<Context> current_hold() {
+  std::shared_ptr<Context> hold = tasklet_locals().context;
   if (hold == nullptr) hold = implicit_context();
   if (hold == nullptr) throw_no_context();
   return hold;
 }
 
+bool is_default(const std::shared_ptr<Client::Core>& core) { return default_client().get() == core; }
+
 Context* find_context() {
-  void* const current = tasklet_locals().context.get();
-  return static_cast<Context*>(current != nullptr ? current : implicit_context().get());
+  Context* const current = tasklet_locals().context.get();
+  return current != nullptr ? current : implicit_context().get();
 }
 
 const Partition* current_partition() {
   const Context* const context = find_context();
-  return context != nullptr ? &context->impl().core->partition : nullptr;
+  return context != nullptr ? &impl_of(*context).core->partition : nullptr;
 }
 
 void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> body) {
@@ -73,7 +94,7 @@ void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> b
     error = std::current_exception();
   }
   hold.released.state()->join();
-  const absl::Status untold = context->impl().drain();
+  const absl::Status untold = impl_of(*context).drain();
   if (error != nullptr) std::rethrow_exception(error);
   throw_if_error(untold);
 }
@@ -89,8 +110,7 @@ Context& get_context() {
 }
 
 void set_default_client(std::optional<Client> client) {
-  MutexLock lock(context::default_mutex);
-  context::default_core() = client ? client->core() : nullptr;
+  context::default_client().set(client ? core_of(*client) : nullptr);
 }
 
 }  // namespace ndb

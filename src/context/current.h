@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
+#include "ndb/client.h"
 #include "ndb/context.h"
 #include "ndb/future.h"
 #include "tasklet/event_loop.h"
@@ -15,12 +16,15 @@ namespace ndb::context {
 // that a transaction or scope can wait for the tasklets that work in it.
 struct ContextHold {
   explicit ContextHold(std::shared_ptr<Context> context);
-  std::shared_ptr<void> hold;
+  std::shared_ptr<Context> hold;
   Future<void> released;
 };
 
 // A hold on the current context, the implicit one included. Throws as get_context() does.
-std::shared_ptr<void> current_hold();
+std::shared_ptr<Context> current_hold();
+
+// Whether it is of the process's default client.
+bool is_default(const std::shared_ptr<Client::Core>& core);
 
 // What get_context() gives, or null where it throws.
 Context* find_context();
@@ -31,14 +35,14 @@ const Partition* current_partition();
 // Makes a context current until the end of the block.
 class CurrentContext {
  public:
-  explicit CurrentContext(std::shared_ptr<void> hold)
+  explicit CurrentContext(std::shared_ptr<Context> hold)
       : before_(std::exchange(tasklet_locals().context, std::move(hold))) {}
   ~CurrentContext() { tasklet_locals().context = std::move(before_); }
   CurrentContext(const CurrentContext&) = delete;
   CurrentContext& operator=(const CurrentContext&) = delete;
 
  private:
-  std::shared_ptr<void> before_;
+  std::shared_ptr<Context> before_;
 };
 
 // Runs `body` with `context` as the current one. Returns when nothing works in it any more: the tasklets that were

@@ -6,7 +6,8 @@ namespace ndb::context {
 
 void InFlight::when_idle(std::function<void()> send) {
   begin();
-  EventLoop::current().call_when_idle([self = shared_from_this(), send = std::move(send)] {
+  EventLoop::current().call_when_idle([self = shared_from_this(), process = fork_count(), send = std::move(send)] {
+    if (process != fork_count()) return;  // the parent sends it
     send();
     self->end();
   });
@@ -15,7 +16,8 @@ void InFlight::when_idle(std::function<void()> send) {
 void InFlight::after(std::chrono::nanoseconds pause, std::function<void()> resume) {
   begin();
   EventLoop& loop = EventLoop::current();
-  loop.call_at(loop.now() + pause, [self = shared_from_this(), resume = std::move(resume)] {
+  loop.call_at(loop.now() + pause, [self = shared_from_this(), process = fork_count(), resume = std::move(resume)] {
+    if (process != fork_count()) return;  // it was the parent's
     resume();
     self->end();
   });
@@ -27,7 +29,7 @@ absl::Status InFlight::drain() {
     on_quiet_.emplace_back([quiet] { quiet->set(detail::Unit{}); });
     quiet->wait();
   }
-  return std::exchange(untold_, absl::OkStatus());
+  return take_untold();
 }
 
 }  // namespace ndb::context

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/fork.h"
 #include "datastore/stub.h"
 #include "tasklet/event_loop.h"
 
@@ -36,10 +37,11 @@ class InFlight : public std::enable_shared_from_this<InFlight> {
     EventLoop& loop = EventLoop::current();
     loop.started();
     begin();
-    return [self = shared_from_this(), &loop, inbox = loop.inbox(),
+    return [self = shared_from_this(), &loop, inbox = loop.inbox(), process = fork_count(),
             f = std::move(f)](absl::StatusOr<Response> response) mutable {
       // Only the inbox may be touched here.
-      inbox->post([self = std::move(self), &loop, f = std::move(f), response = std::move(response)]() mutable {
+      inbox->post([self = std::move(self), &loop, process, f = std::move(f), response = std::move(response)]() mutable {
+        if (process != fork_count()) return;  // it was the parent's
         loop.finished();
         f(std::move(response));
         self->end();
@@ -47,8 +49,15 @@ class InFlight : public std::enable_shared_from_this<InFlight> {
     };
   }
 
-  // An error that no future can tell of any more. The first one is kept for drain().
-  void untold(const absl::Status& error) { untold_.Update(error); }
+  // An error that no future can tell of any more. The first one is kept for drain(); false: there is one already.
+  bool untold(const absl::Status& error) {
+    if (!untold_.ok()) return false;
+    untold_ = error;
+    return true;
+  }
+  absl::Status take_untold() { return std::exchange(untold_, absl::OkStatus()); }
+
+  std::size_t under_way() const { return under_way_; }
 
   // Waits until nothing is under way; gives the first error that nobody was told of, once.
   absl::Status drain();

@@ -21,12 +21,12 @@ using context::run_in;
 // The thread's context, where it is one of the client.
 Context::Impl* current_of(const std::shared_ptr<Client::Core>& core) {
   Context* const context = find_context();
-  return context != nullptr && context->impl().core == core ? &context->impl() : nullptr;
+  return context != nullptr && impl_of(*context).core == core ? &impl_of(*context) : nullptr;
 }
 
-class ContextSurroundings final : public shared_cache::Surroundings {
+class ContextEnvironment final : public shared_cache::Environment {
  public:
-  explicit ContextSurroundings(Context::Impl& context) : context_(context) {}
+  explicit ContextEnvironment(Context::Impl& context) : context_(context) {}
 
   void read_tags(std::span<memcache::TagRead> tags) override {
     if (context_.gateway() == nullptr) return;
@@ -35,15 +35,15 @@ class ContextSurroundings final : public shared_cache::Surroundings {
     Future<void>(state).wait();
   }
 
-  const shared_cache::Providing& providing() const override { return context_.providing; }
+  const shared_cache::RunningProviders& running_providers() const override { return context_.running_providers; }
 
   // What is cached in the caller's context, or read in its transaction, may be older than the tag: the provider must
   // not see it.
-  void apart(const shared_cache::Providing& providing, absl::FunctionRef<void()> provider) override {
+  void isolated(const shared_cache::RunningProviders& running_providers, absl::FunctionRef<void()> provider) override {
     auto impl = std::make_shared<Context::Impl>(context_.core);
     impl->inherit(context_);
-    impl->providing.insert(impl->providing.end(), providing.begin(), providing.end());
-    run_in(std::make_shared<Context>(std::move(impl)), provider);
+    impl->running_providers.insert(impl->running_providers.end(), running_providers.begin(), running_providers.end());
+    run_in(ContextAccess::make(std::move(impl)), provider);
   }
 
  private:
@@ -54,6 +54,9 @@ class ContextSurroundings final : public shared_cache::Surroundings {
 
 class SharedCacheBase::Inside {
  public:
+  // Before anything that takes a lock: in a child of fork() a thread that is not there may hold it.
+  void check_process() const { throw_if_error(core->use()); }
+
   Inside(std::shared_ptr<Client::Core> of, SharedCacheOptions<Value> options)
       : core(std::move(of)), cache(std::move(options), *core->clock) {}
 
@@ -71,27 +74,31 @@ class SharedCacheBase::Inside {
 };
 
 SharedCacheBase::SharedCacheBase(const Client& client, SharedCacheOptions<Value> options)
-    : inside_(std::make_shared<Inside>(client.core(), std::move(options))) {}
+    : inside_(std::make_shared<Inside>(core_of(client), std::move(options))) {}
 SharedCacheBase::~SharedCacheBase() = default;
 
-bool SharedCacheBase::find_fresh(std::string_view key, Value& value) { return inside_->cache.find_fresh(key, value); }
+bool SharedCacheBase::find_fresh(std::string_view key, Value& value) {
+  inside_->check_process();
+  return inside_->cache.find_fresh(key, value);
+}
 
 std::vector<SharedCacheBase::Value> SharedCacheBase::get(std::span<const std::string_view> keys, const Load& load) {
   if (Context::Impl* const current = current_of(inside_->core)) {
     const Call call;
-    ContextSurroundings around(*current);
-    return inside_->cache.get(keys, load, around);
+    ContextEnvironment environment(*current);
+    return inside_->cache.get(keys, load, environment);
   }
   std::vector<Value> values;
-  const auto context = std::make_shared<Context>(std::make_shared<Context::Impl>(inside_->core));
+  const auto context = ContextAccess::make(std::make_shared<Context::Impl>(inside_->core));
   run_in(context, [&] {
-    ContextSurroundings around(context->impl());
-    values = inside_->cache.get(keys, load, around);
+    ContextEnvironment environment(impl_of(*context));
+    values = inside_->cache.get(keys, load, environment);
   });
   return values;
 }
 
 void SharedCacheBase::invalidate(std::vector<std::string> keys) {
+  inside_->check_process();
   // What is computed between this call and the commit would be of before.
   if (Context::Impl* const current = current_of(inside_->core); current != nullptr && current->in_transaction()) {
     current->on_commit.emplace_back([inside = inside_, keys = std::move(keys)] { inside->invalidate(keys); });
@@ -100,7 +107,14 @@ void SharedCacheBase::invalidate(std::vector<std::string> keys) {
   inside_->invalidate(keys);
 }
 
-void SharedCacheBase::clear() { inside_->cache.clear(); }
-SharedCacheStats SharedCacheBase::stats() const { return inside_->cache.stats(); }
+void SharedCacheBase::clear() {
+  inside_->check_process();
+  inside_->cache.clear();
+}
+
+SharedCacheStats SharedCacheBase::stats() const {
+  inside_->check_process();
+  return inside_->cache.stats();
+}
 
 }  // namespace ndb::detail

@@ -87,8 +87,8 @@ using LockedCommitPtr = std::shared_ptr<LockedCommit>;
 // One attempt: a context of its own, and at its end a commit or a rollback.
 class Attempt {
  public:
-  Attempt(std::shared_ptr<void> outside, std::string id, const TransactionOptions& options)
-      : parent_(static_cast<Context*>(outside.get())->impl()),
+  Attempt(std::shared_ptr<Context> outside, std::string id, const TransactionOptions& options)
+      : parent_(impl_of(*outside)),
         generation_(parent_.cache.generation()),
         deadline_(options.deadline.value_or(context::kCommitDeadline)),
         state_(std::move(id), options.read_only) {
@@ -96,7 +96,7 @@ class Attempt {
     impl->inherit(parent_);
     impl->outer = std::move(outside);
     impl->transaction = &state_;
-    context_ = std::make_shared<Context>(std::move(impl));
+    context_ = detail::ContextAccess::make(std::move(impl));
   }
   ~Attempt() {
     impl().transaction = nullptr;
@@ -119,7 +119,7 @@ class Attempt {
   absl::Status commit();
   absl::Status lock(LockedCommitPtr& commit);
   void roll_back();
-  Context::Impl& impl() { return context_->impl(); }
+  Context::Impl& impl() { return impl_of(*context_); }
   absl::Status check_limits(const std::vector<Write>& writes) const;
   void merge_reads();
   absl::Status write_without_datastore();
@@ -287,8 +287,8 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
   if (options.propagation == Propagation::kMandatory) {
     throw BadRequestError("Propagation::kMandatory: no transaction is running that this one could join");
   }
-  const std::shared_ptr<void> outside = here.impl.outside();
-  Context::Impl& parent = static_cast<Context*>(outside.get())->impl();
+  const std::shared_ptr<Context> outside = here.impl.outside();
+  Context::Impl& parent = impl_of(*outside);
 
   // Reads of the transaction are to see what was written before it, which the Datastore may not know yet. Not from
   // within another transaction: the writes around it may be waiting for its end.

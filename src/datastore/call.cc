@@ -2,10 +2,14 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <future>
 #include <string_view>
 #include <vector>
 
+#include "base/channel.h"
 #include "base/error.h"
+#include "base/fork.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
 
 namespace ndb::datastore {
@@ -34,8 +38,34 @@ gpr_timespec from_now(std::chrono::microseconds delay) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(delay.count(), GPR_TIMESPAN));
 }
 
+// gRPC 1.51 delivers all callbacks of a process through one completion queue, which goes with the last channel that
+// used it; its end races with the next channel that comes (seen: an abort in grpc_cq_internal_unref, under a client
+// destroyed and another made). A channel that is never destroyed, and has made a call, keeps the queue: this one.
+void keep_callback_queue() {
+  [[maybe_unused]] static const std::shared_ptr<grpc::Channel>& kept = []() -> const std::shared_ptr<grpc::Channel>& {
+    // Without credentials it is a channel on which every call fails at once.
+    auto channel = std::make_unique<std::shared_ptr<grpc::Channel>>(grpc::CreateChannel("unused", nullptr));
+    grpc::TemplatedGenericStub<wire::LookupRequest, wire::LookupResponse> stub(*channel);
+    grpc::ClientContext context;
+    const wire::LookupRequest request;
+    wire::LookupResponse response;
+    std::promise<void> failed;
+    stub.UnaryCall(&context, "/", grpc::StubOptions(), &request, &response,
+                   [&](const grpc::Status&) { failed.set_value(); });
+    failed.get_future().wait();
+    return *channel.release();
+  }();
+}
+
 absl::Status shut_down_error(const Rpc& rpc) {
   return absl::CancelledError(to_absl(cat(rpc.name, ": the client was destroyed")));
+}
+
+// Of a server in this process that has been shut down: it never comes back, so that waiting for it makes no sense.
+absl::Status closed_error(const Rpc& rpc, const Channels& channels) {
+  return absl::FailedPreconditionError(
+      to_absl(cat(rpc.name, ": the Datastore at ", channels.address, " has ended (", channels.hint,
+                  "): let it live for longer than the clients that use it")));
 }
 
 }  // namespace
@@ -52,7 +82,9 @@ absl::Status Session::check(const CallOptions& options) const {
   if (config_.project.empty()) {
     return bad_argument("no project is set: name one when the client is made, or in GOOGLE_CLOUD_PROJECT");
   }
-  if (config_.channels.list.empty()) return bad_argument("the stub has no channel to the Datastore");
+  if (forked_while_grpc_ran()) {
+    return used_before_fork("gRPC was running (a client or a LocalDatastore had been used)");
+  }
   if (options.deadline && options.deadline->count() <= 0) {
     return bad_argument(cat("deadline is ", options.deadline->count(), " ms; it must be positive"));
   }
@@ -62,9 +94,14 @@ absl::Status Session::check(const CallOptions& options) const {
   return absl::OkStatus();
 }
 
-std::shared_ptr<grpc::Channel> Session::next_channel() {
-  const auto& list = config_.channels.list;
-  return list[turn_.fetch_add(1, std::memory_order_relaxed) % list.size()];
+absl::StatusOr<std::shared_ptr<Channel>> Session::next_channel() {
+  const MutexLock lock(channels_mutex_);
+  if (channels_.empty()) {
+    keep_callback_queue();
+    NDB_ASSIGN_OR_RETURN(channels_, config_.channels.open ? config_.channels.open() : Channels::List{});
+  }
+  if (channels_.empty()) return bad_argument("the stub has no channel to the Datastore");
+  return channels_[turn_++ % channels_.size()];
 }
 
 void Session::add_headers(grpc::ClientContext& context) const {
@@ -138,10 +175,14 @@ void Call::attempt() {
     if (!cancelled) context_.emplace();
   }
   if (cancelled) return finish(shut_down_error(rpc_));
+  const absl::StatusOr<std::shared_ptr<Channel>> channel = session_->next_channel();
+  if (!channel.ok()) return finish(annotate(channel.status(), rpc_.name));
+  const Channel::Use use(**channel);
+  if (!use) return finish(closed_error(rpc_, session_->config().channels));
   ++attempts_;
   context_->set_deadline(deadline_);
   session_->add_headers(*context_);
-  send(*context_, session_->next_channel(), cat("/google.datastore.v1.Datastore/", rpc_.name),
+  send(*context_, use.grpc(), cat("/google.datastore.v1.Datastore/", rpc_.name),
        [this](const grpc::Status& status) { attempt_ended(status); });
 }
 

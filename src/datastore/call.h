@@ -7,7 +7,6 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -34,8 +33,8 @@ class Session {
   explicit Session(StubConfig config);
 
   const StubConfig& config() const { return config_; }
-  absl::Status check(const CallOptions& options) const;  // that a call can be made
-  std::shared_ptr<grpc::Channel> next_channel();
+  absl::Status check(const CallOptions& options) const;     // that a call can be made
+  absl::StatusOr<std::shared_ptr<Channel>> next_channel();  // in turn; the first call makes them
   void add_headers(grpc::ClientContext& context) const;
 
   bool add(std::shared_ptr<Call> call);  // false: shut down
@@ -48,7 +47,9 @@ class Session {
   const std::string routing_;
   const std::string resource_prefix_;
   const std::string api_client_;
-  std::atomic<std::uint64_t> turn_ = 0;
+  Mutex channels_mutex_;
+  Channels::List channels_ NDB_GUARDED_BY(channels_mutex_);
+  std::uint64_t turn_ NDB_GUARDED_BY(channels_mutex_) = 0;
   Mutex mutex_;
   Condition ended_;
   std::unordered_set<std::shared_ptr<Call>> calls_ NDB_GUARDED_BY(mutex_);

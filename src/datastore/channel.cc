@@ -53,14 +53,18 @@ absl::Status bad_address(std::string_view setting, std::string_view text) {
   return bad_argument(cat(setting, " is ", ndb::quoted(text), "; it must be host:port or [IPv6 address]:port"));
 }
 
-// Application-default credentials. gRPC says only that there are none, after it has asked the network, so what can be
-// seen to be wrong is reported here.
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> default_credentials() {
+using Credentials = std::function<absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>>()>;
+
+// What can be seen to be wrong with application-default credentials before gRPC asks the network, after which it says
+// only that there are none.
+absl::Status check_default_credentials() {
   const std::string file = environment(kCredentialsVariable);
-  if (!file.empty() && access(file.c_str(), R_OK) != 0) {
-    return absl::UnauthenticatedError(
-        to_absl(cat(kCredentialsVariable, " names ", ndb::quoted(file), ", which can't be read")));
-  }
+  if (file.empty() || access(file.c_str(), R_OK) == 0) return absl::OkStatus();
+  return absl::UnauthenticatedError(
+      to_absl(cat(kCredentialsVariable, " names ", ndb::quoted(file), ", which can't be read")));
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> default_credentials() {
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::GoogleDefaultCredentials();
   if (credentials == nullptr) {
     return absl::UnauthenticatedError(to_absl(cat(
@@ -86,17 +90,21 @@ grpc::ChannelArguments arguments(int index, bool near) {
 }
 
 absl::StatusOr<Channels> connect(const ChannelConfig& config, std::string address, std::string hint, int default_count,
-                                 const std::shared_ptr<grpc::ChannelCredentials>& credentials, bool near) {
+                                 Credentials credentials, bool near) {
   const int count = config.channels.value_or(default_count);
   if (count < 1 || count > kMaxChannels) {
     return bad_argument(cat("the number of channels is ", count, "; it must be 1 to ", kMaxChannels));
   }
-  Channels channels{.list = {}, .address = std::move(address), .hint = std::move(hint)};
-  for (int i = 0; i < count; ++i) {
-    channels.list.push_back(
-        grpc::CreateCustomChannel(cat("dns:///", channels.address), credentials, arguments(i, near)));
-  }
-  return channels;
+  const auto open = [address, count, near, credentials = std::move(credentials)]() -> absl::StatusOr<Channels::List> {
+    NDB_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::ChannelCredentials> known, credentials());
+    Channels::List list;
+    for (int i = 0; i < count; ++i) {
+      list.push_back(std::make_shared<ndb::Channel>(
+          grpc::CreateCustomChannel(cat("dns:///", address), known, arguments(i, near))));
+    }
+    return list;
+  };
+  return Channels{.open = open, .address = std::move(address), .hint = std::move(hint)};
 }
 
 // What an emulator that is reached over a network asks for.
@@ -117,7 +125,7 @@ absl::StatusOr<Channels> connect_to_emulator(const ChannelConfig& config, std::s
   if (host.ends_with('/')) host.remove_suffix(1);
   const std::optional<std::string> address = host_and_port(host, "");
   if (!address) return bad_address(setting, text);
-  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  Credentials credentials = [] { return grpc::InsecureChannelCredentials(); };
   if (tls) {
     grpc::SslCredentialsOptions trust;
     if (!config.emulator_ca_file.empty()) {
@@ -129,7 +137,7 @@ absl::StatusOr<Channels> connect_to_emulator(const ChannelConfig& config, std::s
       }
       trust.pem_root_certs = *std::move(certificates);
     }
-    credentials = grpc::SslCredentials(trust);
+    credentials = [trust = std::move(trust)] { return grpc::SslCredentials(trust); };
   }
   NDB_ASSIGN_OR_RETURN(
       Channels channels,
@@ -142,9 +150,11 @@ absl::StatusOr<Channels> connect_to_cloud(const ChannelConfig& config) {
   const std::string_view endpoint = config.endpoint.empty() ? kCloudEndpoint : config.endpoint;
   const std::optional<std::string> address = host_and_port(endpoint, "443");
   if (!address) return bad_address("the endpoint", endpoint);
-  std::shared_ptr<grpc::ChannelCredentials> credentials = config.credentials;
-  if (credentials == nullptr) {
-    NDB_ASSIGN_OR_RETURN(credentials, default_credentials());
+  Credentials credentials = default_credentials;
+  if (config.credentials != nullptr) {
+    credentials = [known = config.credentials] { return known; };
+  } else {
+    NDB_RETURN_IF_ERROR(check_default_credentials());
   }
   return connect(config, *address, cat("check the network; for an emulator, set ", kEmulatorVariable, "=host:port"), 4,
                  credentials, false);
@@ -154,7 +164,7 @@ absl::StatusOr<Channels> connect_to_cloud(const ChannelConfig& config) {
 
 absl::StatusOr<Channels> make_channels(const ChannelConfig& config) {
   if (config.in_process != nullptr) {
-    return Channels{.list = {config.in_process->grpc},
+    return Channels{.open = [channel = config.in_process] { return Channels::List{channel}; },
                     .address = "(in this process)",
                     .hint = "has the ndb::LocalDatastore been destroyed?"};
   }

@@ -1,6 +1,7 @@
 // Connections to a Datastore: the cloud's, an emulator's, or one in this process.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,9 +10,8 @@
 #include "absl/status/statusor.h"
 
 namespace grpc {
-class Channel;
 class ChannelCredentials;
-}  // namespace grpc
+}
 
 namespace ndb {
 class Channel;
@@ -31,17 +31,20 @@ struct ChannelConfig {
   std::optional<int> channels{};  // connections, used in turn; default: 4 to the cloud, 1 elsewhere
 };
 
-// What a stub sends over. Every channel has a connection of its own, made when it is first used.
+// What a stub sends over.
 struct Channels {
-  std::vector<std::shared_ptr<grpc::Channel>> list{};
+  using List = std::vector<std::shared_ptr<ndb::Channel>>;
+  // Makes them, each with a connection of its own. Not called before the first RPC, because gRPC starts threads, which
+  // a child of fork() would miss. Without a second call once it has succeeded; empty: there are none.
+  std::function<absl::StatusOr<List>()> open{};
   std::string address{};        // for messages
   std::string hint{};           // for messages: what to check when nothing answers at the address
   std::string authorization{};  // the header that every call has; empty: none
 };
 
-// Fails when an address makes no sense, or without application-default credentials where they are needed; an address
-// where nothing answers shows in the calls. Looking for credentials may block for seconds: gRPC asks the metadata
-// server of Google's machines when there are no others.
+// Fails when an address or an option makes no sense, or a file can't be read. An address where nothing answers shows in
+// the calls, and so does that there are no application-default credentials: open() looks for them, which may block for
+// seconds, as gRPC asks the metadata server of Google's machines when there are no others.
 absl::StatusOr<Channels> make_channels(const ChannelConfig& config);
 
 }  // namespace ndb::datastore

@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "base/channel.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
@@ -117,7 +119,13 @@ struct LocalDatastore::Impl {
   explicit Impl(const Options& options) : token(options.auth_token), lock_timeout(options.lock_timeout) {}
 
   absl::Status start(const Options& options);
+  void check_alive() const;  // throws
+  void close_channels();
+  void shutdown();
 
+  ForkMark mark;
+  Mutex mutex;
+  std::vector<std::weak_ptr<Channel>> channels NDB_GUARDED_BY(mutex);  // that were given out
   const local::Token token;
   const std::chrono::milliseconds lock_timeout;
   local::MemoryBudget memory{kRequestBytes};
@@ -137,7 +145,49 @@ struct LocalDatastore::Impl {
   std::unique_ptr<local::FrontDoor> door;
 };
 
+namespace {
+
+// The servers that live. When the process ends they are shut down before the static objects that gRPC and RocksDB have
+// made by then, whatever object holds them: a test fixture's may be older than those. Never destroyed.
+template <class Server>
+class Living {
+ public:
+  static Living& all() {
+    static Living& living = *std::make_unique<Living>().release();
+    return living;
+  }
+  // Of one that is running, so that those objects exist.
+  void add(Server* server) {
+    [[maybe_unused]] static const int registered = std::atexit([] { all().end(); });
+    const MutexLock lock(mutex_);
+    servers_.insert(server);
+  }
+  void remove(Server* server) {
+    const MutexLock lock(mutex_);
+    servers_.erase(server);
+  }
+
+ private:
+  void end() {
+    std::set<Server*> servers;
+    {
+      const MutexLock lock(mutex_);
+      servers.swap(servers_);
+    }
+    for (Server* const server : servers) server->shutdown();
+  }
+
+  Mutex mutex_;
+  std::set<Server*> servers_ NDB_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
 absl::Status LocalDatastore::Impl::start(const Options& options) {
+  if (forked_while_grpc_ran()) {
+    return used_before_fork("gRPC was running (a client or another LocalDatastore had been used)");
+  }
+  mark.use();
   NDB_RETURN_IF_ERROR(local::check_token(options.auth_token));
   NDB_RETURN_IF_ERROR(check_durations(options));
   if (options.tls_cert.empty() != options.tls_key.empty()) {
@@ -179,6 +229,7 @@ absl::Status LocalDatastore::Impl::start(const Options& options) {
       methods, token, std::move(access),
       local::HttpHandler::Actions{.reset = [this] { return engine->reset(); }, .shut_down = options.on_shutdown});
   if (door != nullptr) door->start(std::move(grpc_door), *http, memory, connections);
+  Living<Impl>::all().add(this);
   return absl::OkStatus();
 }
 
@@ -187,39 +238,69 @@ std::unique_ptr<LocalDatastore> LocalDatastore::start() { return start(Options{}
 std::unique_ptr<LocalDatastore> LocalDatastore::start(const Options& options) {
   auto impl = std::make_unique<Impl>(options);
   if (const absl::Status status = impl->start(options); !status.ok()) throw_error(status);
-  return std::make_unique<LocalDatastore>(std::move(impl));
+  struct Started final : LocalDatastore {
+    explicit Started(std::unique_ptr<Impl> started) : LocalDatastore(std::move(started)) {}
+  };
+  return std::make_unique<Started>(std::move(impl));
 }
 
 LocalDatastore::LocalDatastore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-LocalDatastore::~LocalDatastore() { shutdown(); }
+LocalDatastore::~LocalDatastore() {
+  shutdown();
+  if (impl_->mark.left_behind()) leave_to_parent(std::shared_ptr<Impl>(std::move(impl_)));
+}
 
 std::string LocalDatastore::address() const { return impl_->door == nullptr ? "" : impl_->door->address(); }
 
+void LocalDatastore::Impl::check_alive() const {
+  if (mark.left_behind()) throw_error(used_before_fork("this LocalDatastore was started"));
+  if (server == nullptr) throw_error(absl::FailedPreconditionError("the local Datastore has been shut down"));
+}
+
 std::shared_ptr<Channel> LocalDatastore::channel() {
-  if (impl_->server == nullptr) throw_error(absl::FailedPreconditionError("the local Datastore has been shut down"));
+  impl_->check_alive();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
-  return std::make_shared<Channel>(impl_->server->InProcessChannel(arguments));
+  auto channel = std::make_shared<Channel>(impl_->server->InProcessChannel(arguments));
+  const MutexLock lock(impl_->mutex);
+  std::erase_if(impl_->channels, [](const std::weak_ptr<Channel>& given) { return given.expired(); });
+  impl_->channels.push_back(channel);
+  return channel;
 }
 
 void LocalDatastore::reset() {
-  if (impl_->server == nullptr) throw_error(absl::FailedPreconditionError("the local Datastore has been shut down"));
+  impl_->check_alive();
   if (const absl::Status status = impl_->engine->reset(); !status.ok()) throw_error(status);
 }
 
-void LocalDatastore::shutdown() {
-  if (impl_->server == nullptr) return;
+void LocalDatastore::Impl::close_channels() {
+  std::vector<std::weak_ptr<Channel>> given;
+  {
+    const MutexLock lock(mutex);
+    given = std::exchange(channels, {});
+  }
+  for (const std::weak_ptr<Channel>& one : given) {
+    if (const std::shared_ptr<Channel> channel = one.lock()) channel->close();
+  }
+}
+
+void LocalDatastore::Impl::shutdown() {
+  if (server == nullptr || mark.left_behind()) return;
+  Living<Impl>::all().remove(this);
+  close_channels();  // a call that begins in this process from now on is an error of its own
   // Calls do not take longer than their waits for locks, by much. Those that do are cancelled then, by gRPC's server
   // too, which else waits twenty seconds for clients that went silent.
-  const std::chrono::milliseconds grace = impl_->lock_timeout + kFarewell;
+  const std::chrono::milliseconds grace = lock_timeout + kFarewell;
   const auto deadline = std::chrono::system_clock::now() + grace;
-  if (impl_->door != nullptr) impl_->door->stop(grace);
-  impl_->server->Shutdown(deadline);
-  impl_->server.reset();
-  impl_->http.reset();
-  impl_->reflection.reset();
-  impl_->service.reset();
-  impl_->engine.reset();
+  if (door != nullptr) door->stop(grace);
+  server->Shutdown(deadline);
+  server.reset();
+  http.reset();
+  reflection.reset();
+  service.reset();
+  engine.reset();
 }
+
+void LocalDatastore::shutdown() { impl_->shutdown(); }
 
 }  // namespace ndb

@@ -21,11 +21,11 @@ namespace ndb::shared_cache {
 
 // From byte strings to values; what is used least leaves (SegmentedLru). Thread-safe.
 //
-// A read takes one lock, which only users of the same key take. It walks the chain of its bucket without any: nodes are
-// never freed, only put to another use, so that a reader which is overtaken by a writer at worst goes astray. It knows
-// because the writer has counted a move, and looks again under the lock of the writers. Once the store is half full,
-// what it has used it notes in a buffer, which somebody who gets that lock without waiting reports to the order in
-// which entries leave.
+// A read takes one lock, that of its node. It walks the chain of its bucket without a lock, as an optimistic read with
+// a sequence counter: nodes are never freed, only used for other keys, so the walk is safe, but a node that is removed
+// under it may lead it into another bucket's chain. Every removal raises the counter; a read that has found nothing and
+// sees another count than before looks again under the writers' lock. Once the store is half full, a read records the
+// node that it has used in a buffer; whoever next gets the writers' lock without waiting reports the buffer to the LRU.
 template <class Value>
 class SharedStore {
  public:
@@ -50,7 +50,7 @@ class SharedStore {
   // Calls `use` with the value of the key, which nobody else uses meanwhile; false if there is none.
   template <class Use>
   bool visit(std::string_view key, std::size_t hash, Use use) {
-    const std::uint64_t moves = moves_.load(std::memory_order_acquire);
+    const std::uint64_t removals = removals_.load(std::memory_order_acquire);
     std::size_t steps = 0;
     for (Node* node = bucket(hash).load(std::memory_order_acquire); node != nullptr && steps < kLongestWalk;
          node = node->next.load(std::memory_order_acquire), ++steps) {
@@ -58,7 +58,7 @@ class SharedStore {
       if (half_full_.load(std::memory_order_relaxed)) note_use(*node);
       return true;
     }
-    if (steps < kLongestWalk && moves_.load(std::memory_order_acquire) == moves) return false;
+    if (steps < kLongestWalk && removals_.load(std::memory_order_acquire) == removals) return false;
     MutexLock lock(mutex_);
     for (Node* node = bucket(hash).load(std::memory_order_relaxed); node != nullptr;
          node = node->next.load(std::memory_order_relaxed)) {
@@ -143,7 +143,7 @@ class SharedStore {
     std::atomic<std::uint32_t> size{0};
     std::array<std::atomic<Node*>, kSize> nodes{};
   };
-  static constexpr std::size_t kLongestWalk = 1000;  // of a reader that may have gone astray
+  static constexpr std::size_t kLongestWalk = 1000;  // then a reader looks again under the lock
 
   Bucket& bucket(std::size_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
 
@@ -190,9 +190,9 @@ class SharedStore {
     Bucket* link = &bucket(node.hash.load(std::memory_order_relaxed));
     while (link->load(std::memory_order_relaxed) != &node) link = &link->load(std::memory_order_relaxed)->next;
     link->store(node.next.load(std::memory_order_relaxed), std::memory_order_release);
-    // Between the two: a reader that has seen the count can no longer come to the node, and one that stands on it can
-    // not be led astray without seeing, afterwards, that the count has changed.
-    moves_.fetch_add(1, std::memory_order_release);
+    // After the node has left its chain and before its `next` leads elsewhere: a reader that sees the new count cannot
+    // reach the node any more, and one that is at the node already sees the new count when it ends.
+    removals_.fetch_add(1, std::memory_order_release);
     order_.remove(node);
     node.next.store(std::exchange(unused_, &node), std::memory_order_release);
     SpinLockHold hold(node.lock);
@@ -224,7 +224,7 @@ class SharedStore {
   std::vector<Bucket> buckets_;
   std::array<UseBuffer, kStripes> uses_;
   std::atomic<bool> half_full_{false};
-  std::atomic<std::uint64_t> moves_{0};
+  std::atomic<std::uint64_t> removals_{0};
   mutable Mutex mutex_;  // of the writers
   std::deque<Node> nodes_ NDB_GUARDED_BY(mutex_);
   Node* unused_ NDB_GUARDED_BY(mutex_) = nullptr;  // linked by `next`

@@ -22,6 +22,9 @@ using std::chrono::seconds;
 
 // Shorter ones would be in the class of items that memcached never evicts, which is for locks (docs/consistency.md).
 constexpr seconds kShortestTagTimeout{600};
+// How long a provider that has failed is left alone while there is a value to serve.
+constexpr seconds kRetryPause{1};
+constexpr seconds kLogEvery{60};
 
 // Between 0 and 1, and neither.
 double random_fraction() {
@@ -40,16 +43,17 @@ absl::Status check(const Options& options) {
     return bad_argument(
         cat("the name of a SharedCache has letters, digits, '.', '_' and '-' only, but is ", quoted(options.name)));
   }
-  if (options.capacity == 0 || options.capacity > SharedStore<Copy>::kMostEntries || options.capacity_bytes == 0) {
+  if (options.capacity == 0 || options.capacity > SharedStore<Entry>::kMostEntries || options.capacity_bytes == 0) {
     return bad_argument(cat("SharedCache ", quoted(options.name), ": capacity must be 1 to ",
-                            SharedStore<Copy>::kMostEntries, " and capacity_bytes more than 0, but they are ",
+                            SharedStore<Entry>::kMostEntries, " and capacity_bytes more than 0, but they are ",
                             options.capacity, " and ", options.capacity_bytes));
   }
   if (options.timeout.count() < 0 || options.max_staleness.count() < 0 || options.when_unreachable.bound.count() < 0 ||
-      !(options.early_refresh >= 0 && options.early_refresh <= 1000)) {
-    return bad_argument(cat("SharedCache ", quoted(options.name),
-                            ": timeout, max_staleness and the bound of serve_within must not be negative, and "
-                            "early_refresh must be 0 to 1000"));
+      options.max_stale_on_error.count() < 0 || !(options.early_refresh >= 0 && options.early_refresh <= 1000)) {
+    return bad_argument(
+        cat("SharedCache ", quoted(options.name),
+            ": timeout, max_staleness, max_stale_on_error and the bound of serve_within must not be negative, and "
+            "early_refresh must be 0 to 1000"));
   }
   if (options.tag_timeout != seconds(0) && options.tag_timeout < kShortestTagTimeout) {
     return bad_argument(cat("SharedCache ", quoted(options.name), ": tag_timeout must be 0 (unlimited) or at least ",
@@ -60,13 +64,17 @@ absl::Status check(const Options& options) {
 
 }  // namespace
 
-// One call of get(): looks at the copies, then at the tags of those that may not be served yet, then calls the provider
-// for what is left, or waits for others who do. Whatever way a value comes, it was computed, or its tag was gold, after
-// this call had begun.
+// One call of get(): looks at the entries, then at the tags of those that may not be served yet, then calls the
+// provider for what is left, or waits for others who do. Whatever way a value comes, it was computed, or its tag was
+// gold, after this call had begun.
 class TaggedCache::Get {
  public:
-  Get(TaggedCache& cache, std::span<const std::string_view> keys, const Load& load, Surroundings& around)
-      : cache_(cache), load_(load), around_(around), began_(cache.flights_.now()), now_(cache.clock_.monotonic()) {
+  Get(TaggedCache& cache, std::span<const std::string_view> keys, const Load& load, Environment& environment)
+      : cache_(cache),
+        load_(load),
+        environment_(environment),
+        began_(cache.single_flight_.now()),
+        now_(cache.clock_.monotonic()) {
     items_.resize(keys.size());
     for (std::size_t i = 0; i < keys.size(); ++i) items_[i] = {.key = keys[i], .hash = seeded_hash(keys[i])};
   }
@@ -74,7 +82,7 @@ class TaggedCache::Get {
   std::vector<Value> run() {
     look();
     read_tags();
-    // The second time nobody has to be waited for: who is flying then began after this call did.
+    // The second time nobody has to be waited for: what is in flight then began after this call did.
     for (int turn = 0; turn < 2; ++turn) {
       claim();
       lead();
@@ -90,7 +98,7 @@ class TaggedCache::Get {
   }
 
  private:
-  using Part = Flights::Claim::Part;
+  using Part = SingleFlight::Claim::Part;
   enum class Need {
     kTag,      // to be looked at
     kLoad,     // a provider's value
@@ -101,10 +109,11 @@ class TaggedCache::Get {
     std::string_view key;
     std::size_t hash = 0;
     Need need = Need::kTag;
-    std::optional<Copy> copy{};
+    std::optional<Entry> entry{};    // before its time-out
+    std::optional<Entry> expired{};  // not long after it: for when the provider fails
     std::optional<memcache::Tag> tag{};
     bool renewal_due = false;
-    Flights::Claim claim{};
+    SingleFlight::Claim claim{};
     Value value{};
 
     void serve(Value found) {
@@ -118,16 +127,17 @@ class TaggedCache::Get {
   void judge(Item& item);
   void unreachable(Item& item);
   void claim();
-  void take_if_landed(Item& item);
+  void take_if_finished(Item& item);
   void lead();
   void load(std::span<Item*> led);
   void keep(std::span<Item*> led, std::span<Loaded> loaded, std::chrono::nanoseconds took);
   void fail(std::span<Item*> led, const std::exception_ptr& error);
+  void serve_expired(Item& item);
   void wait();
 
   TaggedCache& cache_;
   const Load& load_;
-  Surroundings& around_;
+  Environment& environment_;
   const std::uint64_t began_;
   const Monotonic now_;
   std::vector<Item> items_;
@@ -135,15 +145,18 @@ class TaggedCache::Get {
 
 void TaggedCache::Get::look() {
   for (Item& item : items_) {
-    cache_.store_.visit(item.key, item.hash, [&](Copy& copy) {
-      if (now_ >= copy.expires) return;
-      item.renewal_due = now_ >= copy.renew;
-      copy.renew = item.renewal_due ? Monotonic::max() : copy.renew;  // by nobody else
-      item.copy = copy;
+    cache_.store_.visit(item.key, item.hash, [&](Entry& entry) {
+      if (now_ >= entry.expires) {
+        if (now_ - entry.expires < cache_.options_.max_stale_on_error) item.expired = entry;
+        return;
+      }
+      item.renewal_due = now_ >= entry.renew;
+      entry.renew = item.renewal_due ? Monotonic::max() : entry.renew;  // by nobody else
+      item.entry = entry;
     });
-    if (item.copy && cache_.is_fresh(*item.copy, now_) && !item.renewal_due) {
+    if (item.entry && cache_.is_fresh(*item.entry, now_) && !item.renewal_due) {
       ++cache_.counts_.hits;
-      item.serve(item.copy->value);
+      item.serve(item.entry->value);
     }
   }
 }
@@ -157,7 +170,7 @@ void TaggedCache::Get::read_tags() {
     of.push_back(&item);
   }
   if (reads.empty()) return;
-  around_.read_tags(reads);
+  environment_.read_tags(reads);
   for (std::size_t i = 0; i < of.size(); ++i) {
     of[i]->tag = reads[i].tag;
     judge(*of[i]);
@@ -166,59 +179,69 @@ void TaggedCache::Get::read_tags() {
 
 void TaggedCache::Get::judge(Item& item) {
   if (!item.tag) return unreachable(item);
-  if (!item.copy || item.copy->tag != *item.tag) {
+  if (!item.entry || item.entry->tag != *item.tag) {
     ++cache_.counts_.misses;
     item.need = Need::kLoad;
+    if (item.expired && item.expired->tag != *item.tag) item.expired = std::nullopt;  // invalidated
+    if (item.expired && now_ < item.expired->retry) serve_expired(item);
     return;
   }
-  cache_.store_.visit(item.key, item.hash, [&](Copy& copy) {
-    if (copy.tag == *item.tag) copy.current = std::max(copy.current, now_);
+  cache_.store_.visit(item.key, item.hash, [&](Entry& entry) {
+    if (entry.tag == *item.tag) entry.current = std::max(entry.current, now_);
   });
   if (item.renewal_due) {
     item.need = Need::kRenewal;
   } else {
     ++cache_.counts_.validated;
-    item.serve(item.copy->value);
+    item.serve(item.entry->value);
   }
 }
 
 void TaggedCache::Get::unreachable(Item& item) {
   ++cache_.counts_.unreachable;
-  if (item.copy && cache_.is_fresh(*item.copy, now_)) return item.serve(item.copy->value);  // its renewal can wait
+  if (item.entry && cache_.is_fresh(*item.entry, now_)) return item.serve(item.entry->value);  // its renewal can wait
   const WhenUnreachable& what = cache_.options_.when_unreachable;
   if (what.action == WhenUnreachable::Action::kFail) {
     throw_error(
         absl::UnavailableError(cat("memcached does not say whether ", quoted(item.key), " of SharedCache ",
                                    quoted(cache_.options_.name), " is current, and when_unreachable is fail()")));
   }
-  if (what.action == WhenUnreachable::Action::kServe && item.copy && now_ - item.copy->current <= what.bound) {
-    return item.serve(item.copy->value);
+  if (what.action == WhenUnreachable::Action::kServe && item.entry && now_ - item.entry->current <= what.bound) {
+    return item.serve(item.entry->value);
   }
+  // Whether it was invalidated is not known.
+  const bool may_be_served = what.action == WhenUnreachable::Action::kServe;
+  if (item.expired && !(may_be_served && now_ - item.expired->current <= what.bound)) item.expired = std::nullopt;
   ++cache_.counts_.misses;
   item.need = Need::kLoad;
+}
+
+void TaggedCache::Get::serve_expired(Item& item) {
+  ++cache_.counts_.served_on_error;
+  item.serve(item.expired->value);
 }
 
 void TaggedCache::Get::claim() {
   for (Item& item : items_) {
     if (item.need == Need::kRenewal) {
-      item.claim = cache_.flights_.claim_renewal(item.key, item.tag);
+      item.claim = cache_.single_flight_.claim_renewal(item.key, item.tag);
       if (item.claim.part == Part::kLead) continue;
       ++cache_.counts_.validated;
-      item.serve(item.copy->value);
+      item.serve(item.entry->value);
     } else if (item.need == Need::kLoad) {
-      item.claim = cache_.flights_.claim(item.key, item.tag, began_);
-      if (item.claim.part == Part::kLead) take_if_landed(item);
+      item.claim = cache_.single_flight_.claim(item.key, item.tag, began_);
+      if (item.claim.part == Part::kLead) take_if_finished(item);
     }
   }
 }
 
 // Somebody else may have loaded the value between this call's look and its claim.
-void TaggedCache::Get::take_if_landed(Item& item) {
+void TaggedCache::Get::take_if_finished(Item& item) {
   if (!item.tag) return;
-  cache_.store_.visit(item.key, item.hash, [&](const Copy& copy) {
-    if (copy.tag == *item.tag && now_ < copy.expires) item.serve(copy.value);
+  cache_.store_.visit(item.key, item.hash, [&](const Entry& entry) {
+    if (entry.tag == *item.tag && now_ < entry.expires) item.serve(entry.value);
   });
-  if (item.need == Need::kNothing) cache_.flights_.land(item.claim.flight, item.value, [] {});
+  if (item.need == Need::kNothing) cache_.single_flight_.finish(item.claim.flight, item.value, [] {});
 }
 
 void TaggedCache::Get::lead() {
@@ -236,17 +259,24 @@ void TaggedCache::Get::lead() {
 
 void TaggedCache::Get::load(std::span<Item*> led) {
   std::vector<std::string> keys;
-  Providing providing;
+  RunningProviders running_providers;
   for (const Item* item : led) {
     keys.emplace_back(item->key);
-    providing.push_back(item->claim.flight);
+    running_providers.push_back(item->claim.flight);
     ++(item->need == Need::kRenewal ? cache_.counts_.renewals : cache_.counts_.loads);
   }
-  const Dependence dependence(around_.providing(), providing);
+  const Dependence dependence(environment_.running_providers(), running_providers);
   ++cache_.counts_.provider_calls;
   std::vector<Loaded> loaded;
   const Monotonic start = cache_.clock_.monotonic();
-  around_.apart(providing, [&] { loaded = load_(keys); });
+  environment_.isolated(running_providers, [&] {
+    try {
+      loaded = load_(keys);
+    } catch (...) {
+      ++cache_.counts_.provider_errors;
+      throw;
+    }
+  });
   const std::chrono::nanoseconds took = cache_.clock_.monotonic() - start;
   if (loaded.size() != keys.size()) {
     throw BadValueError(cat("the provider of SharedCache ", quoted(cache_.options_.name), " was asked for ",
@@ -262,46 +292,52 @@ void TaggedCache::Get::keep(std::span<Item*> led, std::span<Loaded> loaded, std:
     tags.push_back({.name = cache_.tag_name(item->key), .timeout = cache_.new_tag_timeout()});
   }
   const Monotonic now = cache_.clock_.monotonic();
-  around_.read_tags(tags);
+  environment_.read_tags(tags);
   const Options& options = cache_.options_;
   for (std::size_t i = 0; i < led.size(); ++i) {
     Item& item = *led[i];
 #ifdef NDB_WEAKEN_LATE_TAG  // for tests of the history checker, like all NDB_WEAKEN_*
     item.tag = tags[i].tag;
 #endif
-    Copy copy{.value = loaded[i].value, .tag = item.tag.value_or(memcache::Tag{}), .current = now};
+    Entry entry{.value = loaded[i].value, .tag = item.tag.value_or(memcache::Tag{}), .current = now};
     if (options.timeout.count() > 0) {
-      copy.expires = now + scaled(std::chrono::nanoseconds(options.timeout), 1 - random_fraction() / 10);
+      entry.expires = now + scaled(std::chrono::nanoseconds(options.timeout), 1 - random_fraction() / 10);
       if (options.early_refresh > 0) {
-        copy.renew = copy.expires - scaled(took, -options.early_refresh * std::log(random_fraction()));
+        entry.renew = entry.expires - scaled(took, -options.early_refresh * std::log(random_fraction()));
       }
     }
     const bool gold = item.tag && tags[i].tag == item.tag;
     if (!gold) ++cache_.counts_.discarded;
     item.serve(loaded[i].value);
-    std::vector<Copy> left;  // ends when no lock is held
-    cache_.flights_.land(item.claim.flight, item.value, [&] {
-      if (gold) left = cache_.store_.put(item.key, item.hash, std::move(copy), loaded[i].bytes + item.key.size());
+    std::vector<Entry> left;  // ends when no lock is held
+    cache_.single_flight_.finish(item.claim.flight, item.value, [&] {
+      if (gold) left = cache_.store_.put(item.key, item.hash, std::move(entry), loaded[i].bytes + item.key.size());
     });
   }
 }
 
-// All who wait get the error; a caller with values that may still be served keeps to them.
+// All who wait get the error. Whoever has a value that may be served instead keeps to it, and leaves the provider alone
+// for a while.
 void TaggedCache::Get::fail(std::span<Item*> led, const std::exception_ptr& error) {
   bool needed = false;
+  const Monotonic retry = cache_.clock_.monotonic() + kRetryPause;
   for (Item* item : led) {
-    if (item->need == Need::kNothing) continue;  // has landed
-    cache_.flights_.fail(item->claim.flight, error);
-    if (item->need == Need::kLoad) {
-      needed = true;
+    if (item->need == Need::kNothing) continue;  // has its value
+    cache_.store_.visit(item->key, item->hash, [&](Entry& entry) {
+      if (entry.renew == Monotonic::max() && item->need == Need::kRenewal) entry.renew = retry;
+      entry.retry = retry;
+    });
+    cache_.single_flight_.fail(item->claim.flight, error);
+    if (item->need == Need::kRenewal) {
+      item->serve(item->entry->value);
+    } else if (item->expired) {
+      serve_expired(*item);
     } else {
-      item->serve(item->copy->value);
+      needed = true;
     }
   }
   if (needed) std::rethrow_exception(error);
-  log(Severity::kWarning,
-      cat("SharedCache ", quoted(cache_.options_.name), ": the provider failed to renew ", quoted(led.front()->key),
-          ", which is served until its time-out: ", from_absl(status_of(error).ToString())));
+  cache_.log_failure(led.front()->key, error);
 }
 
 void TaggedCache::Get::wait() {
@@ -310,14 +346,29 @@ void TaggedCache::Get::wait() {
     if (item.need == Need::kLoad) flights.push_back(item.claim.flight);
   }
   if (flights.empty()) return;
-  const Dependence dependence(around_.providing(), flights);
+  const Dependence dependence(environment_.running_providers(), flights);
   for (Item& item : items_) {
     if (item.need != Need::kLoad) continue;
-    cache_.flights_.wait(item.claim.flight);
+    cache_.single_flight_.wait(item.claim.flight);
     if (item.claim.part == Part::kWait) continue;
     ++cache_.counts_.joined;
-    item.serve(Flights::result(item.claim.flight));
+    if (item.expired && SingleFlight::failed(item.claim.flight)) {
+      serve_expired(item);
+    } else {
+      item.serve(SingleFlight::result(item.claim.flight));
+    }
   }
+}
+
+// At most once a minute: a provider that fails does so for many keys, and every second.
+void TaggedCache::log_failure(std::string_view key, const std::exception_ptr& error) {
+  const Monotonic now = clock_.monotonic();
+  Monotonic::rep due = next_log_.load(std::memory_order_relaxed);
+  const Monotonic::rep next = (now + kLogEvery).time_since_epoch().count();
+  if (now.time_since_epoch().count() < due || !next_log_.compare_exchange_strong(due, next)) return;
+  log(Severity::kWarning,
+      cat("SharedCache ", quoted(options_.name), ": the provider of ", quoted(key),
+          " failed, and the value that is there is served: ", from_absl(status_of(error).ToString())));
 }
 
 TaggedCache::TaggedCache(Options options, const Clock& clock)
@@ -331,17 +382,18 @@ bool TaggedCache::find_fresh(std::string_view key, Value& value) {
   store_.expect_visit(hash);
   const Monotonic now = clock_.monotonic();
   bool fresh = false;
-  store_.visit(key, hash, [&](const Copy& copy) {
-    fresh = is_fresh(copy, now) && now < copy.expires && now < copy.renew;
-    if (fresh) value = copy.value;
+  store_.visit(key, hash, [&](const Entry& entry) {
+    fresh = is_fresh(entry, now) && now < entry.expires && now < entry.renew;
+    if (fresh) value = entry.value;
   });
   if (fresh) ++counts_.hits;
   return fresh;
 }
 
-std::vector<Value> TaggedCache::get(std::span<const std::string_view> keys, const Load& load, Surroundings& around) {
+std::vector<Value> TaggedCache::get(std::span<const std::string_view> keys, const Load& load,
+                                    Environment& environment) {
   if (keys.empty()) return {};
-  return Get(*this, keys, load, around).run();
+  return Get(*this, keys, load, environment).run();
 }
 
 std::string TaggedCache::tag_name(std::string_view key) const {
@@ -354,7 +406,7 @@ std::chrono::seconds TaggedCache::new_tag_timeout() const {
 
 void TaggedCache::forget(std::span<const std::string> keys) {
   for (const std::string& key : keys) {
-    flights_.spoil(key);
+    single_flight_.invalidate(key);
     store_.erase(key, seeded_hash(key));
   }
   counts_.invalidations += keys.size();
@@ -367,10 +419,12 @@ SharedCacheStats TaggedCache::stats() const {
           .misses = counts_.misses,
           .loads = counts_.loads + counts_.renewals,
           .provider_calls = counts_.provider_calls,
+          .provider_errors = counts_.provider_errors,
           .joined = counts_.joined,
           .renewals = counts_.renewals,
           .discarded = counts_.discarded,
           .unreachable = counts_.unreachable,
+          .served_on_error = counts_.served_on_error,
           .invalidations = counts_.invalidations,
           .evictions = size.evictions,
           .entries = size.entries,

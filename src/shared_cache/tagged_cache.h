@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <span>
 #include <string>
@@ -15,7 +16,7 @@
 #include "base/striped.h"
 #include "memcache/tags.h"
 #include "ndb/shared_cache.h"
-#include "shared_cache/flights.h"
+#include "shared_cache/single_flight.h"
 #include "shared_cache/store.h"
 
 namespace ndb::shared_cache {
@@ -25,28 +26,29 @@ using Load = detail::SharedCacheBase::Load;
 using Loaded = detail::SharedCacheBase::Loaded;
 
 // What a call needs of the context in which it is made.
-class Surroundings {
+class Environment {
  public:
-  virtual ~Surroundings() = default;
+  virtual ~Environment() = default;
   // In one batch with what else is pending; waits. Without memcached the tags stay empty.
   virtual void read_tags(std::span<memcache::TagRead> tags) = 0;
-  virtual const Providing& providing() const = 0;
-  // Runs `provider` in a context of its own in which providing() is what is given here.
-  virtual void apart(const Providing& providing, absl::FunctionRef<void()> provider) = 0;
+  virtual const RunningProviders& running_providers() const = 0;
+  // Runs `provider` in a context of its own in which running_providers() is what is given here.
+  virtual void isolated(const RunningProviders& running_providers, absl::FunctionRef<void()> provider) = 0;
 };
 
 // A value as this process has it.
-struct Copy {
+struct Entry {
   Value value;
   memcache::Tag tag;
   Monotonic current{};  // when the last reading of the tag began that found it to be the gold one
   Monotonic renew = Monotonic::max(), expires = Monotonic::max();
+  Monotonic retry{};  // not before this the provider is called again that failed after `expires`
 };
 
 struct Counts {
   StripedCounter hits;
-  std::atomic<std::uint64_t> validated{0}, misses{0}, loads{0}, provider_calls{0}, joined{0}, renewals{0}, discarded{0},
-      unreachable{0}, invalidations{0};
+  std::atomic<std::uint64_t> validated{0}, misses{0}, loads{0}, provider_calls{0}, provider_errors{0}, joined{0},
+      renewals{0}, discarded{0}, unreachable{0}, served_on_error{0}, invalidations{0};
 };
 
 // Thread-safe.
@@ -58,11 +60,11 @@ class TaggedCache {
   // Of a value that needs no look at its tag.
   bool find_fresh(std::string_view key, Value& value);
   // In the order of the keys. Throws what the provider throws.
-  std::vector<Value> get(std::span<const std::string_view> keys, const Load& load, Surroundings& around);
+  std::vector<Value> get(std::span<const std::string_view> keys, const Load& load, Environment& environment);
 
   std::string tag_name(std::string_view key) const;
   std::chrono::seconds new_tag_timeout() const;  // with jitter
-  // The copies of this process end. To be called after the tags of the keys have been replaced.
+  // The entries of this process end. To be called after the tags of the keys have been replaced.
   void forget(std::span<const std::string> keys);
   void clear() { store_.clear(); }
   Counts& counts() { return counts_; }
@@ -71,15 +73,18 @@ class TaggedCache {
  private:
   class Get;
   friend class Get;
-  bool is_fresh(const Copy& copy, Monotonic now) const {
-    return options_.max_staleness.count() > 0 && now - copy.current <= options_.max_staleness;
+  bool is_fresh(const Entry& entry, Monotonic now) const {
+    return options_.max_staleness.count() > 0 && now - entry.current <= options_.max_staleness;
   }
+
+  void log_failure(std::string_view key, const std::exception_ptr& error);
 
   const Options options_;
   const Clock& clock_;
-  SharedStore<Copy> store_;
-  Flights flights_;
+  SharedStore<Entry> store_;
+  SingleFlight single_flight_;
   Counts counts_;
+  std::atomic<Monotonic::rep> next_log_{0};  // of a provider's failure that no caller hears of
 };
 
 }  // namespace ndb::shared_cache

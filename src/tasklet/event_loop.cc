@@ -1,10 +1,13 @@
 #include "tasklet/event_loop.h"
 
 #include <cxxabi.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "base/fork.h"
+#include "base/strings.h"
 #include "tasklet/fiber.h"
 
 // This library, to whoever registers something with the C++ runtime.
@@ -29,6 +32,7 @@ void Inbox::post(Callback callback) {
 
 EventLoop& EventLoop::current() {
   if (loop_of_thread == nullptr) {
+    [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, &forget_outside_of_parent);
     loop_of_thread = std::make_unique<EventLoop>().release();
     // Not by the destructor of a thread_local object, which runs once: the destructor of another one, which runs later,
     // may ask for a loop again, and that has to end too.
@@ -43,12 +47,22 @@ EventLoop& EventLoop::current() {
   return *loop_of_thread;
 }
 
+// This thread is the only one that exists here. The inbox stays with the parent, whose threads may have held its lock.
+void EventLoop::forget_outside_of_parent() {
+  EventLoop* const loop = loop_of_thread;
+  if (loop == nullptr) return;
+  leave_to_parent(std::exchange(loop->inbox_, std::make_shared<Inbox>()));
+  loop->outside_ = 0;
+  loop->forked_ = true;
+}
+
 EventLoop::EventLoop()
     : inbox_(std::make_shared<Inbox>()), clock_(&Clock::system()), fibers_(std::make_unique<detail::Fibers>(*this)) {}
 
 EventLoop::~EventLoop() = default;
 
 void EventLoop::end() {
+  if (attachment_ != nullptr) attachment_->before_end(detail::Fiber::current() == nullptr);
   ending_ = true;
   std::vector<Callback> posted;
   {
@@ -63,6 +77,11 @@ void EventLoop::end() {
   idle_.clear();
   timers_.clear();
   locals_ = {};
+  attachment_ = nullptr;
+}
+
+const char* EventLoop::stuck_hint() const {
+  return forked_ ? "; what was under way when this process was forked off ends in its parent only" : "";
 }
 
 void EventLoop::call_soon(Callback callback) {
@@ -77,7 +96,7 @@ void EventLoop::call_at(Monotonic when, Callback callback) {
   if (!ending_) timers_.emplace(when, std::move(callback));
 }
 
-bool EventLoop::run_once() {
+bool EventLoop::run_once(Monotonic latest) {
   if (ending_) return fibers_->release_one();
   if (detail::Fiber::current() != nullptr) {
     throw BadRequestError("the event loop can't be driven from within a tasklet: wait for a future instead");
@@ -88,7 +107,8 @@ bool EventLoop::run_once() {
     collect_inbox();
     if (!ready_.empty()) continue;
     if (timers_.empty() && outside_ == 0) return false;
-    block();
+    if (latest != Monotonic::max() && now() >= latest) return true;
+    block(latest);
   }
 }
 
@@ -120,21 +140,24 @@ void EventLoop::collect_inbox() {
   inbox_->callbacks_.clear();
 }
 
-void EventLoop::block() {
+void EventLoop::block(Monotonic latest) {
   if (sleep_until_ && outside_ == 0) {
     sleep_until_(timers_.begin()->first);
     return;
   }
   constexpr std::chrono::nanoseconds kLongest = std::chrono::hours(1);  // in case the clock was moved
   const bool timed = !timers_.empty() && !sleep_until_;
-  const auto longest = timed ? std::min(timers_.begin()->first - now(), kLongest) : kLongest;
+  const Monotonic until = timed ? std::min(timers_.begin()->first, latest) : latest;
+  const auto longest = until == Monotonic::max() ? kLongest : std::min(until - now(), kLongest);
   MutexLock lock(inbox_->mutex_);
   if (inbox_->callbacks_.empty()) inbox_->arrived_.wait_for(inbox_->mutex_, longest);
 }
 
 void EventLoop::run_until(const std::function<bool()>& done) {
   while (!done()) {
-    if (!run_once()) throw StuckError("stuck: nothing is under way that could end this wait");
+    if (!run_once()) {
+      throw StuckError(cat("stuck: nothing is under way that could end this wait", stuck_hint()));
+    }
   }
 }
 

@@ -6,12 +6,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/mutex.h"
 
 namespace ndb {
+
+class Context;  // no more than a name here
 
 namespace detail {
 class Fibers;
@@ -34,11 +37,20 @@ class Inbox {
 };
 
 // What belongs to a tasklet rather than to its thread: swapped at every switch, inherited when a tasklet is spawned,
-// dropped when it has ended. The context room keeps a hold on the current context here.
+// dropped when it has ended. `context` is a hold on the current context, for the room of that name.
 struct TaskletLocals {
-  std::shared_ptr<void> context;
+  std::shared_ptr<Context> context;
 };
 TaskletLocals& tasklet_locals();
+
+// What another room keeps with a loop, for as long as that lives.
+class LoopAttachment {
+ public:
+  virtual ~LoopAttachment() = default;
+  // The thread ends: a last chance to run the loop. `can_wait` is false where exit() was called in a tasklet, which
+  // holds the loop up for ever. Must not throw.
+  virtual void before_end(bool can_wait) noexcept = 0;
+};
 
 // One per thread, made when first used. Everything but the inbox belongs to that thread. Order of work: ready fibers
 // and callbacks, then one idle callback (an open batch is sent when nothing is ready), then due timers, then the inbox,
@@ -48,9 +60,11 @@ TaskletLocals& tasklet_locals();
 // Callbacks run on the main stack, with the TaskletLocals of whoever drives the loop there. They may wait, which runs
 // the loop again inside the step. One that throws throws out of run_once() into that waiter.
 //
-// The loop ends with its thread. Callbacks that are left are then destroyed unrun, tasklets that have not started are
-// cancelled, and those that wait get StuckError, so that they unwind. A thread_local object whose destructor uses the
-// loop calls current() in its constructor, and so is destroyed first.
+// The loop ends with its thread. The attachment may run it once more; callbacks that are left are then destroyed unrun,
+// tasklets that have not started are cancelled, and those that wait get StuckError, so that they unwind. A thread_local
+// object whose destructor uses the loop calls current() in its constructor, and so is destroyed first.
+//
+// In a child of fork() the loop of the thread that forked goes on; what was under way outside it never ends there.
 class EventLoop {
  public:
   using Callback = std::function<void()>;
@@ -68,14 +82,23 @@ class EventLoop {
   // An operation outside the loop that will end with a post to the inbox: from started() until finished(), which the
   // posted callback calls, waiting for it is not stuck.
   void started() { ++outside_; }
-  void finished() { --outside_; }
+  void finished() {
+    if (outside_ > 0) --outside_;  // 0: started before fork()
+  }
   const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
 
   // One step; blocks when only something outside or a timer can make progress. False: nothing is left that could ever
   // happen. Called on the main stack only; may be called again from within a step (a policy or hook that waits).
-  bool run_once();
+  // At `latest` it stops blocking.
+  bool run_once(Monotonic latest = Monotonic::max());
   void run_until(const std::function<bool()>& done);  // throws StuckError when run_once() says false
   void drain();                                       // until nothing is left
+
+  LoopAttachment* attachment() const { return attachment_.get(); }
+  void attach(std::unique_ptr<LoopAttachment> attachment) { attachment_ = std::move(attachment); }
+
+  // What to add to the message of a wait that can never end.
+  const char* stuck_hint() const;
 
   const Clock& clock() const { return *clock_; }
   Monotonic now() const { return clock_->monotonic(); }
@@ -89,12 +112,13 @@ class EventLoop {
  private:
   friend class detail::FutureCore;
   friend TaskletLocals& tasklet_locals();
+  static void forget_outside_of_parent();  // in a child of fork()
   void end();
   void wait_for(const detail::FutureCore& future, bool joining);
   bool run_first(std::deque<Callback>& queue);
   void collect_due_timers();
   void collect_inbox();
-  void block();
+  void block(Monotonic latest);
 
   std::deque<Callback> ready_;
   std::deque<Callback> idle_;
@@ -103,7 +127,9 @@ class EventLoop {
   std::size_t outside_ = 0;
   std::size_t depth_ = 0;  // steps that are being run: more than one where a step waits
   bool ending_ = false;
+  bool forked_ = false;   // since the loop was made
   TaskletLocals locals_;  // of what runs now
+  std::unique_ptr<LoopAttachment> attachment_;
   const Clock* clock_;
   std::function<void(Monotonic)> sleep_until_;  // empty: the system's clock, real sleep
   std::unique_ptr<detail::Fibers> fibers_;

@@ -4,22 +4,26 @@
 #include <exception>
 
 #include "base/log.h"
+#include "base/strings.h"
 #include "tasklet/event_loop.h"
 #include "tasklet/fiber.h"
 
 namespace ndb {
 namespace {
 
-constexpr char kStuck[] =
-    "stuck: this waits for something that nothing under way can ever finish (tasklets that wait for one another, or an "
-    "operation that was never started)";
+[[noreturn]] void throw_stuck() {
+  throw StuckError(
+      cat("stuck: this waits for something that nothing under way can ever finish (tasklets that wait for one another, "
+          "or an operation that was never started)",
+          EventLoop::current().stuck_hint()));
+}
 
 }  // namespace
 
 namespace detail {
 
 void FutureCore::wait() {
-  if (!await(/*joining=*/false)) throw StuckError(kStuck);
+  if (!await(/*joining=*/false)) throw_stuck();
 }
 
 void FutureCore::join() noexcept {
@@ -93,7 +97,7 @@ std::size_t wait_any(const std::vector<std::shared_ptr<detail::FutureCore>>& fut
       EventLoop::current().run_until([&] { return first_done() != futures.end(); });
     }
   }
-  if (first_done() == futures.end()) throw StuckError(kStuck);
+  if (first_done() == futures.end()) throw_stuck();
   return static_cast<std::size_t>(first_done() - futures.begin());
 }
 

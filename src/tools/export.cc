@@ -189,7 +189,7 @@ class Export {
 int export_entities(const TransferCommand& command) {
   const Client client = client_of_datastore(command.options);
   Output output(command.file);
-  Export job(command, *client.core(), output);
+  Export job(command, *core_of(client), output);
   const absl::Status status = job.run();
   job.end_progress();
   if (!status.ok()) {

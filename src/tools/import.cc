@@ -230,7 +230,7 @@ int import_entities(const TransferCommand& command) {
     file.open(command.file, std::ios::binary);
     if (!file) throw_error(absl::NotFoundError(cat("cannot read ", command.file, ": ", std::strerror(errno))));
   }
-  Import job(command, *client.core()->stub);
+  Import job(command, *core_of(client)->stub);
   const absl::Status status = job.run(command.file == "-" ? std::cin : file);
   job.end_progress();
   report(job, command.file, status);

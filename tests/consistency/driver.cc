@@ -193,7 +193,7 @@ class Run {
   static Final look_at(const Client& client, const Key& key) {
     Final last{.key = index_of(key)};
     const memcache::ReadRequest request{.key = key, .lease = false};
-    const memcache::ReadResult result = client.core()->gateway->read({&request, 1}).front();
+    const memcache::ReadResult result = core_of(client)->gateway->read({&request, 1}).front();
     last.served_absent = result.outcome == memcache::ReadOutcome::kAbsent;
     last.served = last.served_absent || result.outcome == memcache::ReadOutcome::kHit;
     last.served_version = last.served_absent ? 0 : result.version;
@@ -201,7 +201,7 @@ class Run {
     std::promise<wire::LookupResponse> promise;
     wire::LookupRequest lookup;
     lookup.add_keys(key.bytes());
-    client.core()->stub->lookup(std::move(lookup), {}, [&](absl::StatusOr<wire::LookupResponse> response) {
+    core_of(client)->stub->lookup(std::move(lookup), {}, [&](absl::StatusOr<wire::LookupResponse> response) {
       promise.set_value(*std::move(response));
     });
     const wire::LookupResponse response = promise.get_future().get();

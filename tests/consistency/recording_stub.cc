@@ -51,7 +51,7 @@ void RecordingStub::record_outcome(Recorder& recorder, std::vector<Cell>& cells,
 Client recording_client(const ClientOptions& options, Recorder& recorder) {
   const std::shared_ptr<Client::Core> core = testing::take_core(Client(options));
   core->stub = std::make_unique<RecordingStub>(std::move(core->stub), recorder);
-  return Client(core);
+  return ndb::detail::ClientAccess::make(core);
 }
 
 }  // namespace ndb::consistency

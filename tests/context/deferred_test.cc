@@ -62,7 +62,7 @@ class Deferred : public Tiers {
     auto stub = std::make_unique<DeferringStub>(std::move(core->stub));
     stub_ = stub.get();
     core->stub = std::move(stub);
-    return ndb::Client(core);
+    return ndb::detail::ClientAccess::make(core);
   }
 
   DeferringStub* stub_ = nullptr;

@@ -55,7 +55,7 @@ class Faults : public Tiers {
     auto config = ndb::context::memcache_config(with);
     config.clock = core->clock = &clock;
     core->gateway = *ndb::memcache::Gateway::make(std::move(config));
-    return scripted(ndb::Client(core), stub);
+    return scripted(ndb::detail::ClientAccess::make(core), stub);
   }
   const ndb::Client client_ = client();
 };
@@ -160,7 +160,7 @@ TEST_F(Faults, ALockOutlastsWhatMayStillLand) {
   const ndb::Client client = on_clock(clock, memcached().address(), stub);
   const ndb::Key key("Note", ndb::id("x"), {client.project(), "", ""});
   const auto expect_lock = [&](std::chrono::seconds least) {
-    const auto record = client.core()->gateway->inspect(std::span(&key, 1)).front();
+    const auto record = core_of(client)->gateway->inspect(std::span(&key, 1)).front();
     ASSERT_EQ(record.holders.size(), 1u);
     EXPECT_GE(record.holders.front(), clock.now() + least);
   };
@@ -193,7 +193,7 @@ TEST_F(Faults, AResendWithoutItsLockIsOfUnknownOutcome) {
     EXPECT_EQ(ndb::get_context().counts().commits, 1);
     EXPECT_EQ(Note::get_by_id("x")->n, 2);  // no longer of the context's cache
   });
-  EXPECT_EQ(client.core()->gateway->stats().repairs_waiting, 1u);  // the lock is still to be prolonged
+  EXPECT_EQ(core_of(client)->gateway->stats().repairs_waiting, 1u);  // the lock is still to be prolonged
 }
 
 TEST_F(Faults, ARefusedItemStandsAlone) {
@@ -353,7 +353,7 @@ TEST_F(Faults, ABestEffortKindIsWrittenWithoutItsLock) {
                  ndb::Error);
   });
   server.resume();
-  while (client.core()->gateway->stats().repairs_waiting > 0) std::this_thread::yield();
+  while (core_of(client)->gateway->stats().repairs_waiting > 0) std::this_thread::yield();
   EXPECT_EQ(read(), 3);
 }
 
@@ -379,7 +379,7 @@ TEST_F(Faults, ATimeoutCountsFromBeforeTheRead) {
     const auto asked = clock.now();
     stub->on_lookup = [&](const auto&) { clock.advance(std::chrono::seconds(slow)); };
     in_new_context(client, [] { EXPECT_EQ(Note::get_by_id("x", {.memcache_timeout = 60})->n, 1); });
-    const auto record = client.core()->gateway->inspect(std::span(&key, 1)).front();
+    const auto record = core_of(client)->gateway->inspect(std::span(&key, 1)).front();
     if (slow < 60) {
       EXPECT_EQ(record.state, ndb::memcache::Inspection::State::kValue);
       EXPECT_LE(record.expiry, asked + std::chrono::seconds(61));
@@ -398,7 +398,7 @@ TEST_F(Faults, TheProbeFindsAStaleHit) {
   const auto core = ndb::testing::take_core(client());
   core->clock = &clock;
   core->probe = std::make_unique<ndb::context::ConsistencyProbe>(*core->stub, *core->gateway, clock, 1);
-  const ndb::Client probing(core);
+  const ndb::Client probing = ndb::detail::ClientAccess::make(core);
   const auto hit = [&](std::uint64_t probed) {
     std::int64_t n = -1;
     in_new_context(probing, [&] { n = Note::get_by_id("x")->n; });

@@ -48,7 +48,7 @@ class MemcacheRecords : public Tiers {
   Key key(std::string_view name) const {
     return Key(M::_get_kind(), ndb::id(name), {client_.project(), "", ""});
   }
-  memcache::Inspection record(const Key& key) const { return client_.core()->gateway->inspect({&key, 1}).front(); }
+  memcache::Inspection record(const Key& key) const { return core_of(client_)->gateway->inspect({&key, 1}).front(); }
   void plant(const Key& key, const memcache::Record& record) const {
     const auto [flags, body] = memcache::encode(record, key.bytes(), 4096);
     ASSERT_EQ(memcached().command(

@@ -53,7 +53,7 @@ enum class Tier { kCache, kMemcache, kDatastore };
 class Policies : public Tiers {
  protected:
   static bool decide(const ndb::Key& key, const ndb::Options& options, Tier tier) {
-    const ndb::Context::Impl& impl = ndb::get_context().impl();
+    const ndb::Context::Impl& impl = impl_of(ndb::get_context());
     const ndb::context::CallPolicy policy = impl.decide(impl.qualify(key).value(), options).value();
     return tier == Tier::kCache ? policy.cache : tier == Tier::kMemcache ? policy.memcache : policy.datastore;
   }
@@ -197,7 +197,7 @@ TEST_F(Policies, TimeoutsResolveInTheSameOrder) {
     const ndb::Client client(with);
     const auto scope = client.context();
     if (rows[i].policy) ndb::get_context().set_memcache_timeout_policy(*rows[i].policy);
-    const ndb::Context::Impl& impl = ndb::get_context().impl();
+    const ndb::Context::Impl& impl = impl_of(ndb::get_context());
     const auto policy = impl.decide(impl.qualify(rows[i].key).value(),
                                     {.use_memcache = true, .use_datastore = false, .memcache_timeout = rows[i].option});
     ASSERT_TRUE(policy.ok()) << policy.status();
@@ -212,7 +212,7 @@ TEST_F(Policies, TheClientsTimeoutIsSpread) {
   with.memcache_timeout = 24h;
   const ndb::Client client(with);
   const auto scope = client.context();
-  const ndb::Context::Impl& impl = ndb::get_context().impl();
+  const ndb::Context::Impl& impl = impl_of(ndb::get_context());
   std::set<std::chrono::seconds> timeouts;
   for (int i = 1; i <= 100; ++i) {
     const ndb::Key key = impl.qualify(ndb::Key("Plain", ndb::id(i))).value();

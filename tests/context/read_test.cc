@@ -173,7 +173,7 @@ TEST_F(ContextTest, MaxStalenessBoundsWhatCachesMayAnswer) {
   ndb::testing::FakeClock clock;
   const auto core = ndb::testing::take_core(client());
   core->clock = &clock;
-  in_new_context(ndb::Client(core), [&] {
+  in_new_context(ndb::detail::ClientAccess::make(core), [&] {
     ndb::Context& context = ndb::get_context();
     const auto lookups = [&](const ndb::Options& options) {
       const auto before = context.counts().lookups;

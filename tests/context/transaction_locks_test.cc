@@ -112,7 +112,7 @@ TEST_F(Transactions, UnderLocksThatMayHaveEndedNothingIsWritten) {
   config.clock = &clock;
   core->gateway = *ndb::memcache::Gateway::make(std::move(config));
   ScriptedStub* stub = nullptr;
-  const ndb::Client client = scripted(ndb::Client(core), stub);
+  const ndb::Client client = scripted(ndb::detail::ClientAccess::make(core), stub);
   int commits = 0;
   stub->on_commit = [&](const auto&) {
     ++commits;

@@ -113,7 +113,7 @@ TEST(Channel, EmulatorAddresses) {
       if (!c.address.empty()) {
         ASSERT_EQ(channels.status(), absl::OkStatus());
         EXPECT_EQ(channels->address, c.address);
-        EXPECT_EQ(channels->list.size(), 1u);
+        EXPECT_EQ(channels->open()->size(), 1u);
         continue;
       }
       ASSERT_EQ(channels.status().code(), absl::StatusCode::kInvalidArgument);
@@ -132,11 +132,11 @@ TEST(Channel, TheFirstSettingDecides) {
   config.endpoint = "localhost";
   config.credentials = credentials;
   EXPECT_EQ(make_channels(config)->address, "localhost:443");
-  EXPECT_EQ(make_channels(config)->list.size(), 4u);
+  EXPECT_EQ(make_channels(config)->open()->size(), 4u);
   config.emulator_host = "127.0.0.1:3";
   EXPECT_EQ(make_channels(config)->address, "127.0.0.1:3");
   config.in_process = std::make_shared<ndb::Channel>(server.in_process());
-  EXPECT_EQ(make_channels(config)->list.front(), config.in_process->grpc);
+  EXPECT_EQ(make_channels(config)->open()->front(), config.in_process);
 }
 
 TEST(Channel, ReachesEmulatorEndpointAndProcess) {

@@ -90,7 +90,10 @@ class StubTest : public testing::Test {
  protected:
   StubConfig config() {
     return {.project = "p",
-            .channels = {.list = {server_.in_process()}, .address = "the.address:1", .hint = "the hint"},
+            .channels = {.open = [channel = std::make_shared<ndb::Channel>(
+                                      server_.in_process())] { return Channels::List{channel}; },
+                         .address = "the.address:1",
+                         .hint = "the hint"},
             .backoff = {.initial = milliseconds(1), .maximum = milliseconds(2)}};
   }
 
@@ -273,7 +276,7 @@ TEST_F(StubTest, RefusesWhatMakesNoSenseAndSendsNothing) {
   StubConfig no_project = config();
   no_project.project = "";
   StubConfig no_channel = config();
-  no_channel.channels.list.clear();
+  no_channel.channels.open = nullptr;
   struct {
     StubConfig config;
     CallOptions options;

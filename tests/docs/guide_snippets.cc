@@ -665,6 +665,18 @@ TEST_F(GuideInContext, Errors) {
   ndb::set_log_sink({});
 }
 
+// Compiled and not run: gRPC runs in this process, and the children of this one could not use it.
+[[maybe_unused]] void fork_first(const ndb::ClientOptions& options) {
+  // [fork]
+  ndb::Client client(options);  // connects nowhere yet
+  if (const pid_t child = fork(); child == 0) {
+    auto scope = client.context();  // the child's own connections, made now
+    Account::make({.name = "Child"}, ndb::id("child")).put();
+    _exit(0);
+  }
+  // [/fork]
+}
+
 TEST_F(Guide, Clients) {
   const std::string folder = ::testing::TempDir() + "ndb_guide_" + std::to_string(getpid());
   // [local_datastore]

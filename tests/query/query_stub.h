@@ -60,7 +60,7 @@ inline Client through(const Client& client, QueryStub*& stub) {
   auto between = std::make_unique<QueryStub>(std::move(core->stub));
   stub = between.get();
   core->stub = std::move(between);
-  return Client(core);
+  return ndb::detail::ClientAccess::make(core);
 }
 
 }  // namespace ndb::testing

@@ -41,7 +41,7 @@ class SharedCacheTest : public ndb::testing::Tiers {
   ndb::Client with_clock() {
     auto core = ndb::testing::take_core(client());
     core->clock = &clock_;
-    return ndb::Client(core);
+    return ndb::detail::ClientAccess::make(core);
   }
   // Tags belong to no project: each test has names of its own.
   std::string name() const { return ::testing::UnitTest::GetInstance()->current_test_info()->name(); }
@@ -354,7 +354,7 @@ TEST_F(SharedCacheTest, WhatIsDoneWithoutMemcached) {
   client_options.memcache_connect_timeout = client_options.memcache_io_timeout = 100ms;
   auto core = ndb::testing::take_core(ndb::Client(client_options));
   core->clock = &clock_;
-  const ndb::Client client(core);
+  const ndb::Client client = ndb::detail::ClientAccess::make(core);
   Cache calls(client, named()), serves(client, named({.when_unreachable = ndb::WhenUnreachable::serve_within(30s)})),
       fails(client, named({.when_unreachable = ndb::WhenUnreachable::fail()}));
   for (Cache* cache : {&calls, &serves, &fails}) cache->get("k", source());
@@ -443,10 +443,10 @@ TEST_F(SharedCacheTest, WithinTheBoundARenewalNeedsNoMemcached) {
   client_options.memcache_connect_timeout = client_options.memcache_io_timeout = 100ms;
   auto core = ndb::testing::take_core(ndb::Client(client_options));
   core->clock = &clock_;
-  Cache cache(ndb::Client(core), named({.timeout = 10s,
-                                        .max_staleness = 20s,
-                                        .when_unreachable = ndb::WhenUnreachable::fail(),
-                                        .early_refresh = 1000}));
+  Cache cache(ndb::detail::ClientAccess::make(core), named({.timeout = 10s,
+                                                            .max_staleness = 20s,
+                                                            .when_unreachable = ndb::WhenUnreachable::fail(),
+                                                            .early_refresh = 1000}));
   cache.get("k", [&] {
     clock_.advance(100s);  // so that its renewal is due at once
     return 1;

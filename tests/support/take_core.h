@@ -16,12 +16,12 @@ using datastore::ForwardingStub;
 // use any more.
 inline std::shared_ptr<Client::Core> take_core(const Client& client) {
   auto core = std::make_shared<Client::Core>();
-  core->options = client.core()->options;
-  core->partition = client.core()->partition;
-  core->gateway = std::move(client.core()->gateway);
-  core->stub = std::move(client.core()->stub);
-  core->rpcs = client.core()->rpcs;
-  core->shared = std::move(client.core()->shared);
+  core->options = core_of(client)->options;
+  core->partition = core_of(client)->partition;
+  core->gateway = std::move(core_of(client)->gateway);
+  core->stub = std::move(core_of(client)->stub);
+  core->rpcs = core_of(client)->rpcs;
+  core->shared = std::move(core_of(client)->shared);
   return core;
 }
 

@@ -119,7 +119,7 @@ class Tiers : public ::testing::Test {
     auto scripted = std::make_unique<ScriptedStub>(std::move(core->stub));
     stub = scripted.get();
     core->stub = std::move(scripted);
-    return Client(core);
+    return detail::ClientAccess::make(core);
   }
 
   // Runs `body` in a new context of `client` on this thread, and gives what the tiers did.

@@ -10,11 +10,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ndb/context.h"
 #include "ndb/detail/payload.h"
 #include "ndb/future.h"
 #include "ndb/handle.h"
 #include "ndb/key.h"
 #include "ndb/options.h"
+#include "ndb/tasklet.h"
 
 namespace ndb::detail {
 
@@ -43,7 +45,7 @@ class ReadOp {
   Key key;
   const ModelInfo* info;
   void (*post_get)(const Key&, const absl::Status&) = nullptr;  // the hook of the key's class
-  std::shared_ptr<void> context{};                              // that the hook runs in
+  std::shared_ptr<Context> context{};                           // that the hook runs in
 
  protected:
   virtual void found(PayloadPtr payload) = 0;
@@ -73,6 +75,29 @@ void read_async(const std::shared_ptr<ReadOp>& op, const Options& options);
 // Writes the entity, which is stamped (auto_now) for it and encoded before the call returns. The future gives the whole
 // key, with the id that the Datastore assigned to an incomplete one. With a base version as put_if() does.
 Future<Key> write_async(Handle& handle, const Options& options, std::optional<std::uint64_t> base_version = {});
+// Makes one call of what consists of several: in a thread without a scope, writes are waited for when the outermost
+// call ends, and go out in one batch until then.
+class OneCall {
+ public:
+  OneCall();
+  ~OneCall();
+  OneCall(const OneCall&) = delete;
+  OneCall& operator=(const OneCall&) = delete;
+  void end_with(const std::shared_ptr<FutureCore>& future) const;  // likewise waited for
+
+ private:
+  Context::Impl& context_;
+};
+
+// As in_background(), for functions that write.
+template <class Function>
+auto write_in_background(Function function) {
+  const OneCall call;
+  auto future = in_background(std::move(function));
+  call.end_with(future.state());
+  return future;
+}
+
 // After a put that succeeded: gives the handle the key and the version that it was written as. `put` is of
 // write_async().
 void complete(Handle& handle, const Future<Key>& put);

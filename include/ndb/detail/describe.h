@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,22 +69,27 @@ constexpr std::string_view class_name_of() {
 
 template <class D>
 const Table& model_table() {
-  static const Table table([] {
-    std::vector<PropertyRow> rows = make_rows<typename D::Properties>(all_fields<D>());
-    if constexpr (kIsPoly<D>) {
-      rows.insert(rows.begin(), {.name = "class",
-                                 .compute =
-                                     [](Encoder& out, const void*, bool indexed) {
-                                       static const std::vector<std::string> names = [] {
-                                         const auto all = class_names(info<D>());
-                                         return std::vector<std::string>(all.begin(), all.end());
-                                       }();
-                                       Codec<std::vector<std::string>>::encode(out, names, indexed);
-                                     },
-                                 .field = "class"});
-    }
-    return rows;
-  }());
+  // Never destroyed, like what it refers to: destructors of static objects may read and write entities.
+  static const Table& table =
+      *std::make_unique<const Table>([] {
+         std::vector<PropertyRow> rows = make_rows<typename D::Properties>(all_fields<D>());
+         if constexpr (kIsPoly<D>) {
+           rows.insert(
+               rows.begin(),
+               {.name = "class",
+                .compute =
+                    [](Encoder& out, const void*, bool indexed) {
+                      static const auto& names = *[] {
+                        const auto all = class_names(info<D>());
+                        return std::make_unique<const std::vector<std::string>>(all.begin(), all.end()).release();
+                      }();
+                      Codec<std::vector<std::string>>::encode(out, names, indexed);
+                    },
+                .field = "class"});
+         }
+         return rows;
+       }())
+           .release();
   return table;
 }
 

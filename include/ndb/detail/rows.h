@@ -254,10 +254,13 @@ std::vector<PropertyRow> make_rows(Fields<P...>) {
 
 template <Structured T>
 const Table& struct_table() {
-  static const Table table(make_rows<T>(T::ndb_fields()), [] {
-    if constexpr (KeepsUnknown<T>) return offset_of<T>(&T::ndb_unknown);
-    return Table::kNone;
-  }());
+  static const Table& table = *std::make_unique<const Table>(make_rows<T>(T::ndb_fields()),
+                                                             [] {
+                                                               if constexpr (KeepsUnknown<T>)
+                                                                 return offset_of<T>(&T::ndb_unknown);
+                                                               return Table::kNone;
+                                                             }())
+                                   .release();  // see model_table()
   return table;
 }
 

@@ -100,6 +100,26 @@ struct Seats {
   }
 };
 
+namespace {
+
+// Trivially destructible, so that destructors of static objects, which run after a thread's own, may still use
+// memcache.
+thread_local Seats* seats_of_thread = nullptr;
+
+Seats& seats_of_this_thread() {
+  if (seats_of_thread == nullptr) {
+    struct Owner {
+      ~Owner() { const std::unique_ptr<Seats> ended(std::exchange(seats_of_thread, nullptr)); }
+    };
+    static thread_local const Owner owner;
+    [[maybe_unused]] const Owner* const registered = &owner;
+    seats_of_thread = std::make_unique<Seats>().release();
+  }
+  return *seats_of_thread;
+}
+
+}  // namespace
+
 ConnectionPool::ConnectionPool(Cluster& cluster) : cluster_(&cluster), shared_(std::make_shared<Shared>()) {}
 ConnectionPool::~ConnectionPool() = default;
 
@@ -112,7 +132,7 @@ ThreadConnections* ConnectionPool::take() {
 }
 
 ThreadConnections& ConnectionPool::mine() {
-  static thread_local Seats seats;
+  Seats& seats = seats_of_this_thread();
   if (ThreadConnections* const connections = seats.find(shared_.get()); connections != nullptr) return *connections;
   ThreadConnections* const connections = take();
   seats.add(shared_, connections);

@@ -1,4 +1,5 @@
-// Calls of providers that are under way: one for a key at a time, which those who ask meanwhile join if they may.
+// Calls of providers that are in flight: one per key at a time, which whoever asks meanwhile joins if it is fresh
+// enough.
 #pragma once
 
 #include <atomic>
@@ -22,19 +23,19 @@ namespace ndb::shared_cache {
 
 using Value = std::shared_ptr<const void>;
 
-// One key on its way through a provider. Belongs to Flights.
+// One key on its way through a provider. Belongs to SingleFlight.
 struct Flight;
 using FlightPtr = std::shared_ptr<Flight>;
 
-// Thread-safe.
-class Flights {
+// Single flight: one call of a provider for all who ask for the same key at the same time. Thread-safe.
+class SingleFlight {
  public:
-  // A place in time: flights that are claimed later call their providers later.
+  // A number that grows with every flight: one that is claimed later calls its provider later.
   std::uint64_t now() const { return claimed_; }
 
   struct Claim {
     enum class Part {
-      kLead,  // call the provider, then land()
+      kLead,  // call the provider, then finish()
       kJoin,  // wait(): its value is fresh enough
       kWait,  // wait(), and claim again: its provider may have been called before an invalidation that the caller must
               // see
@@ -49,15 +50,17 @@ class Flights {
   Claim claim_renewal(std::string_view key, const std::optional<memcache::Tag>& tag);
 
   // The end of a flight that was led. `keep` stores the value, unless the key was invalidated here meanwhile.
-  void land(const FlightPtr& flight, Value value, absl::FunctionRef<void()> keep);
+  void finish(const FlightPtr& flight, Value value, absl::FunctionRef<void()> keep);
   void fail(const FlightPtr& flight, std::exception_ptr error);
 
   // Waits until the flight has ended: a tasklet parks, a thread's main stack drives its event loop.
   void wait(const FlightPtr& flight);
-  static Value result(const FlightPtr& flight);  // of one that has ended; rethrows its error
+  // Of one that has ended.
+  static Value result(const FlightPtr& flight);  // rethrows its error
+  static bool failed(const FlightPtr& flight);
 
-  // Flights of the key that are under way keep nothing.
-  void spoil(std::string_view key);
+  // A flight of the key that is under way keeps nothing.
+  void invalidate(std::string_view key);
 
  private:
   Claim lead(std::string_view key, const std::optional<memcache::Tag>& tag) NDB_REQUIRES(mutex_);
@@ -65,23 +68,23 @@ class Flights {
 
   Mutex mutex_;
   std::atomic<std::uint64_t> claimed_{0};  // changed under the mutex
-  std::map<std::string, FlightPtr, std::less<>> flying_ NDB_GUARDED_BY(mutex_);
+  std::map<std::string, FlightPtr, std::less<>> in_flight_ NDB_GUARDED_BY(mutex_);
 };
 
-// The flights whose provider is running here, as far out as they nest.
-using Providing = std::vector<FlightPtr>;
+// The flights whose providers are running on this stack: the innermost last, and those within which it was called.
+using RunningProviders = std::vector<FlightPtr>;
 
 // For as long as it lives the providers of `outer` depend on `inner`. Throws BadRequestError if one of these depends on
 // them already, in whatever thread: all would wait for ever.
 class Dependence {
  public:
-  Dependence(const Providing& outer, std::span<const FlightPtr> inner);
+  Dependence(const RunningProviders& outer, std::span<const FlightPtr> inner);
   ~Dependence();
   Dependence(const Dependence&) = delete;
   Dependence& operator=(const Dependence&) = delete;
 
  private:
-  const Providing& outer_;
+  const RunningProviders& outer_;
   const std::vector<FlightPtr> inner_;
 };
 

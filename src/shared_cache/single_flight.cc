@@ -1,4 +1,4 @@
-#include "shared_cache/flights.h"
+#include "shared_cache/single_flight.h"
 
 #include <algorithm>
 #include <utility>
@@ -16,8 +16,8 @@ struct Flight {
   std::optional<memcache::Tag> tag;
   std::uint64_t number = 0;
   std::thread::id leader = std::this_thread::get_id();
-  // Under the mutex of Flights until `ended`:
-  bool spoiled = false;
+  // Under the mutex of SingleFlight until `ended`:
+  bool invalidated = false;
   bool ended = false;
   std::vector<std::function<void()>> on_end;
   Value value;
@@ -30,7 +30,8 @@ namespace {
 
 Mutex dependence_mutex;
 
-const Flight* find_cycle(const Providing& outer, std::span<const FlightPtr> inner) NDB_REQUIRES(dependence_mutex) {
+const Flight* find_cycle(const RunningProviders& outer, std::span<const FlightPtr> inner)
+    NDB_REQUIRES(dependence_mutex) {
   std::vector<const Flight*> open;
   absl::flat_hash_set<const Flight*> seen;
   for (const FlightPtr& flight : inner) open.push_back(flight.get());
@@ -46,19 +47,20 @@ const Flight* find_cycle(const Providing& outer, std::span<const FlightPtr> inne
 
 }  // namespace
 
-Flights::Claim Flights::lead(std::string_view key, const std::optional<memcache::Tag>& tag) {
+SingleFlight::Claim SingleFlight::lead(std::string_view key, const std::optional<memcache::Tag>& tag) {
   auto flight = std::make_shared<Flight>();
   flight->key = key;
   flight->tag = tag;
   flight->number = ++claimed_;
-  flying_.emplace(flight->key, flight);
+  in_flight_.emplace(flight->key, flight);
   return {Claim::Part::kLead, std::move(flight)};
 }
 
-Flights::Claim Flights::claim(std::string_view key, const std::optional<memcache::Tag>& tag, std::uint64_t began) {
+SingleFlight::Claim SingleFlight::claim(std::string_view key, const std::optional<memcache::Tag>& tag,
+                                        std::uint64_t began) {
   MutexLock lock(mutex_);
-  const auto found = flying_.find(key);
-  if (found == flying_.end()) return lead(key, tag);
+  const auto found = in_flight_.find(key);
+  if (found == in_flight_.end()) return lead(key, tag);
   const Flight& flight = *found->second;
 #ifdef NDB_WEAKEN_ANY_FLIGHT  // for a test of the history checker
   began = 0;
@@ -67,19 +69,19 @@ Flights::Claim Flights::claim(std::string_view key, const std::optional<memcache
   return {fresh ? Claim::Part::kJoin : Claim::Part::kWait, found->second};
 }
 
-Flights::Claim Flights::claim_renewal(std::string_view key, const std::optional<memcache::Tag>& tag) {
+SingleFlight::Claim SingleFlight::claim_renewal(std::string_view key, const std::optional<memcache::Tag>& tag) {
   MutexLock lock(mutex_);
-  const auto found = flying_.find(key);
-  return found == flying_.end() ? lead(key, tag) : Claim{Claim::Part::kJoin, found->second};
+  const auto found = in_flight_.find(key);
+  return found == in_flight_.end() ? lead(key, tag) : Claim{Claim::Part::kJoin, found->second};
 }
 
-void Flights::end(const FlightPtr& flight, Value value, std::exception_ptr error, absl::FunctionRef<void()> keep) {
+void SingleFlight::end(const FlightPtr& flight, Value value, std::exception_ptr error, absl::FunctionRef<void()> keep) {
   std::vector<std::function<void()>> on_end;
   {
     MutexLock lock(mutex_);
     // Kept before the flight is gone from sight: who comes after it finds the value.
-    if (!flight->spoiled) keep();
-    flying_.erase(flight->key);
+    if (!flight->invalidated) keep();
+    in_flight_.erase(flight->key);
     flight->value = std::move(value);
     flight->error = std::move(error);
     flight->ended = true;
@@ -88,15 +90,15 @@ void Flights::end(const FlightPtr& flight, Value value, std::exception_ptr error
   for (const std::function<void()>& callback : on_end) callback();
 }
 
-void Flights::land(const FlightPtr& flight, Value value, absl::FunctionRef<void()> keep) {
+void SingleFlight::finish(const FlightPtr& flight, Value value, absl::FunctionRef<void()> keep) {
   end(flight, std::move(value), nullptr, keep);
 }
 
-void Flights::fail(const FlightPtr& flight, std::exception_ptr error) {
+void SingleFlight::fail(const FlightPtr& flight, std::exception_ptr error) {
   end(flight, nullptr, std::move(error), [] {});
 }
 
-void Flights::wait(const FlightPtr& flight) {
+void SingleFlight::wait(const FlightPtr& flight) {
   auto state = std::make_shared<detail::FutureState<void>>();
   const Future<void> ended(state);
   {
@@ -118,17 +120,19 @@ void Flights::wait(const FlightPtr& flight) {
   ended.wait();
 }
 
-Value Flights::result(const FlightPtr& flight) {
+bool SingleFlight::failed(const FlightPtr& flight) { return flight->error != nullptr; }
+
+Value SingleFlight::result(const FlightPtr& flight) {
   if (flight->error != nullptr) std::rethrow_exception(flight->error);
   return flight->value;
 }
 
-void Flights::spoil(std::string_view key) {
+void SingleFlight::invalidate(std::string_view key) {
   MutexLock lock(mutex_);
-  if (const auto found = flying_.find(key); found != flying_.end()) found->second->spoiled = true;
+  if (const auto found = in_flight_.find(key); found != in_flight_.end()) found->second->invalidated = true;
 }
 
-Dependence::Dependence(const Providing& outer, std::span<const FlightPtr> inner)
+Dependence::Dependence(const RunningProviders& outer, std::span<const FlightPtr> inner)
     : outer_(outer), inner_(inner.begin(), inner.end()) {
   if (outer_.empty()) return;
   MutexLock lock(dependence_mutex);
