@@ -18,6 +18,12 @@ constexpr std::chrono::milliseconds kLook{100};
 // headers.
 constexpr std::size_t kMaxMessage = 2000;
 
+// The name under which Engine::disconnected() hears of its end; none for channels in the process.
+std::string connection_of(const grpc::ServerContext& context) {
+  std::string peer = context.peer();
+  return peer == kInProcess ? std::string() : peer;
+}
+
 Monotonic deadline_of(const grpc::ServerContext& context) {
   // Without a deadline it is the end of time, which no sum may pass.
   constexpr std::chrono::hours kLongest{24};
@@ -57,7 +63,7 @@ grpc::Status Callers::check(const grpc::ServerContextBase& context) const {
 }
 
 Callers::Watch::Watch(Callers& callers, const grpc::ServerContext& context)
-    : callers_(callers), context_(context), call_(Clock::system(), deadline_of(context)) {
+    : callers_(callers), context_(context), call_(Clock::system(), deadline_of(context), connection_of(context)) {
   const MutexLock lock(callers_.mutex_);
   place_ = callers_.watched_.insert(callers_.watched_.end(), this);
   if (!std::exchange(callers_.looking_, true)) callers_.worker_.wake();

@@ -193,6 +193,7 @@ void FrontDoor::sweep() {
 void FrontDoor::hand_to_grpc(tcp::socket socket, const std::string& first_bytes) {
   error_code error;
   error = socket.native_non_blocking(true, error);
+  grpc_connections_->sweep();  // the port of one that has closed may be that of the new one
   grpc_connections_->add(socket);
   if (!sweeping_) sweep();
   const grpc::Slice slice(first_bytes);

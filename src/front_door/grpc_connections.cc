@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -45,15 +46,18 @@ void GrpcConnections::add(boost::asio::ip::tcp::socket& socket) {
   if (fd >= 0) newcomers_.push_back({fd, port, std::chrono::steady_clock::now()});
 }
 
-// Peers on different machines may have the same port: then none of them is a newcomer any more.
+// Peers on different machines may have the same port. Then none of them is a newcomer any more, and which of them has
+// gone is not known.
 void GrpcConnections::welcome(const std::string& peer) {
   const MutexLock lock(mutex_);
   if (newcomers_.empty()) return;
   const std::uint16_t port = port_of(peer);
+  const auto is_it = [port](const Watched& one) { return one.port == port; };
+  const bool only = std::count_if(newcomers_.begin(), newcomers_.end(), is_it) == 1;
   for (auto next = newcomers_.begin(); next != newcomers_.end();) {
     const auto one = next++;
-    if (one->port != port) continue;
-    one->peer = peer;
+    if (!is_it(*one)) continue;
+    if (only) one->peer = peer;
     welcome_.splice(welcome_.end(), newcomers_, one);
   }
 }
@@ -80,7 +84,7 @@ bool GrpcConnections::sweep() {
     for (auto next = welcome_.begin(); next != welcome_.end();) {
       const auto one = next++;
       if (!has_gone(one->fd)) continue;
-      gone.push_back(std::move(one->peer));
+      if (!one->peer.empty()) gone.push_back(std::move(one->peer));
       forget(welcome_, one);
     }
     any = !newcomers_.empty() || !welcome_.empty();

@@ -51,7 +51,7 @@ class GrpcConnections {
     int fd;  // of our own for the socket, whose other one is gRPC's to close
     std::uint16_t port;
     std::chrono::steady_clock::time_point since;
-    std::string peer{};  // empty: a newcomer
+    std::string peer{};  // empty: not known
   };
   using List = std::list<Watched>;
 

@@ -228,6 +228,7 @@ absl::Status LocalDatastore::Impl::start(const Options& options) {
   http = std::make_unique<local::HttpHandler>(
       methods, token, std::move(access),
       local::HttpHandler::Actions{.reset = [this] { return engine->reset(); }, .shut_down = options.on_shutdown});
+  connections.set_on_closed([this](const std::string& peer) { engine->disconnected(peer); });
   if (door != nullptr) door->start(std::move(grpc_door), *http, memory, connections);
   Living<Impl>::all().add(this);
   return absl::OkStatus();

@@ -162,6 +162,23 @@ TEST(CallEnd, WhoHasGoneWaitsForNoLocks) {
   server->shutdown();
 }
 
+// A client that ended in the middle of its transaction would keep others from its keys for an hour.
+TEST(CallEnd, ATransactionEndsWithItsConnection) {
+  const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0",
+                                             .lock_timeout = std::chrono::hours(1),
+                                             .transaction_timeout = std::chrono::hours(1),
+                                             .transaction_idle_timeout = std::chrono::hours(1)});
+  {
+    grpc::ChannelArguments own_connection;
+    own_connection.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    DatastoreClient ended(
+        grpc::CreateCustomChannel(server->address(), grpc::InsecureChannelCredentials(), own_connection));
+    ASSERT_TRUE(ended.lookup(ended.begin(), {key("K", 1)}).ok());
+  }
+  DatastoreClient other(*server);
+  EXPECT_TRUE(other.commit({upsert(entity(key("K", 1)))}).ok());
+}
+
 TEST(CallEnd, UnknownMethodsAreNamed) {
   const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0"});
   const auto channel = grpc::CreateChannel(server->address(), grpc::InsecureChannelCredentials());
