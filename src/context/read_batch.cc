@@ -107,16 +107,24 @@ std::uint64_t ReadBatch::find_shared(Entry& entry) const {
   return version;
 }
 
-// False: it is a hit that can't be what the Datastore has under this key.
+// False: it is a hit that is not served, because it is another entity's or can't be decoded. The Datastore is asked,
+// which may have what can be. Bytes that are no entity, or another one, must not be found again; an entity that a class
+// of this program does not fit may be right for others.
 bool ReadBatch::serve(Entry& entry, memcache::ReadResult& result) {
   const bool hit = result.outcome == memcache::ReadOutcome::kHit;
-  if (hit && !result.unchanged && !is_entity_of(entry.key(), result.payload)) return false;
+  absl::Status unfit;
   const Result served{.entity = hit ? &result.payload : nullptr,
                       .version = result.version,
                       .read_time = result.read_time,
                       .sighting = result.sighting,
                       .shared = result.unchanged ? std::move(entry.shared) : detail::PayloadPtr()};
-  if (!resolve(entry, served, entry.policy.datastore)) return false;
+  if (hit && !result.unchanged && !is_entity_of(entry.key(), result.payload)) {
+    unfit = absl::DataLossError("the record holds another entity");
+  } else {
+    unfit = resolve(entry, served, entry.policy.datastore);
+  }
+  if (absl::IsDataLoss(unfit)) workspace_->gateway()->discard({&entry.key(), 1});
+  if (!unfit.ok()) return false;
   ++workspace_->counts->memcache_hits;
   if (result.unchanged) ++workspace_->counts->shared_hits;
   if (workspace_->tiers->probe != nullptr && entry.policy.datastore) {
@@ -132,10 +140,7 @@ void ReadBatch::received(std::span<memcache::ReadResult> results) {
     const bool hit = result.outcome == memcache::ReadOutcome::kHit,
                absent = result.outcome == memcache::ReadOutcome::kAbsent;
     if ((hit || absent) && serve(entry, result)) continue;
-    if (hit) {
-      // Whatever has put it there: the Datastore knows better, and the next reader should not find it.
-      workspace_->gateway()->discard({&entry.key(), 1});
-    } else if (!entry.policy.datastore && result.outcome == memcache::ReadOutcome::kBypass) {
+    if (!entry.policy.datastore && result.outcome == memcache::ReadOutcome::kBypass) {
       fail({asked_[i]},
            absl::UnavailableError("memcached does not answer, or may not be used while programs disagree on "
                                   "its servers; the entity lives there alone, so whether it exists is "
@@ -223,7 +228,7 @@ void ReadBatch::answered(const Chunk& chunk, datastore::Pace pace, absl::StatusO
                        .payload = exists ? std::optional<std::string_view>(found.entity()) : std::nullopt,
                        .timeout = entry.policy.timeout});
     }
-    resolve(entry, {exists ? &found.entity() : nullptr, version, read_time});
+    resolve(entry, {exists ? &found.entity() : nullptr, version, read_time}, false).IgnoreError();
   };
   for (const wire::EntityResult& found : response->found()) take(found, true);
   for (const wire::EntityResult& missing : response->missing()) take(missing, false);
@@ -263,7 +268,7 @@ absl::StatusOr<detail::PayloadPtr> ReadBatch::decode(const Entry& entry, const R
   return payload;
 }
 
-bool ReadBatch::resolve(const Entry& entry, const Result& result, bool only_if_readable) {
+absl::Status ReadBatch::resolve(const Entry& entry, const Result& result, bool only_if_readable) {
   // One payload per class, so that concurrent reads of a key share it.
   absl::InlinedVector<std::pair<const detail::ModelInfo*, absl::StatusOr<detail::PayloadPtr>>, 1> decoded;
   const auto as = [&](const detail::ModelInfo& info) -> const absl::StatusOr<detail::PayloadPtr>& {
@@ -272,8 +277,9 @@ bool ReadBatch::resolve(const Entry& entry, const Result& result, bool only_if_r
     }
     return decoded.emplace_back(&info, decode(entry, result, info)).second;
   };
-  const auto readable = [&](const Waiter& waiter) { return !absl::IsDataLoss(as(*waiter.op->info).status()); };
-  if (only_if_readable && !std::ranges::all_of(entry.waiters, readable)) return false;
+  if (only_if_readable) {
+    for (const Waiter& waiter : entry.waiters) NDB_RETURN_IF_ERROR(as(*waiter.op->info).status());
+  }
   for (const Waiter& waiter : entry.waiters) {
     detail::ReadOp& op = *waiter.op;
     const absl::StatusOr<detail::PayloadPtr>& payload = as(*op.info);
@@ -296,7 +302,7 @@ bool ReadBatch::resolve(const Entry& entry, const Result& result, bool only_if_r
       op.finish(*payload);
     }
   }
-  return true;
+  return absl::OkStatus();
 }
 
 void ReadBatch::fail(const Chunk& chunk, const absl::Status& status) {

@@ -61,8 +61,8 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
   void send_lookup(Chunk chunk, const datastore::Pace& pace, const datastore::CallOptions& options);
   void answered(const Chunk& chunk, datastore::Pace pace, absl::StatusOr<wire::LookupResponse> response);
   bool serve(Entry& entry, memcache::ReadResult& result);  // what memcache has
-  // Tells the waiters. `only_if_readable`: unless the bytes are no entity; then it returns false.
-  bool resolve(const Entry& entry, const Result& result, bool only_if_readable = false);
+  // Tells the waiters. `only_if_readable`: unless it can't be decoded for one of them; the error, and nobody was told.
+  absl::Status resolve(const Entry& entry, const Result& result, bool only_if_readable);
   absl::StatusOr<detail::PayloadPtr> decode(const Entry& entry, const Result& result, const detail::ModelInfo& info);
   void fail(const Chunk& chunk, const absl::Status& status);
 

@@ -139,6 +139,11 @@ TEST_F(MemcacheRecords, BytesThatAreNoEntityAreAMiss) {
     EXPECT_EQ(client_.memcache_stats().corrupt, corrupt + 1);
     EXPECT_EQ(record(key<Page>("a")).state, memcache::Inspection::State::kEmpty);
   }
+  // An entity that this program's class does not fit is the Datastore's to judge, and stays for others.
+  const std::string number = "\x1A\x0A\x0A\x04text\x12\x02\x10\x07";  // `text` is the integer 7
+  plant(key<Page>("a"), {.state = memcache::State::kValue, .version = 1, .payload = number});
+  in_new_context(client_, [] { EXPECT_EQ(Page::get_by_id("a")->text, "of a"); });
+  EXPECT_EQ(record(key<Page>("a")).state, memcache::Inspection::State::kValue);
   // There is nothing else to ask about an entity that lives in memcache alone.
   plant(key<Session>("s"), {.state = memcache::State::kCached, .token = 1, .payload = std::string(9, '\xFF')});
   in_new_context(client_, [&] { EXPECT_THAT(error([] { Session::get_by_id("s"); }), HasSubstr("Session")); });
