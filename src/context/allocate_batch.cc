@@ -6,17 +6,13 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "model/limits.h"
 
 namespace ndb::context {
-namespace {
-
-constexpr std::size_t kAllocateKeys = 500;
-
-}  // namespace
 
 void AllocateBatch::send() {
-  for (std::size_t begin = 0; begin < items_.size(); begin += kAllocateKeys) {
-    const std::size_t end = std::min(begin + kAllocateKeys, items_.size());
+  for (std::size_t begin = 0; begin < items_.size(); begin += kMaxAllocateKeys) {
+    const std::size_t end = std::min(begin + kMaxAllocateKeys, items_.size());
     std::vector<Item> items(std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(begin)),
                             std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(end)));
     wire::AllocateIdsRequest request;

@@ -4,11 +4,13 @@
 #include <chrono>
 #include <cstddef>
 
+#include "model/limits.h"
+
 namespace ndb::context {
 
-// Of the Datastore API: 500 mutations, and 10 MiB, of which some is left for the rest of the request.
-inline constexpr std::size_t kCommitMutations = 500;
-inline constexpr std::size_t kCommitBytes = 10 * 1024 * 1024 - 64 * 1024;
+// Of the Datastore API: mutations, and their bytes, of which some are left for the rest of the request.
+inline constexpr std::size_t kCommitMutations = kMaxCommitMutations;
+inline constexpr std::size_t kCommitBytes = kMaxRequestBytes - 64 * 1024;
 
 // How long a Commit may take by default, and at most: locks in memcache last no longer.
 inline constexpr std::chrono::milliseconds kCommitDeadline = std::chrono::seconds(30);

@@ -9,11 +9,12 @@
 #include "base/strings.h"
 #include "context/context_cache.h"
 #include "context/wire_time.h"
+#include "model/limits.h"
 
 namespace ndb::context {
 namespace {
 
-constexpr std::size_t kMostWaiting = 1000;            // as many keys as one Lookup may have
+constexpr std::size_t kMostWaiting = kMaxLookupKeys;
 constexpr std::chrono::milliseconds kLookEvery{250};  // while any wait
 constexpr std::chrono::seconds kDeadline{2};          // the destructor of the client may have to wait for it
 

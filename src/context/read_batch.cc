@@ -10,13 +10,12 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "context/wire_time.h"
+#include "model/limits.h"
 
 namespace ndb::context {
 namespace {
 
-// Limits of one Lookup. The Datastore API allows 1000 keys, and 10 MiB for the whole request.
-constexpr std::size_t kLookupKeys = 1000;
-constexpr std::size_t kLookupBytes = 8 * 1024 * 1024;
+constexpr std::size_t kLookupBytes = 8 * 1024 * 1024;  // of the keys of a Lookup: well below what a request may have
 
 // The keys of a Lookup that have not been answered yet. Servers answer in the order of the request, with the missing
 // entities apart, so that the next key is nearly always the one looked for and no map is needed.
@@ -166,7 +165,7 @@ void ReadBatch::lookup(const std::vector<std::size_t>& rest) {
       continue;
     }
     const std::size_t size = entry.key().bytes().size();
-    if (chunk.size() == kLookupKeys || bytes + size > kLookupBytes) {
+    if (chunk.size() == kMaxLookupKeys || bytes + size > kLookupBytes) {
       lookup(std::exchange(chunk, {}), pace);
       bytes = 0;
     }
