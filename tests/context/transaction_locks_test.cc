@@ -86,7 +86,7 @@ TEST_F(Transactions, LocksWithoutMemoryAreWaitedFor) {
   options.memcached_hosts = {server.address("client")};
   const ndb::Client client(options);
   const ndb::Key key = ndb::key<Counter>("full").in_partition({.project = project(), .database = "", .namespace_ = ""});
-  const std::string name = client.core()->gateway->inspect({&key, 1}).front().name;
+  const std::string name = core_of(client)->gateway->inspect({&key, 1}).front().name;
   // Stores want no reply, so that a server without memory says nothing. One attempt at a lock: four races, and one
   // blind.
   for (int nth = 1; nth <= 4; ++nth) server.refuse({.verb = Verb::kAdd, .key = name, .nth = nth}, "");
