@@ -433,7 +433,7 @@ TEST_P(WriteBatchTest, LocksAreTakenCommitByCommit) {
   constexpr int kWrites = 3000;
   std::size_t most = 0;
   stub_->script.assign(6, [&](const wire::CommitRequest& request) {
-    const ndb::memcache::Stats stats = workspace_->gateway()->stats();
+    const auto stats = workspace_->gateway()->stats();
     most = std::max(most, static_cast<std::size_t>(stats.locks - stats.unlocks));
     EXPECT_LE(request.mutations_size(), 500);
     return stub_->success(request);
