@@ -23,8 +23,12 @@ function group_end(first,    depth, declaration, i, n) {
 END {
   for (i = 1; i <= NR; i++) {
     line = lines[i]
-    if (line ~ /detail::Unset /) hidden = 1  # names that stand there to be declared anew by model classes
-    if (hidden == 1) { print "/// @cond"; hidden = 2 }
+    # Left out: what is protected, since nobody is to derive but from ndb::Model; and names that stand in a class to be
+    # declared anew by model classes.
+    if (line ~ /^ *private:|^ *};/ && internal) { print "/// @endcond"; internal = 0 }
+    if (line ~ /^ *protected:/ || line ~ /detail::Unset /) print "/// @cond"
+    if (line ~ /^ *protected:/) internal = 1
+    if (line ~ /detail::Unset /) unset = 1
     if (is_comment(line)) {
       if (i == 1) print "/// @file"
       sub(/\/\//, "///", line)
@@ -36,6 +40,6 @@ END {
       print line
     }
     if (i == end) print "///@}"
-    if (hidden == 2 && line ~ /;$/) { print "/// @endcond"; hidden = 0 }
+    if (unset && line ~ /;$/) { print "/// @endcond"; unset = 0 }
   }
 }
