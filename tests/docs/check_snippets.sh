@@ -16,6 +16,8 @@ if [[ ${1:-} == --fix ]]; then
 fi
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}"
 
+mapfile -t programs < <(find tests/docs -name '*.cc' -o -name '*.h' | sort)
+
 # expand DOCUMENT: prints it with every block replaced by its region. Fails on a block without a region.
 expand() {
   awk '
@@ -35,7 +37,7 @@ expand() {
       for (i = 1; i <= n; i++) print substr(lines[i], least + 1)
     }
 
-    FILENAME ~ /\.cc$/ {
+    FILENAME ~ /\.(cc|h)$/ {
       if ($0 ~ /^ *\/\/ \[\/?[a-z0-9_]+\]$/) {
         name = $2
         gsub(/[][\/]/, "", name)
@@ -74,7 +76,7 @@ expand() {
     wanted != "" { fail("```cpp must follow the line <!-- snippet: " wanted " -->"); wanted = "" }
     { print }
     END { exit failed }
-  ' tests/docs/*.cc "$1"
+  ' "${programs[@]}" "$1"
 }
 
 scratch=$(mktemp)
