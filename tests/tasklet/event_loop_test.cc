@@ -19,9 +19,9 @@ namespace ndb::test {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
-class EventLoopTest : public testing::Test {
+class EventLoopTest : public ::testing::Test {
  protected:
   EventLoop::Callback note(std::string what) {
     return [this, what = std::move(what)] { seen_.push_back(what); };

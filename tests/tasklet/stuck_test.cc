@@ -18,9 +18,9 @@ namespace ndb::test {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
-class StuckTest : public testing::Test {
+class StuckTest : public ::testing::Test {
  protected:
   // In a tasklet: waits for `future` and notes how that ended.
   template <class F>
@@ -179,7 +179,7 @@ TEST_F(StuckTest, AJoinThatIsNoChainTellsWhoWaitedLongest) {
 // Whatever waits for whatever: it ends, and every function has returned when the destructors have.
 TEST_F(StuckTest, AnyGraphOfWaitsEnds) {
   const auto seed = std::random_device()();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
   const auto pick = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };
   using Core = std::shared_ptr<detail::FutureCore>;

@@ -14,7 +14,7 @@
 
 namespace ndb::test {
 
-using testing::JumpingClock;
+using testing::JumpingClock;  // ndb::testing
 
 // A future that the test finishes.
 template <class T>

@@ -22,10 +22,10 @@ namespace ndb::test {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
-using testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
-class TaskletTest : public testing::Test {
+class TaskletTest : public ::testing::Test {
  protected:
   JumpingClock clock_;
 };
@@ -401,7 +401,7 @@ TEST_F(TaskletTest, LocalsAreInheritedAndRestored) {
 // Fibers that wait inside `catch`, and others that handle exceptions meanwhile.
 TEST_F(TaskletTest, RethrowGivesTheExceptionOfItsOwnFiber) {
   const auto seed = std::random_device()();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  SCOPED_TRACE(::testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
   const auto nap = [&] { sleep(std::chrono::seconds(std::uniform_int_distribution(0, 5)(random))); };
   const auto fail = [&](int n) {

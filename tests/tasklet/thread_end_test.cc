@@ -20,7 +20,7 @@ namespace ndb::test {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 void in_thread(const std::function<void()>& body) { std::thread(body).join(); }
 
@@ -49,8 +49,8 @@ TEST(ThreadEnd, CallbacksThatAreLeftAreDestroyedUnrun) {
     loop.started();
     inbox->post(callback("posted"));
   });
-  EXPECT_THAT(
-      seen, testing::UnorderedElementsAre("ready destroyed", "idle destroyed", "timer destroyed", "posted destroyed"));
+  EXPECT_THAT(seen, ::testing::UnorderedElementsAre("ready destroyed", "idle destroyed", "timer destroyed",
+                                                    "posted destroyed"));
   seen.clear();
   inbox->post([token = std::make_shared<Token>(&seen, "late")] { token->seen->push_back("called"); });
   EXPECT_THAT(seen, ElementsAre("late destroyed"));
@@ -84,7 +84,7 @@ TEST(ThreadEnd, TaskletsThatAreLeftUnwind) {
     sleep(0s);
     kept.push_back(tasklet([&] { seen.push_back("started"); }));
   });
-  EXPECT_THAT(seen, testing::UnorderedElementsAre("sleeper destroyed", "child destroyed", "parent destroyed"));
+  EXPECT_THAT(seen, ::testing::UnorderedElementsAre("sleeper destroyed", "child destroyed", "parent destroyed"));
   EXPECT_THROW(kept[0].get(), StuckError);
   EXPECT_THROW(kept[1].get(), StuckError);
   EXPECT_THROW(kept[2].get(), Cancelled);
@@ -122,7 +122,7 @@ TEST(ThreadEnd, TaskletsThatJoinOneAnotherAreAbandoned) {
         });
         _exit(0);  // no leak check
       },
-      testing::ExitedWithCode(0), "2 tasklets of a thread that has ended were abandoned");
+      ::testing::ExitedWithCode(0), "2 tasklets of a thread that has ended were abandoned");
 }
 
 TEST(ThreadEnd, ExitInATasklet) {
@@ -136,7 +136,7 @@ TEST(ThreadEnd, ExitInATasklet) {
         tasklets.push_back(tasklet([] { std::exit(1); }));
         wait_all(tasklets);
       },
-      testing::ExitedWithCode(7), "");
+      ::testing::ExitedWithCode(7), "");
 }
 
 // Its destructor comes after the loop's: it gets a loop that works, as far as there is something to do.
