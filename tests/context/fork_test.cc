@@ -189,6 +189,7 @@ TEST(ForkDeathTest, AClientThatWasUsedIsAnErrorInTheChildAndGoesOnInTheParent) {
     for (int i = 1; i <= 100; ++i)
       expect(context.memcache_incr("n") == static_cast<std::uint64_t>(1 + i), "a wrong value");
     expect(bool(pending.get()), "nothing");
+    scope.close();
     put_and_get(make_client(address), "z");
   });
 }

@@ -25,7 +25,7 @@ class Plain : public ndb::Model<Plain> {
   NDB_MODEL(n)
 };
 
-class Uncached : public ndb::Model<Uncached> {
+class NotInContexts : public ndb::Model<NotInContexts> {
  public:
   struct Properties {
     std::int64_t n = 0;
@@ -34,7 +34,7 @@ class Uncached : public ndb::Model<Uncached> {
   static constexpr bool _use_cache = false;
 };
 
-class Hooked : public ndb::Model<Hooked> {
+class WritesALog : public ndb::Model<WritesALog> {
  public:
   struct Properties {
     std::int64_t n = 0;
@@ -117,7 +117,7 @@ TEST_F(OwnWrites, InATransactionPastTheCacheByPolicy) {
   transaction_sees_its_own<Plain>({}, [](ndb::Context& context) { context.set_cache_policy(false); });
 }
 TEST_F(OwnWrites, InATransactionPastTheCacheByClass) {
-  transaction_sees_its_own<Uncached>({}, [](ndb::Context&) {});
+  transaction_sees_its_own<NotInContexts>({}, [](ndb::Context&) {});
 }
 
 TEST_F(OwnWrites, ReadModifyWriteTwiceInATransactionUnderALimit) {
@@ -174,7 +174,7 @@ class PendingWrites : public OwnWrites {
 
 TEST_F(PendingWrites, AreSeen) { are_seen<Plain>({}); }
 TEST_F(PendingWrites, AreSeenPastTheCacheByOption) { are_seen<Plain>({.use_cache = false}); }
-TEST_F(PendingWrites, AreSeenPastTheCacheByClass) { are_seen<Uncached>({}); }
+TEST_F(PendingWrites, AreSeenPastTheCacheByClass) { are_seen<NotInContexts>({}); }
 
 TEST_F(PendingWrites, AreSeenInTheResultsOfQueries) {
   store<Plain>(1);
@@ -237,8 +237,8 @@ TEST_F(PendingWrites, OfUnknownOutcomeAreReadFromTheDatastore) {
 // Hooks run when all writes of their batch have ended: one that begins a transaction waits for none of them.
 TEST_F(PendingWrites, DoNotBlockATransactionOfAHook) {
   in_new_context(client_, [] {
-    std::vector<Hooked> several;
-    for (int id = 1; id <= 3; ++id) several.push_back(Hooked::make({.n = id}, ndb::id(id)));
+    std::vector<WritesALog> several;
+    for (int id = 1; id <= 3; ++id) several.push_back(WritesALog::make({.n = id}, ndb::id(id)));
     ndb::put_multi(several);
     EXPECT_TRUE(Plain::get_by_id("log"));
   });
