@@ -112,7 +112,7 @@ std::string InterleavingTest::Actor::writes() {
   return releases();
 }
 
-std::string InterleavingTest::Actor::leaves(Commit outcome, std::uint64_t version,
+std::string InterleavingTest::Actor::leaves(CommitOutcome outcome, std::uint64_t version,
                                             std::optional<std::string_view> payload) {
   return run([&] {
     unlock(*gateway_, test_->key_, lock_, outcome, version, payload);

@@ -63,7 +63,7 @@ class InterleavingTest : public GatewaySteps {
     std::string writes();            // all of it, without write-through
 
    private:
-    std::string leaves(Commit outcome, std::uint64_t version, std::optional<std::string_view> payload = {});
+    std::string leaves(CommitOutcome outcome, std::uint64_t version, std::optional<std::string_view> payload = {});
     // CAS uniques belong to a connection, and connections to a thread. One of the gateway's that is not in use goes to
     // the next new thread: so all steps of an actor share one, even if they were paused.
     template <class Step>
