@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/channel.h"
 #include "base/strings.h"
 #include "datastore/fake_server.h"
 #include "google/datastore/v1/datastore.pb.h"

@@ -60,7 +60,7 @@ class WireTest : public GatewaySteps {
   }
   // Commits of version 2 for all; locks that were not got are left out.
   static std::vector<Unlock> unlocks_of(const std::vector<absl::StatusOr<LockPtr>>& locks, const std::vector<Key>& keys,
-                                        Commit outcome, std::optional<std::string_view> payload = {}) {
+                                        CommitOutcome outcome, std::optional<std::string_view> payload = {}) {
     std::vector<Unlock> unlocks;
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (!locks[i].ok()) continue;
@@ -203,7 +203,7 @@ TEST_P(WireCountsTest, APutOfRecordsThatWereReadTakesTwo) {
 }
 
 TEST_P(WireCountsTest, EveryOutcomeTakesTheSame) {
-  for (const Commit outcome : {CommitOutcome::kFailed, CommitOutcome::kUnknown}) {
+  for (const CommitOutcome outcome : {CommitOutcome::kFailed, CommitOutcome::kUnknown}) {
     const auto locks = lock(*gateway_, keys_);
     cost();
     gateway_->unlock(unlocks_of(locks, keys_, outcome));
