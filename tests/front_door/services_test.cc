@@ -200,7 +200,7 @@ TEST(Services, ATokenIsAskedForEverywhere) {
   EXPECT_EQ(ask(server->address(), "OPTIONS", "/v1/projects/p:lookup").code, 204);
   EXPECT_EQ(health(*channel, ""), kServing);
   // And this process needs no token.
-  EXPECT_TRUE(allocate(*server->channel()->grpc).ok());
+  EXPECT_TRUE(allocate(*Channel::Use(*server->channel()).grpc()).ok());
 }
 
 // A TLS client on a socket of its own, with the reads that read_reply() wants.

@@ -420,7 +420,7 @@ TEST_F(CommitTest, GarbageIsRefused) {
     grpc::ByteBuffer response;
     grpc::ClientContext context;
     std::promise<grpc::Status> done;
-    grpc::GenericStub stub(server_->channel()->grpc);
+    grpc::GenericStub stub(grpc_channel(*server_));
     stub.UnaryCall(&context, "/google.datastore.v1.Datastore/Commit", {}, &request, &response,
                    [&done](const grpc::Status& outcome) { done.set_value(outcome); });
     const grpc::Status status = done.get_future().get();

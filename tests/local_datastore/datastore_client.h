@@ -136,12 +136,17 @@ struct Reply {
   }
 };
 
+// For as long as the server is there.
+inline std::shared_ptr<grpc::Channel> grpc_channel(LocalDatastore& server) {
+  return Channel::Use(*server.channel()).grpc();
+}
+
 class DatastoreClient {
  public:
   explicit DatastoreClient(std::shared_ptr<grpc::Channel> channel, std::string database = "")
       : stub_(v1::Datastore::NewStub(std::move(channel))), database_(std::move(database)) {}
   explicit DatastoreClient(LocalDatastore& server, std::string database = "")
-      : DatastoreClient(server.channel()->grpc, std::move(database)) {}
+      : DatastoreClient(grpc_channel(server), std::move(database)) {}
 
   template <class Request, class Response>
   Reply<Response> call(grpc::Status (v1::Datastore::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
