@@ -158,10 +158,10 @@ TEST_F(FailingProvider, AnEarlyRenewalIsTriedAgain) {
   eager.early_refresh = 1000;
   Cache cache(with_clock(), eager);
   cache.get("k", [&] {
-    clock_.advance(10s);
+    clock_.advance(1h);
     return 1;
   });
-  clock_.advance(60s);  // the renewal is due: it is, on the average, 10,000 s before the end
+  clock_.advance(60s);  // the renewal is due: on the average it is 3,600,000 s before the end
   EXPECT_THAT(cache.get("k", failing()), Pointee(1));
   EXPECT_THAT(cache.get("k", failing()), Pointee(1));
   EXPECT_EQ(calls_, 1);
