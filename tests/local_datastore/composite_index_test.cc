@@ -513,7 +513,7 @@ TEST(IndexAdmin, ListsIndexesAndGetsOne) {
   folder.write(yaml({"L: a", "K: a -b", "K/: c"}) + "\n" + kMarker);
   Server server(folder, false);
   EXPECT_TRUE(server.run("SELECT * FROM M ORDER BY x, y").ok());
-  const auto stub = admin::DatastoreAdmin::NewStub(grpc_channel(*server.server));
+  const auto stub = admin::DatastoreAdmin::NewStub(ndb::testing::grpc_channel(*server.server));
 
   std::vector<admin::Index> found;
   admin::ListIndexesRequest list;
@@ -551,7 +551,7 @@ TEST(IndexAdmin, ListsIndexesAndGetsOne) {
 
 TEST(IndexAdmin, RefusesWhatItCannotDo) {
   const auto server = LocalDatastore::start();
-  const auto stub = admin::DatastoreAdmin::NewStub(grpc_channel(*server));
+  const auto stub = admin::DatastoreAdmin::NewStub(ndb::testing::grpc_channel(*server));
   const auto list = [&stub](const admin::ListIndexesRequest& request) {
     grpc::ClientContext context;
     admin::ListIndexesResponse response;
