@@ -124,7 +124,7 @@ std::vector<v1::Mutation> one_of_everything() {
           upsert(entity(key("Thing", -5, "Child", "na/me"), everything)),
           upsert(entity(in("tenant", key("Thing", "a")), everything)),
           upsert(entity(in("tenant", key("Empty", "\n")), {})),
-          upsert(entity(in("other tenant", key("Other", 1)), {{"v", key_value(in("tenant", key("Thing", "a")))}}))};
+          upsert(entity(in("other-tenant", key("Other", 1)), {{"v", key_value(in("tenant", key("Thing", "a")))}}))};
 }
 
 TEST_F(Transfer, CopiesADatabaseExactly) {
