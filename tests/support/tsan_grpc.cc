@@ -41,7 +41,8 @@ void for_each_slice(grpc_byte_buffer* message, Tell tell) {
 extern "C" {
 
 // What libraries that are not instrumented do among themselves is not judged.
-const char* __tsan_default_options() { return "ignore_noninstrumented_modules=1"; }
+// A test that forks with gRPC in the parent may start threads in the child.
+const char* __tsan_default_options() { return "ignore_noninstrumented_modules=1:die_after_fork=0"; }
 
 grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* operations, std::size_t count, void* tag,
                                       void* reserved) {
