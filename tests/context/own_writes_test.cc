@@ -94,7 +94,7 @@ class OwnWrites : public Tiers {
         EXPECT_EQ(read_all<M>(options), (std::vector<std::int64_t>{11, -1, 13}));
         EXPECT_EQ(M::get_or_insert("new", {.n = 20}, options)->n, 20);
         EXPECT_EQ(M::get_or_insert("new", {.n = 21}, options)->n, 20);
-        EXPECT_EQ(M::get_by_id("new").template key().template get<ndb::Entity>(options)["n"].as_int64(), 20);
+        EXPECT_EQ(M::get_by_id("new").key().template get<ndb::Entity>(options)["n"].as_int64(), 20);
       });
       EXPECT_EQ(read_all<M>({}), (std::vector<std::int64_t>{11, -1, 13}));
     });
