@@ -18,7 +18,6 @@ namespace ndb {
 
 using context::AllocateBatch;
 using context::CallPolicy;
-using context::ContextCache;
 using context::current_hold;
 using context::RawBatch;
 using context::ReadWave;

@@ -16,11 +16,11 @@ void OwnWrites::end(const Key& key) {
   const auto found = by_key_.find(key);
   OfKey& writes = found->second;
   ++writes.ended;
+  // They wait in the order of their counts.
   const auto still_waiting =
-      std::ranges::stable_partition(writes.waiting, [&](const auto& waiting) { return waiting.first <= writes.ended; });
-  const std::vector due(std::make_move_iterator(writes.waiting.begin()),
-                        std::make_move_iterator(still_waiting.begin()));
-  writes.waiting.erase(writes.waiting.begin(), still_waiting.begin());
+      std::ranges::find_if(writes.waiting, [&](const auto& waiting) { return waiting.first > writes.ended; });
+  const std::vector due(std::make_move_iterator(writes.waiting.begin()), std::make_move_iterator(still_waiting));
+  writes.waiting.erase(writes.waiting.begin(), still_waiting);
   if (writes.ended == writes.begun) by_key_.erase(found);
   for (const auto& [count, then] : due) then();
 }

@@ -16,9 +16,9 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; 
 // The four digits of \uXXXX; nothing if they are not there.
 std::optional<std::uint32_t> hex4(std::string_view digits) {
   std::uint32_t unit = 0;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + std::min<std::size_t>(digits.size(), 4), unit, 16);
-  return error == std::errc() && end == digits.data() + 4 ? std::optional(unit) : std::nullopt;
+  const char* const begin = digits.data();
+  const auto [end, error] = std::from_chars(begin, begin + std::min<std::size_t>(digits.size(), 4), unit, 16);
+  return error == std::errc() && end == begin + 4 ? std::optional(unit) : std::nullopt;
 }
 
 void append_utf8(std::string& out, std::uint32_t point) {
@@ -219,8 +219,9 @@ bool is_json(std::string_view text) { return JsonParser(text, nullptr).run(); }
 
 std::optional<std::int64_t> JsonText::Value::integer() const {
   std::int64_t value = 0;
-  const char* const end = text().data() + text().size();
-  const auto [parsed, error] = std::from_chars(text().data(), end, value);
+  const char* const begin = text().data();
+  const char* const end = begin + text().size();
+  const auto [parsed, error] = std::from_chars(begin, end, value);
   return error == std::errc() && parsed == end ? std::optional(value) : std::nullopt;
 }
 
