@@ -17,7 +17,6 @@
 namespace ndb::shared_cache {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // Shorter ones would be in the class of items that memcached never evicts, which is for locks (docs/consistency.md).
