@@ -190,6 +190,7 @@ absl::Status Attempt::lock(LockedCommitPtr& commit) {
     if (!no_memory || left.count() <= 0) return status;
     sleep(std::min({context::backoff(number), context::kLongestLockPause, left}));
     std::vector<Write> writes;
+    writes.reserve(refused.size());
     for (EndedWrite& one : refused) writes.push_back(std::move(one.write));
     commit = std::make_shared<LockedCommit>(parent_.workspace, std::move(writes), deadline_, state_.id);
   }

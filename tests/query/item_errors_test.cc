@@ -215,7 +215,7 @@ TEST_F(ItemErrors, OfGqlToo) {
 
 // Page by page each entity is given, or handed to the handler, once: also where a bad one is at the end of a page.
 TEST_F(ItemErrors, PagesGoPastThem) {
-  for (const std::size_t size : {1, 2, 3, 5, 8}) {
+  for (const std::size_t size : {1U, 2U, 3U, 5U, 8U}) {
     in_new_context(client_, [&] {
       std::vector<std::int64_t> seen;
       ndb::Cursor cursor;

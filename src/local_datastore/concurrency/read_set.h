@@ -2,7 +2,6 @@
 // and the whole range that a scan has covered.
 #pragma once
 
-#include <algorithm>
 #include <functional>
 #include <iterator>
 #include <map>
@@ -37,7 +36,7 @@ class KeyRanges {
       range.begin = at->first;
     }
     while (at != ranges_.end() && at->first <= range.end) {
-      range.end = std::max(std::move(range.end), at->second);
+      if (range.end < at->second) range.end = at->second;
       at = ranges_.erase(at);
     }
     ranges_.emplace_hint(at, std::move(range.begin), std::move(range.end));
