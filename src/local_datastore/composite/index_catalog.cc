@@ -94,9 +94,10 @@ std::vector<CompositeIndex> IndexCatalog::indexes() {
 }
 
 bool IndexCatalog::are_met(const std::vector<IndexNeed>& needs) const {
-  return std::all_of(needs.begin(), needs.end(), [this](const IndexNeed& need) {
-    const auto known = known_.find(need.kind);
-    return known != known_.end() && need.is_met_by(known->second);
+  const auto& by_kind = known_;  // under the lock, which a lambda does not say that it has
+  return std::all_of(needs.begin(), needs.end(), [&by_kind](const IndexNeed& need) {
+    const auto known = by_kind.find(need.kind);
+    return known != by_kind.end() && need.is_met_by(known->second);
   });
 }
 

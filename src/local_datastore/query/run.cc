@@ -179,6 +179,7 @@ class QueryRun {
     const std::string path(entry.path);
     const std::size_t count = streams_ ? plan_.orders.size() : order_ + 1;
     std::vector<std::string> components;
+    components.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
       components.push_back(i == order_ ? std::string(entry.encoded)
                                        : access_.known_component(plan_.orders[i].property, path));

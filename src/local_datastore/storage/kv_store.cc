@@ -93,7 +93,7 @@ class PrivateFiles final : public rocksdb::FileSystemWrapper {
   }
 
  private:
-  static rocksdb::IOStatus made_private(rocksdb::IOStatus status, const std::string& name) {
+  static rocksdb::IOStatus made_private(const rocksdb::IOStatus& status, const std::string& name) {
     std::error_code error;
     if (status.ok()) std::filesystem::permissions(name, kOwner, error);
     return error ? rocksdb::IOStatus::IOError(name, "its permissions cannot be set: " + error.message()) : status;
