@@ -94,11 +94,11 @@ std::vector<CompositeIndex> IndexCatalog::indexes() {
 }
 
 bool IndexCatalog::are_met(const std::vector<IndexNeed>& needs) const {
-  const auto& by_kind = known_;  // under the lock, which a lambda does not say that it has
-  return std::all_of(needs.begin(), needs.end(), [&by_kind](const IndexNeed& need) {
-    const auto known = by_kind.find(need.kind);
-    return known != by_kind.end() && need.is_met_by(known->second);
-  });
+  for (const IndexNeed& need : needs) {
+    const auto known = known_.find(need.kind);
+    if (known == known_.end() || !need.is_met_by(known->second)) return false;
+  }
+  return true;
 }
 
 std::vector<CompositeIndex> IndexCatalog::missing(const std::vector<IndexNeed>& needs) const {
