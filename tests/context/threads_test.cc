@@ -203,10 +203,12 @@ TEST_F(ThreadsTest, AScopeThatOutlivesTheLoopOfItsThreadIsEndedWithIt) {
 
 TEST_F(ThreadsTest, AnErrorAtTheEndOfAThreadIsLogged) {
   keep_log();
-  std::thread([this] {
-    [[maybe_unused]] Held* const leaked = std::make_unique<Held>(client_).release();
+  Held* leaked = nullptr;
+  std::thread([&] {
+    leaked = std::make_unique<Held>(client_).release();
     note("x").put_async({.retries = -1});
   }).join();
+  const std::unique_ptr<Held> found(leaked);
   EXPECT_THAT(logged_, ElementsAre(HasSubstr("retries")));
 }
 

@@ -7,10 +7,15 @@ namespace {
 
 thread_local std::size_t allocated = 0;
 
-void* allocate(std::size_t size, std::size_t alignment) {
+constexpr std::size_t kAlignment = __STDCPP_DEFAULT_NEW_ALIGNMENT__;
+
+void* allocate(std::size_t size, std::size_t alignment) noexcept {
   allocated += size;
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  void* const memory = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+  return std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+}
+
+void* checked(void* memory) {
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
@@ -21,9 +26,14 @@ namespace ndb::testing {
 std::size_t allocated_bytes() { return allocated; }
 }  // namespace ndb::testing
 
-// The other forms call these.
-void* operator new(std::size_t size) { return allocate(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
+// All forms whose memory a plain `delete` frees: a sanitizer replaces those that are missing here, and then takes the
+// pair for a mistake. The forms for arrays stay as they are, in pairs.
+void* operator new(std::size_t size) { return checked(allocate(size, kAlignment)); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size, kAlignment); }
 void* operator new(std::size_t size, std::align_val_t alignment) {
+  return checked(allocate(size, static_cast<std::size_t>(alignment)));
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
   return allocate(size, static_cast<std::size_t>(alignment));
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
