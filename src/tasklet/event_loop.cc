@@ -102,10 +102,18 @@ bool EventLoop::run_once(Monotonic latest) {
     throw BadRequestError("the event loop can't be driven from within a tasklet: wait for a future instead");
   }
   for (;;) {
-    if (run_first(ready_) || run_first(idle_)) return true;
+    if (round_ < kLongestRound && !ready_.empty()) {
+      ++round_;
+      return run_first(ready_);
+    }
+    if (round_ <= kLongestRound && !idle_.empty()) {
+      round_ = kLongestRound + 1;
+      return run_first(idle_);
+    }
+    round_ = 0;
     collect_due_timers();
     collect_inbox();
-    if (!ready_.empty()) continue;
+    if (!ready_.empty() || !idle_.empty()) continue;
     if (timers_.empty() && outside_ == 0) return false;
     if (latest != Monotonic::max() && now() >= latest) return true;
     block(latest);
@@ -113,13 +121,13 @@ bool EventLoop::run_once(Monotonic latest) {
 }
 
 bool EventLoop::run_first(std::deque<Callback>& queue) {
-  if (queue.empty()) return false;
   const Callback callback = std::move(queue.front());
   queue.pop_front();
   struct Depth {
     std::size_t& depth;
     ~Depth() { --depth; }
   } const depth{++depth_};
+  pulse_->step();
   callback();
   return true;
 }
@@ -150,7 +158,10 @@ void EventLoop::block(Monotonic latest) {
   const Monotonic until = timed ? std::min(timers_.begin()->first, latest) : latest;
   const auto longest = until == Monotonic::max() ? kLongest : std::min(until - now(), kLongest);
   MutexLock lock(inbox_->mutex_);
-  if (inbox_->callbacks_.empty()) inbox_->arrived_.wait_for(inbox_->mutex_, longest);
+  if (!inbox_->callbacks_.empty()) return;
+  pulse_->wait(true);
+  inbox_->arrived_.wait_for(inbox_->mutex_, longest);
+  pulse_->wait(false);
 }
 
 void EventLoop::run_until(const std::function<bool()>& done) {

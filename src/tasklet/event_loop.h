@@ -1,7 +1,9 @@
 // The event loop of a thread. It knows no entities.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
@@ -37,11 +39,33 @@ class Inbox {
 };
 
 // What belongs to a tasklet rather than to its thread: swapped at every switch, inherited when a tasklet is spawned,
-// dropped when it has ended. `context` is a hold on the current context, for the room of that name.
+// dropped when it has ended. `context` is a hold on the current context, for the room of that name. `request` tells a
+// worker pool, and whoever looks at the loop's pulse, what the tasklet works for; it is compared and never followed.
 struct TaskletLocals {
   std::shared_ptr<Context> context;
+  const void* request = nullptr;
 };
 TaskletLocals& tasklet_locals();
+
+// What other threads may see of a loop, so that they can tell when a step keeps it from all others. The loop's thread
+// writes, any thread reads; the values need not be of one moment.
+class LoopPulse {
+ public:
+  std::uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }    // so far
+  bool waiting() const { return waiting_.load(std::memory_order_relaxed); }         // for the inbox or a timer
+  const void* request() const { return request_.load(std::memory_order_relaxed); }  // of the tasklet that runs, or null
+
+ private:
+  friend class EventLoop;
+  friend class detail::Fibers;
+  void step() { steps_.store(steps() + 1, std::memory_order_relaxed); }
+  void wait(bool waiting) { waiting_.store(waiting, std::memory_order_relaxed); }
+  void run(const void* request) { request_.store(request, std::memory_order_relaxed); }
+
+  std::atomic<std::uint64_t> steps_{0};
+  std::atomic<bool> waiting_{false};
+  std::atomic<const void*> request_{nullptr};
+};
 
 // What another room keeps with a loop, for as long as that lives.
 class LoopAttachment {
@@ -52,10 +76,11 @@ class LoopAttachment {
   virtual void before_end(bool can_wait) noexcept = 0;
 };
 
-// One per thread, made when first used. Everything but the inbox belongs to that thread. Order of work: ready fibers
-// and callbacks, then one idle callback (an open batch is sent when nothing is ready), then due timers, then the inbox,
-// on which it blocks while something outside is under way. Timers that are due and callbacks of the inbox join the
-// ready ones.
+// One per thread, made when first used. Everything but the inbox and the pulse belongs to that thread. It works in
+// rounds: ready fibers and callbacks until there are none (at most kLongestRound), then one idle callback (an open
+// batch is sent when nothing is ready), then due timers and the inbox, on which it blocks if there is nothing else to
+// do and something outside is under way. Timers that are due and callbacks of the inbox join the ready ones. So a
+// tasklet whose reads are all answered at once, by memcache, keeps nobody from the loop.
 //
 // Callbacks run on the main stack, with the TaskletLocals of whoever drives the loop there. They may wait, which runs
 // the loop again inside the step. One that throws throws out of run_once() into that waiter.
@@ -67,6 +92,7 @@ class LoopAttachment {
 // In a child of fork() the loop of the thread that forked goes on; what was under way outside it never ends there.
 class EventLoop {
  public:
+  static constexpr std::size_t kLongestRound = 4096;
   using Callback = std::function<void()>;
   static EventLoop& current();
 
@@ -86,6 +112,7 @@ class EventLoop {
     if (outside_ > 0) --outside_;  // 0: started before fork()
   }
   const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
+  std::shared_ptr<const LoopPulse> pulse() const { return pulse_; }
 
   // One step; blocks when only something outside or a timer can make progress. False: nothing is left that could ever
   // happen. Called on the main stack only; may be called again from within a step (a policy or hook that waits).
@@ -111,6 +138,7 @@ class EventLoop {
 
  private:
   friend class detail::FutureCore;
+  friend class detail::Fibers;
   friend TaskletLocals& tasklet_locals();
   static void forget_outside_of_parent();  // in a child of fork()
   void end();
@@ -124,6 +152,8 @@ class EventLoop {
   std::deque<Callback> idle_;
   std::multimap<Monotonic, Callback> timers_;
   std::shared_ptr<Inbox> inbox_;
+  const std::shared_ptr<LoopPulse> pulse_ = std::make_shared<LoopPulse>();
+  std::size_t round_ = 0;  // ready callbacks in this round; more than kLongestRound: its idle callback was run
   std::size_t outside_ = 0;
   std::size_t depth_ = 0;  // steps that are being run: more than one where a step waits
   bool ending_ = false;

@@ -2,6 +2,7 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <boost/context/preallocated.hpp>
 #include <cstdlib>
 #include <cstring>
@@ -163,7 +164,9 @@ bool Fibers::park(const FutureCore* future, bool joining) {
 }
 
 void Fibers::enter(Fiber& fiber) {
+  loop_.pulse_->run(fiber.locals_.request);
   fiber.resume();
+  loop_.pulse_->run(nullptr);
   if (!fiber.busy()) give_back(fiber);
 }
 
@@ -172,22 +175,37 @@ Fiber& Fibers::take() {
     if (!watch_) watch_.emplace();
     all_.push_back(std::make_unique<Fiber>());
     all_.back()->index_ = all_.size() - 1;
-    return *all_.back();
+    free_.push_back(all_.back().get());
   }
   Fiber& fiber = *free_.back();
   free_.pop_back();
+  most_used_ = std::max(most_used_, all_.size() - free_.size());
   return fiber;
 }
 
 void Fibers::give_back(Fiber& fiber) {
   if (free_.size() < kPooled) {
     free_.push_back(&fiber);
-    return;
+  } else {
+    destroy(fiber);
   }
+}
+
+void Fibers::destroy(Fiber& fiber) {
   const std::size_t index = fiber.index_;
   std::swap(all_[index], all_.back());
   all_[index]->index_ = index;
   all_.pop_back();
+}
+
+void Fibers::trim() {
+  const std::size_t in_use = all_.size() - free_.size();
+  while (all_.size() > most_used_ && !free_.empty()) {
+    Fiber& fiber = *free_.back();
+    free_.pop_back();
+    destroy(fiber);
+  }
+  most_used_ = in_use;
 }
 
 bool Fibers::break_stuck(const FutureCore& future, bool any) {

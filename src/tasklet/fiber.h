@@ -110,6 +110,8 @@ class Fibers {
   bool release_one();
 
   std::size_t stacks() const { return all_.size(); }  // in use or pooled
+  // Frees pooled stacks, and keeps as many as were in use at a time since the last call.
+  void trim();
 
  private:
   struct Pending {
@@ -121,12 +123,14 @@ class Fibers {
   void enter(Fiber& fiber);
   Fiber& take();
   void give_back(Fiber& fiber);
+  void destroy(Fiber& fiber);
 
   EventLoop& loop_;
   std::optional<OverflowWatch> watch_;  // from the first fiber on
   std::deque<Pending> pending_;
   std::vector<std::unique_ptr<Fiber>> all_;
   std::vector<Fiber*> free_;
+  std::size_t most_used_ = 0;  // stacks, since the last trim()
   std::uint64_t parks_ = 0;
   bool ending_ = false;
 };

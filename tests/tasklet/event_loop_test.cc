@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -23,6 +24,8 @@ using ::testing::ElementsAre;
 
 class EventLoopTest : public ::testing::Test {
  protected:
+  EventLoopTest() { run_all(); }  // a round begins
+
   EventLoop::Callback note(std::string what) {
     return [this, what = std::move(what)] { seen_.push_back(what); };
   }
@@ -31,7 +34,7 @@ class EventLoopTest : public ::testing::Test {
   std::vector<std::string> seen_;
 };
 
-TEST_F(EventLoopTest, RunsWhatIsReadyThenOneIdleCallbackThenTimersAndTheInbox) {
+TEST_F(EventLoopTest, RunsWhatIsReadyThenOneIdleCallbackThenTimersAndTheInboxAndSoOn) {
   loop_.inbox()->post(note("posted"));
   loop_.call_at(clock_.monotonic() - 1ms, note("due later"));
   loop_.call_at(clock_.monotonic() - 2ms, note("due first"));
@@ -44,8 +47,8 @@ TEST_F(EventLoopTest, RunsWhatIsReadyThenOneIdleCallbackThenTimersAndTheInbox) {
   loop_.call_soon(note("ready 1"));
   loop_.call_soon(note("ready 2"));
   run_all();
-  EXPECT_THAT(seen_, ElementsAre("ready 1", "ready 2", "idle 1", "ready again", "idle 2", "due first", "due later",
-                                 "posted", "not due"));
+  EXPECT_THAT(seen_, ElementsAre("ready 1", "ready 2", "idle 1", "ready again", "due first", "due later", "posted",
+                                 "idle 2", "not due"));
 }
 
 TEST_F(EventLoopTest, AStepRunsOneCallback) {
@@ -74,6 +77,63 @@ TEST_F(EventLoopTest, ATimerThatIsAlwaysDueDoesNotStarveTheInbox) {
   int rounds = 0;
   while (!posted && ++rounds < 100) sleep(0s);
   EXPECT_TRUE(posted);
+}
+
+// A tasklet whose batches are answered at once, as memcache answers them.
+TEST_F(EventLoopTest, BatchesThatAreAnsweredAtOnceDoNotStarveTheInboxOrTimers) {
+  loop_.inbox()->post(note("posted"));
+  loop_.call_at(clock_.monotonic(), note("due"));
+  int batches = 0;
+  while (seen_.size() < 2 && ++batches < 100) {
+    Promise<int> answer;
+    loop_.call_when_idle([answer] { answer->set(1); });
+    answer.future().wait();
+  }
+  EXPECT_THAT(seen_, ElementsAre("due", "posted"));
+}
+
+TEST_F(EventLoopTest, CallbacksThatAreAlwaysReadyDoNotStarveBatchesTimersAndTheInbox) {
+  loop_.inbox()->post(note("posted"));
+  loop_.call_at(clock_.monotonic(), note("due"));
+  loop_.call_when_idle(note("batch"));
+  std::size_t rounds = 0;
+  std::function<void()> again = [&] {
+    if (seen_.size() < 3 && ++rounds < 100 * EventLoop::kLongestRound) loop_.call_soon(again);
+  };
+  again();
+  run_all();
+  EXPECT_THAT(seen_, ElementsAre("batch", "due", "posted"));
+  EXPECT_LT(rounds, 3 * EventLoop::kLongestRound);
+}
+
+TEST_F(EventLoopTest, ThePulseTellsWhatRunsAndWhetherTheLoopWaits) {
+  const auto pulse = loop_.pulse();
+  const std::uint64_t before = pulse->steps();
+  const int request = 0;
+  tasklet_locals().request = &request;
+  const void* seen = nullptr;
+  auto spawned = tasklet([&] {
+    tasklet([&] { seen = pulse->request(); }).get();
+    EXPECT_EQ(pulse->request(), &request) << "after another one of the same request";
+    EXPECT_FALSE(pulse->waiting());
+  });
+  tasklet_locals().request = nullptr;
+  spawned.get();
+  EXPECT_EQ(seen, &request);
+  EXPECT_EQ(pulse->request(), nullptr);
+  EXPECT_GT(pulse->steps(), before);
+  Promise<void> other;
+  loop_.started();
+  std::thread watcher([pulse, other, this, inbox = loop_.inbox()] {
+    while (!pulse->waiting()) std::this_thread::yield();
+    inbox->post([other, this] {
+      loop_.finished();
+      other->set(detail::Unit{});
+    });
+  });
+  other.future().wait();
+  watcher.join();
+  EXPECT_FALSE(pulse->waiting());
 }
 
 TEST_F(EventLoopTest, ACallbackMayWaitAndFindsTheRestOfItsBatch) {

@@ -186,6 +186,34 @@ TEST(TaskletStacks, AreUsedAgain) {
   }).join();
 }
 
+TEST(TaskletStacks, AreTrimmedToWhatWasInUseSinceTheLastTime) {
+  std::thread([] {
+    const JumpingClock clock;
+    detail::Fibers& fibers = EventLoop::current().fibers();
+    const auto run = [&](int count) {
+      std::vector<Tasklet<void>> tasklets;
+      for (int i = 0; i < count; ++i) tasklets.push_back(tasklet([] { sleep(1s); }));
+      wait_all(tasklets);
+    };
+    run(100);
+    fibers.trim();
+    EXPECT_EQ(fibers.stacks(), 100u) << "they were in use at a time";
+    run(30);
+    const Tasklet<void> still = tasklet([] { sleep(1s); });
+    sleep(0s);
+    fibers.trim();
+    EXPECT_EQ(fibers.stacks(), 30u);
+    fibers.trim();
+    EXPECT_EQ(fibers.stacks(), 1u) << "that which waits";
+    still.wait();
+    run(10);
+    EXPECT_EQ(fibers.stacks(), 10u);
+    fibers.trim();
+    fibers.trim();
+    EXPECT_EQ(fibers.stacks(), 0u);
+  }).join();
+}
+
 TEST_F(TaskletTest, ManyAtOnceGiveTheirStacksBack) {
 #if defined(NDB_TSAN)
   constexpr int kMany = kMapWidth + 200;  // it needs over half a megabyte for each fiber
