@@ -1,4 +1,4 @@
-// A batch of ids that are allocated before their entities are written.
+// A batch of ids to allocate before their entities are written.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 
 namespace ndb::context {
 
-// Ids for incomplete keys, up to 500 per AllocateIds.
+// Allocates ids for incomplete keys, up to 500 per AllocateIds.
 class AllocateBatch : public std::enable_shared_from_this<AllocateBatch> {
  public:
   using Done = std::function<void(absl::StatusOr<Key>)>;

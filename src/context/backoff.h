@@ -1,4 +1,4 @@
-// How long writes and transactions wait before they try again.
+// How long writes and transactions wait before a retry.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 
 namespace ndb::context {
 
-// Before attempt number `attempt` + 1: at random below 0.1 s, 0.2 s, 0.4 s, ... 30 s.
+// The pause before attempt number `attempt` + 1: random, below 0.1 s, 0.2 s, 0.4 s, ... 30 s.
 inline std::chrono::milliseconds backoff(int attempt) {
   constexpr Backoff kBackoff{
       .initial = std::chrono::milliseconds(100), .maximum = std::chrono::seconds(30), .multiplier = 2, .least = 0};

@@ -8,10 +8,10 @@
 namespace ndb::context {
 namespace {
 
-// The longest that memcache keeps an entity whose writers do not insist on their locks.
+// How long memcache keeps entities of best-effort classes at most.
 constexpr std::chrono::seconds kBestEffortTimeout{60};
 
-// The first opinion: the call's, the policy's (the default one asks the class), the client's.
+// The first opinion: the call's option, the policy (the default one asks the class), the client's default.
 bool first_answer(const std::optional<bool>& option, const FlagPolicy& policy, const Key& key,
                   const std::optional<bool>& of_class, const std::optional<bool>& of_client) {
   if (option) return *option;
@@ -43,7 +43,8 @@ absl::StatusOr<std::chrono::seconds> decide_timeout(const Key& key, const Option
   if (timeout) return whole_seconds(*timeout, key);
   if (!client.memcache_timeout) return std::chrono::seconds(0);
   NDB_ASSIGN_OR_RETURN(const std::chrono::seconds net, whole_seconds(*client.memcache_timeout, key));
-  // What was cached together must not expire together. A key has one time-out, so that reads of it share a batch.
+  // Spreads time-outs, so that entities that were cached together do not expire together. A key always gets the same
+  // time-out, so that reads of it share a batch.
   const auto tenth = static_cast<std::size_t>(net.count()) / 10;
   return net - std::chrono::seconds(key.hash() % (tenth + 1));
 }
@@ -85,8 +86,8 @@ absl::StatusOr<CallPolicy> decide(const Key& key, const Options& options, const 
   policy.lock = class_memcache.value_or(true) && place.gateway;
   policy.datastore = first_answer(options.use_datastore, policies.datastore, key,
                                   of_class(&detail::ModelInfo::use_datastore), client.use_datastore);
-  // A class that keeps its kind out of memcache promises that its writes need not invalidate there, in any process. So
-  // nothing that the Datastore owns may be read from there either, whatever this call or context says.
+  // A class that keeps its kind out of memcache promises that its writes need not invalidate records there, in any
+  // process. So nothing that the Datastore stores may be read from memcache either, whatever this call or context says.
   if (policy.memcache && !policy.lock && policy.datastore) {
     if (options.use_memcache.value_or(false)) {
       return bad_argument(cat("use_memcache = true for ", key.to_string(), ": the class of kind ",
@@ -109,12 +110,12 @@ absl::StatusOr<CallPolicy> decide(const Key& key, const Options& options, const 
   policy.best_effort = policy.lock && of_class(&detail::ModelInfo::best_effort).value_or(false);
   if (policy.memcache) {
     NDB_ASSIGN_OR_RETURN(policy.timeout, decide_timeout(key, options, policies, client, info));
-    // What a writer could not lock may be served until it expires: soon.
+    // A write that could not be locked leaves a stale record that is served until it expires, so it must expire soon.
     if (policy.best_effort && (policy.timeout.count() == 0 || policy.timeout > kBestEffortTimeout)) {
       policy.timeout = kBestEffortTimeout;
     }
   }
-  // Within a transaction all reads are of one snapshot, which is as old as it is.
+  // In a transaction all reads are of one snapshot, whatever its age.
   if (options.max_staleness && !place.in_transaction) policy.oldest = place.clock->now() - *options.max_staleness;
   return policy;
 }

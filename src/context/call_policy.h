@@ -1,4 +1,4 @@
-// Which tiers serve a call: the opinions of options, policies, model classes and clients, made one decision.
+// Which tiers serve a call: one decision from the opinions of options, policies, model classes and the client.
 #pragma once
 
 #include <chrono>
@@ -16,13 +16,13 @@
 
 namespace ndb::context {
 
-// The policies of a context; null is the default one, which asks the model class.
+// The policies of a context. A null one is the default, which asks the model class.
 struct Policies {
   FlagPolicy cache = nullptr, memcache = nullptr, datastore = nullptr, shared = nullptr;
   TimeoutPolicy timeout = nullptr;
 };
 
-// What is decided for one key of one call.
+// The decision for one key of one call.
 struct CallPolicy {
   bool cache = true;
   bool memcache = true;  // serve from it and fill it
@@ -32,10 +32,10 @@ struct CallPolicy {
   bool best_effort = false;         // write although memcache could not be locked
   bool shared = false;              // serve entities that other threads have decoded, where memcache confirms them
   std::chrono::seconds timeout{0};  // 0 = unlimited
-  WallTime oldest{};                // of a read: what was read before is not served
+  WallTime oldest{};                // of a read: nothing that was read earlier is served
 };
 
-// The options that make RPCs different: calls that agree in them share a batch.
+// The options that affect RPCs. Calls share a batch if they agree in them.
 struct RpcOptions {
   std::optional<std::chrono::milliseconds> deadline{};
   std::optional<int> retries{};
@@ -50,20 +50,20 @@ struct RpcOptions {
 // BadArgumentError for a deadline, a number of retries or an age that makes no sense.
 absl::Status check_options(const Options& options);
 
-// What a decision depends on besides opinions.
+// What a decision depends on besides options and policies.
 struct CallPlace {
   bool gateway = false;                   // there is a memcache tier
   bool shared = false;                    // there is a store of shared entities
-  bool in_transaction = false;            // all reads are of one snapshot, which is as old as the transaction
-  const Clock* clock = &Clock::system();  // asked where an age is given
+  bool in_transaction = false;            // all its reads are of one snapshot
+  const Clock* clock = &Clock::system();  // for a maximum age
 };
 
-// The first opinion counts: the call's options, the context's policy (or the model class, which the default policy
-// asks), the client. Options that leave no tier at all are BadArgumentError.
+// The first opinion decides: the call's option, the context's policy (or the model class, which the default policy
+// asks), the client's default. BadArgumentError if the options leave no tier at all.
 absl::StatusOr<CallPolicy> decide(const Key& key, const Options& options, const Policies& policies,
                                   const ClientOptions& client, const CallPlace& place);
 
-// The same for the context cache alone, and without a search for the class: all that a hit needs.
+// The same for the context cache alone, without looking up the class: this is all that a hit needs.
 bool decides_cache(const Key& key, const Options& options, const Policies& policies, const ClientOptions& client,
                    const detail::ModelInfo* info);
 

@@ -14,7 +14,7 @@ namespace ndb::context {
 template <class Request, class Response>
 using Rpc = void (datastore::Stub::*)(Request, const datastore::CallOptions&, datastore::Done<Response>);
 
-// Sends one RPC of the stub. The context is not quiet before the answer is there.
+// Sends one RPC of the stub. The context counts it as in flight until it is answered.
 template <class Request, class Response>
 std::shared_ptr<detail::FutureState<Response>> start_rpc(Workspace& workspace, Rpc<Request, Response> rpc,
                                                          Request request, const datastore::CallOptions& options = {}) {
@@ -25,7 +25,7 @@ std::shared_ptr<detail::FutureState<Response>> start_rpc(Workspace& workspace, R
   return answer;
 }
 
-// Calls one RPC and waits for the answer; other tasklets go on meanwhile.
+// Calls one RPC and waits for the answer; other tasklets run meanwhile.
 template <class Request, class Response>
 absl::StatusOr<Response> call_rpc(Workspace& workspace, Rpc<Request, Response> rpc, Request request,
                                   const datastore::CallOptions& options = {}) {

@@ -1,4 +1,4 @@
-// The verbs' way into the current context.
+// The functions through which the verbs reach the current context.
 #include "ndb/detail/calls.h"
 
 #include <exception>
@@ -45,7 +45,7 @@ class SyncRead final : public FutureCore, public ReadOp {
   absl::Status status_;
 };
 
-// Many reads that are waited for together: one allocation for all, and one wake-up.
+// Many reads that one caller waits for: one allocation for all, and one wake-up.
 class MultiRead final : public FutureCore {
  public:
   MultiRead(std::span<const Key> keys, const ModelInfo& info) : left_(keys.size()) {
@@ -92,8 +92,7 @@ class MultiRead final : public FutureCore {
 
 void report_unseen_write(const absl::Status& error) noexcept;
 
-// The future of a write. An error that nobody has asked for, or was told of otherwise, is logged when the last copy
-// goes.
+// The future of a write. An error that was neither asked for nor reported otherwise is logged with the last copy.
 template <class T>
 struct WriteState : FutureState<T> {
   ~WriteState() override {
@@ -103,11 +102,11 @@ struct WriteState : FutureState<T> {
 
 // The future of a put.
 struct PutState final : WriteState<Key> {
-  std::uint64_t version = 0;  // that the entity was written as
+  std::uint64_t version = 0;  // of the entity as written
 };
 
-// Runs a post hook in the context `hold`. It comes too late to undo anything, and other callers wait for the same
-// batch: what it throws is logged.
+// Runs a post hook in the context `hold`. A hook cannot undo the operation, and other callers wait for the same batch,
+// so its exception is logged.
 template <class Hook>
 void run_post(std::shared_ptr<Context> hold, std::string_view name, const Key& key, Hook hook) {
   const CurrentContext current(std::move(hold));
@@ -119,13 +118,13 @@ void run_post(std::shared_ptr<Context> hold, std::string_view name, const Key& k
   }
 }
 
-// The error of a write whose future nobody has kept goes to whoever flushes the context next.
+// If the caller has dropped the future of a write, the next flush of the context reports the error.
 template <class State>
 void settle(InFlight& in_flight, std::shared_ptr<State>& state, const absl::StatusOr<Key>& result) {
   if (!result.ok()) {
-    const bool untold = state.use_count() == 1 && in_flight.untold(result.status());
+    const bool unreported = state.use_count() == 1 && in_flight.keep_unreported(result.status());
     state->fail(result.status());
-    if (untold) state->see();
+    if (unreported) state->see();
   } else if constexpr (std::derived_from<State, FutureState<void>>) {
     state->set(Unit{});
   } else {
@@ -163,7 +162,7 @@ void ReadOp::run_post_hook(const absl::Status& status) {
 
 Found read(const Key& key, const ModelInfo& info, const Options& options) {
   const Call call;
-  // A hit is a plain function call: no search for the class, no allocation, no loop.
+  // A hit is a plain function call: it looks up no class, allocates nothing and does not run the loop.
   const bool plain = !info.any_kind && info.pre_get == nullptr && info.post_get == nullptr && !options.max_staleness;
   if (plain && key && !key.project().empty()) {
     const bool own = call.impl.workspace->own_writes.find(key) != nullptr;
@@ -242,7 +241,7 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   if (status.ok()) {
     context.write(std::move(write));
   } else {
-    // Later, when the caller has either kept the future or dropped it.
+    // Called later, when the caller has either kept the future or dropped it.
     context.workspace->in_flight->when_idle([done = std::move(write.done), status] { done(status); });
   }
   return future;

@@ -43,7 +43,7 @@ absl::StatusOr<std::unique_ptr<memcache::Gateway>> make_gateway(const ClientOpti
   return memcache::Gateway::make(std::move(config));
 }
 
-// All that stands between the contexts of a client and its Datastore, from the inside out.
+// The decorators between the contexts of a client and its stub, from the inside out.
 std::unique_ptr<datastore::Stub> decorated(std::unique_ptr<datastore::Stub> stub, const Client::Core& core) {
   return std::make_unique<datastore::ObservedStub>(std::move(stub), core.rpcs, *core.clock);
 }
@@ -175,11 +175,11 @@ ContextScope::ContextScope(std::shared_ptr<Context> context) : context_(std::mov
   tasklet_locals().context = std::move(hold.hold);
 }
 
-// Tasklets that were spawned in the scope end in it, and what they started does.
+// Tasklets that were spawned in the scope, and the calls they started, end before it does.
 void ContextScope::close() {
   if (context_ == nullptr) return;
   const std::shared_ptr<Context::Impl> impl = impl_of(*context_).shared_from_this();
-  if (impl->over) return;  // with its thread
+  if (impl->over) return;  // it ended with its thread
   impl->check_thread();
   context_ = nullptr;
   throw_if_error(context::end_scope(impl));

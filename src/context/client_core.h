@@ -1,4 +1,4 @@
-// The inside of a client: what all its contexts share.
+// What all contexts of a client share.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace ndb {
 
-// Immutable once made. Tests make one around a stub or gateway of their own.
+// Immutable after construction. Tests build one around a stub or gateway of their own.
 class Client::Core : public context::Tiers {
  public:
   Core() = default;
@@ -26,7 +26,7 @@ class Client::Core : public context::Tiers {
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  // Called before anything that may touch a tier: a ContextError in a child of the process that has used this client.
+  // Called before any use of a tier: ContextError in a child process whose parent has used this client.
   absl::Status use() const {
     if (fork_mark.left_behind()) return used_before_fork("this client was used");
     fork_mark.use();
@@ -50,10 +50,10 @@ inline const std::shared_ptr<Client::Core>& core_of(const Client& client) { retu
 
 namespace ndb::context {
 
-// What ClientOptions leave to the environment, for programs that need one tier alone.
+// Settings that ClientOptions leave to the environment, for programs that need only one tier.
 absl::StatusOr<std::string> find_project(const ClientOptions& options);  // BadArgumentError if there is none
 memcache::Config memcache_config(const ClientOptions& options);          // no servers: no memcache tier
-// At spaces and commas.
+// Splits at spaces and commas.
 std::vector<std::string> split_hosts(std::string_view text);
 
 }  // namespace ndb::context

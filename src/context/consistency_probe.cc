@@ -15,7 +15,7 @@ namespace ndb::context {
 namespace {
 
 constexpr std::size_t kMostWaiting = kMaxLookupKeys;
-constexpr std::chrono::milliseconds kLookEvery{250};  // while any wait
+constexpr std::chrono::milliseconds kLookEvery{250};  // while any hit waits
 constexpr std::chrono::seconds kDeadline{2};          // the destructor of the client may have to wait for it
 
 }  // namespace
@@ -61,7 +61,7 @@ void ConsistencyProbe::check(const std::vector<Hit>& hits) {
   stub_.lookup(std::move(request), {.deadline = kDeadline},
                [&](absl::StatusOr<wire::LookupResponse> response) { answer.set_value(std::move(response)); });
   const absl::StatusOr<wire::LookupResponse> response = answer.get_future().get();
-  if (!response.ok()) return;  // the readers meet the same error, and report it
+  if (!response.ok()) return;  // readers get the same error and report it
   std::vector<Key> stale;
   for (const wire::EntityResult& found : response->found()) {
     const absl::StatusOr<Key> key = detail::entity_key(found.entity());
@@ -71,7 +71,8 @@ void ConsistencyProbe::check(const std::vector<Hit>& hits) {
     const auto& of_key = served->second;
     if (std::ranges::count_if(of_key, [&](const Hit* hit) { return judge(*hit, found); }) > 0) stale.push_back(*key);
   }
-  if (!stale.empty()) gateway_.invalidate(stale).IgnoreError();  // if that fails, the next reader with a floor does it
+  if (!stale.empty())
+    gateway_.invalidate(stale).IgnoreError();  // if that fails, the next reader with a floor replaces the record
 }
 
 bool ConsistencyProbe::judge(const Hit& hit, const wire::EntityResult& now) {

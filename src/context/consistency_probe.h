@@ -1,4 +1,4 @@
-// The consistency probe: was what memcache answered really the newest? (The idea is Meta's Polaris.)
+// The consistency probe checks whether memcache hits were up to date. (The idea is Meta's Polaris.)
 #pragma once
 
 #include <atomic>
@@ -17,13 +17,13 @@
 namespace ndb::context {
 
 // Looks one in N hits up in the Datastore some seconds later. If the Datastore has a newer version that was written
-// before the hit, the hit was stale: it is counted and logged, and the record invalidated. An entity that has been
-// deleted meanwhile proves nothing, because the Datastore does not say when that was. Thread-safe.
+// before the hit, the hit was stale: the probe counts and logs it, and invalidates the record. An entity that has been
+// deleted meanwhile proves nothing, because the Datastore does not say when. Thread-safe.
 class ConsistencyProbe {
  public:
-  // Hits are looked up together after this time, which is longer than a write in flight takes.
+  // Hits are looked up together after this delay, which is longer than a write is in flight.
   static constexpr std::chrono::seconds kDelay{3};
-  // How far the Datastore's clock and this machine's may be apart without a false alarm.
+  // The largest difference between the Datastore's clock and this machine's that raises no false alarm.
   static constexpr std::chrono::seconds kSkew{1};
 
   ConsistencyProbe(datastore::Stub& stub, memcache::Coherence& gateway, const Clock& clock, std::uint32_t one_in);
@@ -52,8 +52,8 @@ class ConsistencyProbe {
   std::atomic<std::uint32_t> skipped_{0};
   std::atomic<std::uint64_t> checked_{0}, stale_{0};
   Mutex mutex_;
-  std::vector<Hit> waiting_ NDB_GUARDED_BY(mutex_);  // by due
-  Worker worker_;                                    // last: it uses the others
+  std::vector<Hit> waiting_ NDB_GUARDED_BY(mutex_);  // ordered by `due`
+  Worker worker_;                                    // last: it uses the other members
 };
 
 }  // namespace ndb::context

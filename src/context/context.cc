@@ -27,7 +27,7 @@ std::chrono::seconds seconds_of(const Timeout& time, std::string_view key) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.milliseconds);
 }
 
-// Adds a command that is not a get to the open batch. Without memcached it gives T(): false, or nothing.
+// Adds a command that is not a get to the open batch. Without memcached the result is T(): false, or nothing.
 template <class T, class Command>
 Future<T> run_raw(const Context& context, Command command) {
   Context::Impl& impl = impl_of(context);
@@ -152,7 +152,7 @@ std::size_t Context::cache_size() const {
 }
 
 void Context::flush() {
-  const std::shared_ptr<Impl> impl = impl_;  // another one may take its place meanwhile
+  const std::shared_ptr<Impl> impl = impl_;  // impl_ may be replaced while this waits
   impl->check_thread();
   throw_if_error(impl->drain());
 }
@@ -167,7 +167,7 @@ void Context::invalidate(std::span<const Key> keys) {
       throw BadKeyError(cat("invalidate of ", key.to_string(), ": the key is incomplete and names no entity"));
     }
   }
-  // The context around a transaction goes on when that has ended.
+  // Invalidated too, because the context around a transaction is used again after it.
   Context* const around = static_cast<Context*>(impl_->outer.get());
   for (const Key& key : whole) {
     impl_->cache.invalidate(key);

@@ -47,7 +47,7 @@ const ContextCache::Slot* ContextCache::store_read(const Key& key, Slot read, st
     Node& slot = found->second;
     if (slot.version == read.version) {
       slot.read_time = std::max(slot.read_time, read.read_time);
-      slot.sighting = read.sighting;
+      slot.cas_hint = read.cas_hint;
     }
     return &slot;
   }
@@ -58,7 +58,7 @@ const ContextCache::Slot* ContextCache::store_read(const Key& key, Slot read, st
 void ContextCache::store_written(const Key& key, Slot written) {
   const std::uint64_t version = written.version;
   if (version != 0 && floor(key) > version) {
-    // The floor may be that of another key with the same hash.
+    // The floor may belong to another key with the same hash.
     if (const auto slot = slots_.find(key); slot != slots_.end() && slot->second.version < version) erase(key);
     return;
   }
@@ -77,7 +77,7 @@ ContextCache::Node& ContextCache::assign(const Key& key, Slot slot) {
     order_.touch(node);
     order_.resize(node, footprint(key, node.payload));
   }
-  // The slot that was just assigned stays, however large it is: its caller is about to use it.
+  // The slot that was just assigned stays, however large it is, because the caller is about to use it.
   while (Node* const next = order_.excess()) {
     if (next == &node) break;
     order_.remove(*next);
@@ -104,9 +104,9 @@ void ContextCache::clear() {
   slots_.clear();
 }
 
-memcache::Sighting ContextCache::sighting(const Key& key) const {
+memcache::CasHint ContextCache::cas_hint(const Key& key) const {
   const auto slot = slots_.find(key);
-  return slot == slots_.end() ? memcache::Sighting() : slot->second.sighting;
+  return slot == slots_.end() ? memcache::CasHint() : slot->second.cas_hint;
 }
 
 std::uint64_t ContextCache::floor(const Key& key) const {
@@ -125,12 +125,12 @@ void ContextCache::raise_floor(const Key& key, std::uint64_t version) {
   floor = std::max(floor, version);
 }
 
-void ContextCache::distrust(const Key& key) {
+void ContextCache::mark_uncertain(const Key& key) {
   erase(key);
-  distrusted_.insert(key);
+  uncertain_.insert(key);
 }
 
-bool ContextCache::distrusted(const Key& key) const { return !distrusted_.empty() && distrusted_.contains(key); }
+bool ContextCache::is_uncertain(const Key& key) const { return !uncertain_.empty() && uncertain_.contains(key); }
 
 void ContextCache::set_limit(std::size_t entries, std::size_t bytes) {
   max_entries_ = entries;

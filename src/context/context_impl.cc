@@ -116,7 +116,7 @@ void Context::Impl::read(const std::shared_ptr<detail::ReadOp>& op, const Option
   }
   const RpcOptions rpc = RpcOptions::of(options);
   if (workspace->own_writes.find(*key) == nullptr) return reads().entity(op, *policy, rpc);
-  // Past the context cache: what the tiers have, once they have what was written before.
+  // The other tiers are asked once all earlier writes of the key have reached them.
   workspace->own_writes.when_ended(
       *key, [self = shared_from_this(), op, policy = *policy, rpc] { self->reads().entity(op, policy, rpc); });
 }
@@ -140,7 +140,7 @@ ReadWave& Context::Impl::reads() {
 }
 
 void Context::Impl::write(Write write) {
-  // In a transaction always: the key can then be locked before the commit.
+  // In a transaction the id is always allocated first, so that the key can be locked before the Commit.
   if (!write.key.is_complete() && (in_transaction() || write.allocate_first)) return write_with_id(std::move(write));
   if (!in_transaction()) return writes_->add(std::move(write));
   cache.erase(write.key);

@@ -1,4 +1,4 @@
-// The inside of a context: what is current in it, and its open batches.
+// What a context consists of: its settings and its open batches.
 #pragma once
 
 #include <atomic>
@@ -42,12 +42,12 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   explicit Impl(std::shared_ptr<Client::Core> client);
   ~Impl();
 
-  // Of the thread's current context. Throws ContextError as get_context() does.
+  // The current context of the thread. Throws ContextError as get_context() does.
   static Impl& current() { return impl_of(get_context()); }
   void check_thread() const;
   bool on_own_thread() const { return owner_ == std::this_thread::get_id(); }
-  // The same for a setting that lasts as long as the context: one without a scope would give it to whatever the thread
-  // does next.
+  // The same check for settings that last as long as the context. A context without a scope does not accept them,
+  // because they would also apply to whatever the thread does next.
   void check_settings(const char* function) const;
 
   absl::StatusOr<Key> qualify(const Key& key) const;  // fills in the partition; an empty key is an error
@@ -59,31 +59,31 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   }
 
   void read(const std::shared_ptr<detail::ReadOp>& op, const Options& options);
-  // The entity as this context knows it, null if it is absent: what the context has written itself and nobody has
-  // confirmed, or else what is cached since `oldest`. nullopt: the tiers must be asked. `use_cache`: see
-  // decides_cache(). In a transaction its own writes are seen in any case.
+  // The entity as this context knows it, null if it is absent: an unconfirmed write of its own, else what the context
+  // cache has read since `oldest`. nullopt: the other tiers must be asked. `use_cache` is the result of
+  // decides_cache(); a transaction sees its own writes in any case.
   std::optional<absl::StatusOr<detail::PayloadPtr>> known(const Key& key, const detail::ModelInfo& info, bool use_cache,
                                                           WallTime oldest = {});
   void write(context::Write write);
   void allocate(const Key& incomplete, const context::RpcOptions& rpc, std::function<void(absl::StatusOr<Key>)> done);
   context::ReadWave& reads();  // the open one
   context::RawBatch& raw();    // the open one
-  // With the other reads, or behind the raw writes that came before it.
+  // Sends the get with the other reads, or after the raw writes that precede it.
   void get_raw(std::string key, std::function<void(std::optional<memcache::RawItem>)> done);
 
   bool in_transaction() const { return transaction != nullptr; }
-  // A hold on the nearest context that is in no transaction; of the current context only.
+  // A hold on the nearest context outside of any transaction. Only for the current context.
   std::shared_ptr<Context> outside() const;
-  // Of a transaction's new context: takes over the parent's policies, limits and counts.
+  // For the new context of a transaction: takes over the parent's policies, limits and counters.
   void inherit(const Impl& parent);
   memcache::Gateway* gateway() const { return core->gateway.get(); }
   TierCounts& counts() const { return *workspace->counts; }
 
-  // Waits until nothing is under way; gives the first error that nobody was told of.
+  // Waits until nothing is in flight. Returns the first error that was not reported to anybody.
   absl::Status drain() { return workspace->in_flight->drain(); }
 
-  // Nobody will ever drain a context without a scope, so a write, or what makes writes, ends with the call that starts
-  // it.
+  // Nobody drains a context without a scope, so its writes, and tasklets that write, end with the call that starts
+  // them.
   void end_with_call(std::shared_ptr<detail::FutureCore> write) {
     if (implicit) unended.push_back(std::move(write));
   }
@@ -96,9 +96,9 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
 
   context::TransactionState* transaction = nullptr;  // of a transaction's context, while it runs
   std::shared_ptr<Context> outer;                    // of a transaction's context: what outside() gives
-  std::atomic<bool> over{false};                     // the scope or transaction has ended: every call is an error
+  std::atomic<bool> over{false};                     // the scope or transaction has ended; calls fail
   std::atomic<bool> orphaned{false};  // the scope was destroyed on another thread: it ends when the next one is opened
-  std::shared_ptr<detail::FutureState<void>> released;  // of a scope: no tasklet works in it any more
+  std::shared_ptr<detail::FutureState<void>> released;  // of a scope: done when no tasklet works in it any more
   std::vector<std::function<void()>> on_commit, on_complete;
 
   shared_cache::RunningProviders running_providers;  // of a provider's context, and those within it
@@ -109,13 +109,13 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   std::vector<std::shared_ptr<detail::FutureCore>> unended;  // see end_with_call()
 
  private:
-  void write_with_id(context::Write write);  // gets the id first
+  void write_with_id(context::Write write);  // allocates the id first
 
   std::shared_ptr<context::ReadWave> open_reads_;
   std::vector<std::pair<context::RpcOptions, std::shared_ptr<context::AllocateBatch>>> open_allocations_;
   std::shared_ptr<context::RawBatch> open_raw_;
   std::shared_ptr<context::WriteBatch>
-      writes_;  // made with the context: it orders the writes of a key over all batches
+      writes_;  // lives as long as the context: it orders the writes of a key across batches
   const std::thread::id owner_ = std::this_thread::get_id();
 };
 
@@ -137,7 +137,7 @@ inline Context::Impl& impl_of(const Context& context) { return detail::ContextAc
 
 namespace ndb::context {
 
-// Stands around every call of the NDB-level API on the current context.
+// Wraps every call of the NDB-level API on the current context.
 class Call {
  public:
   Call() : Call(Context::Impl::current()) {}

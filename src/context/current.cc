@@ -14,20 +14,20 @@ namespace ndb::context {
 namespace {
 
 // The client of threads without a scope. Never destroyed, so that destructors of static objects may still ask for it;
-// it names no client any more when the process has begun to end.
+// it has no client any more once the process has begun to exit.
 struct DefaultClient {
   Mutex mutex;
   std::shared_ptr<Client::Core> core NDB_GUARDED_BY(mutex);
 
   void set(std::shared_ptr<Client::Core> next) {
     const MutexLock lock(mutex);
-    core.swap(next);  // the former one ends after the lock
+    core.swap(next);  // the former client is destroyed after the lock is released
   }
   std::shared_ptr<Client::Core> get() {
     const MutexLock lock(mutex);
     return core;
   }
-  // Around fork(), so that the child does not find it locked by a thread that does not exist there.
+  // Locked around fork(), so that the mutex is not held in the child by a thread that does not exist there.
   void lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.lock(); }
   void unlock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.unlock(); }
 };
@@ -43,7 +43,7 @@ DefaultClient& default_client() {
   return client;
 }
 
-// Null without a default client.
+// Null if there is no default client.
 std::shared_ptr<Context> implicit_context() {
   const std::shared_ptr<Client::Core> core = default_client().get();
   if (core == nullptr) return nullptr;
@@ -94,9 +94,9 @@ void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> b
     error = std::current_exception();
   }
   hold.released.state()->join();
-  const absl::Status untold = impl_of(*context).drain();
+  const absl::Status unreported = impl_of(*context).drain();
   if (error != nullptr) std::rethrow_exception(error);
-  throw_if_error(untold);
+  throw_if_error(unreported);
 }
 
 }  // namespace ndb::context

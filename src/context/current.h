@@ -1,4 +1,4 @@
-// Which context is current, on a thread's stack and in each of its tasklets.
+// The current context of a thread's stack and of each of its tasklets.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@
 
 namespace ndb::context {
 
-// A hold on a context that tasklets inherit when they are spawned: `released` is done when the last holder is gone, so
-// that a transaction or scope can wait for the tasklets that work in it.
+// A hold on a context, which tasklets inherit when they are spawned. `released` is done when the last holder is gone,
+// so that a transaction or scope can wait for the tasklets that work in it.
 struct ContextHold {
   explicit ContextHold(std::shared_ptr<Context> context);
   std::shared_ptr<Context> hold;
@@ -23,13 +23,13 @@ struct ContextHold {
 // A hold on the current context, the implicit one included. Throws as get_context() does.
 std::shared_ptr<Context> current_hold();
 
-// Whether it is of the process's default client.
+// Whether `core` is that of the process's default client.
 bool is_default(const std::shared_ptr<Client::Core>& core);
 
-// What get_context() gives, or null where it throws.
+// Returns what get_context() returns, or null where it throws.
 Context* find_context();
 
-// The partition of its client, or null where get_context() throws.
+// The partition of the current context's client, or null where get_context() throws.
 const Partition* current_partition();
 
 // Makes a context current until the end of the block.
@@ -45,9 +45,9 @@ class CurrentContext {
   std::shared_ptr<Context> before_;
 };
 
-// Runs `body` with `context` as the current one. Returns when nothing works in it any more: the tasklets that were
-// spawned there have ended, and pending calls have been answered, also when `body` throws. Throws what `body` throws,
-// else what a write met whose future nobody kept.
+// Runs `body` with `context` as the current one. Returns, even if `body` throws, when nothing works in the context any
+// more: its tasklets have ended and its calls have been answered. Rethrows what `body` throws, else throws the error of
+// a write whose future was dropped.
 void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> body);
 
 }  // namespace ndb::context

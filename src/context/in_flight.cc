@@ -17,7 +17,7 @@ void InFlight::after(std::chrono::nanoseconds pause, std::function<void()> resum
   begin();
   EventLoop& loop = EventLoop::current();
   loop.call_at(loop.now() + pause, [self = shared_from_this(), process = fork_count(), resume = std::move(resume)] {
-    if (process != fork_count()) return;  // it was the parent's
+    if (process != fork_count()) return;  // the parent sent it
     resume();
     self->end();
   });
@@ -29,7 +29,7 @@ absl::Status InFlight::drain() {
     on_quiet_.emplace_back([quiet] { quiet->set(detail::Unit{}); });
     quiet->wait();
   }
-  return take_untold();
+  return take_unreported();
 }
 
 }  // namespace ndb::context

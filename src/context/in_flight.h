@@ -1,4 +1,4 @@
-// What a context has under way, and when it is quiet.
+// What a context has in flight, and the wait until there is nothing.
 #pragma once
 
 #include <chrono>
@@ -16,8 +16,8 @@
 
 namespace ndb::context {
 
-// Counts the batches that wait to be sent, the writes that have not ended, and the RPCs that are out. Always owned by a
-// shared_ptr: what is under way keeps it. Belongs to the thread of its context.
+// Counts batches that wait to be sent, writes that have not ended, and RPCs that have not been answered. Always owned
+// by a shared_ptr, which whatever is in flight holds. Belongs to the thread of its context.
 class InFlight : public std::enable_shared_from_this<InFlight> {
  public:
   void begin() { ++under_way_; }
@@ -26,12 +26,12 @@ class InFlight : public std::enable_shared_from_this<InFlight> {
     for (const std::function<void()>& quiet : std::exchange(on_quiet_, {})) quiet();
   }
 
-  // Calls `send` once nothing is ready to run on this thread: this is how a batch gets sent.
+  // Calls `send` once nothing is ready to run on this thread. Batches are sent this way.
   void when_idle(std::function<void()> send);
   // Calls `resume` after a pause.
   void after(std::chrono::nanoseconds pause, std::function<void()> resume);
 
-  // A callback for the stub, which may call it on a thread of gRPC's: `f` gets the response on this thread's loop.
+  // A callback for the stub, which may call it on a thread of gRPC: `f` gets the response on this thread's loop.
   template <class Response, class F>
   datastore::Done<Response> on_loop(F f) {
     EventLoop& loop = EventLoop::current();
@@ -39,9 +39,9 @@ class InFlight : public std::enable_shared_from_this<InFlight> {
     begin();
     return [self = shared_from_this(), &loop, inbox = loop.inbox(), process = fork_count(),
             f = std::move(f)](absl::StatusOr<Response> response) mutable {
-      // Only the inbox may be touched here.
+      // This thread may touch nothing but the inbox.
       inbox->post([self = std::move(self), &loop, process, f = std::move(f), response = std::move(response)]() mutable {
-        if (process != fork_count()) return;  // it was the parent's
+        if (process != fork_count()) return;  // the parent sent it
         loop.finished();
         f(std::move(response));
         self->end();
@@ -49,23 +49,23 @@ class InFlight : public std::enable_shared_from_this<InFlight> {
     };
   }
 
-  // An error that no future can tell of any more. The first one is kept for drain(); false: there is one already.
-  bool untold(const absl::Status& error) {
-    if (!untold_.ok()) return false;
-    untold_ = error;
+  // Keeps the error of a write whose future was dropped, for drain(). False: another one is kept already.
+  bool keep_unreported(const absl::Status& error) {
+    if (!unreported_.ok()) return false;
+    unreported_ = error;
     return true;
   }
-  absl::Status take_untold() { return std::exchange(untold_, absl::OkStatus()); }
+  absl::Status take_unreported() { return std::exchange(unreported_, absl::OkStatus()); }
 
   std::size_t under_way() const { return under_way_; }
 
-  // Waits until nothing is under way; gives the first error that nobody was told of, once.
+  // Waits until nothing is in flight. Returns the first error that was not reported to anybody, once.
   absl::Status drain();
 
  private:
   std::size_t under_way_ = 0;
-  std::vector<std::function<void()>> on_quiet_;  // of those who wait in drain()
-  absl::Status untold_;
+  std::vector<std::function<void()>> on_quiet_;  // of the waiters in drain()
+  absl::Status unreported_;
 };
 
 }  // namespace ndb::context

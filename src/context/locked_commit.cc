@@ -14,7 +14,7 @@
 namespace ndb::context {
 namespace {
 
-// How often locks are taken that have run short by the time the others have been taken.
+// How often locks are renewed that came too close to their end while the other locks were taken.
 constexpr int kLockRounds = 2;
 
 constexpr std::chrono::seconds kShortestHold{64};
@@ -35,7 +35,7 @@ LockedCommit::LockedCommit(std::shared_ptr<Workspace> workspace, std::vector<Wri
     : workspace_(std::move(workspace)), deadline_(deadline), transaction_(std::move(transaction)) {
   items_.reserve(writes.size());
   for (Write& write : writes) {
-    // The record of a key that has no id yet is not known.
+    // A key without an id has no record yet.
     const bool wants_lock = write.policy.lock && write.key.is_complete();
     items_.push_back({.write = std::move(write), .wants_lock = wants_lock});
   }
@@ -69,12 +69,12 @@ std::vector<std::size_t> LockedCommit::insecure(std::chrono::milliseconds margin
   return todo;
 }
 
-// In one batch. A lock that runs short is given back only when the new one is there.
+// Takes all locks in one batch. A lock that is about to expire is released only after its successor has been taken.
 void LockedCommit::lock(const std::vector<std::size_t>& insecure, std::chrono::milliseconds margin) {
   std::vector<memcache::LockRequest> requests;
   for (const std::size_t i : insecure) {
     const Key& key = items_[i].write.key;
-    requests.push_back({key, workspace_->cache.sighting(key)});
+    requests.push_back({key, workspace_->cache.cas_hint(key)});
   }
   auto hold = std::max(kShortestHold, std::chrono::ceil<std::chrono::seconds>(margin + kLockMargin));
   if (in_doubt_) hold = std::max(hold, memcache::kUnknownHold);
@@ -92,9 +92,9 @@ void LockedCommit::lock(const std::vector<std::size_t>& insecure, std::chrono::m
       item.failure = status;
     }
     item.wants_lock = false;
-    // Where there is a new lock, it protects from what an earlier attempt may still do.
+    // A new lock also protects against what an earlier attempt may still do.
     const bool unprotected = in_doubt_ && item.lock == nullptr;
-    if (unprotected) workspace_->cache.distrust(item.write.key);
+    if (unprotected) workspace_->cache.mark_uncertain(item.write.key);
     if (before == nullptr) continue;
     memcache::Unlock& unlock = old.emplace_back();
     unlock.lock = std::move(before);
@@ -114,7 +114,7 @@ std::vector<EndedWrite> LockedCommit::take_failed() {
       unlock.lock = std::move(item.lock);
       unlock.key = item.write.key;
       unlock.outcome = in_doubt_ ? memcache::CommitOutcome::kUnknown : memcache::CommitOutcome::kFailed;
-      if (in_doubt_) workspace_->cache.distrust(item.write.key);
+      if (in_doubt_) workspace_->cache.mark_uncertain(item.write.key);
     }
     failed.push_back({std::move(item.write), in_doubt_ ? mark_in_doubt(item.failure) : item.failure});
     return true;
@@ -144,12 +144,13 @@ void LockedCommit::send(Answered answered) {
         self->in_doubt_ = self->in_doubt_ || self->leaves_doubt(response.status());
         answered(response.status(), {});
       });
-  // Not sent again by the stub: whether an earlier attempt may have been applied matters for the locks.
+  // The stub must not send it again: whether an earlier attempt may have been applied decides what happens to the
+  // locks.
   workspace_->stub().commit(std::move(request), {.deadline = deadline_, .retries = 0}, std::move(done));
 }
 
-// Outside of transactions several mutations may have been applied in part, whatever the error; but for one that refuses
-// the request as it is.
+// Outside of transactions, some of several mutations may have been applied whatever the error, unless the request was
+// refused as a whole.
 bool LockedCommit::leaves_doubt(const absl::Status& status) const {
   return datastore::outcome_unknown(status) ||
          (transaction_.empty() && items_.size() > 1 && !absl::IsInvalidArgument(status));
@@ -172,7 +173,7 @@ std::vector<EndedWrite> LockedCommit::applied(const wire::CommitResponse& respon
   return ended;
 }
 
-// What one mutation of a Commit that succeeded means for its lock, the context cache and its caller.
+// Handles one mutation of a Commit that succeeded: its lock, the context cache and the result for its caller.
 absl::StatusOr<Key> LockedCommit::applied(const Item& item, const wire::MutationResult& result,
                                           std::vector<memcache::Unlock>& unlocks) {
   const Write& write = item.write;
@@ -194,7 +195,7 @@ absl::StatusOr<Key> LockedCommit::applied(const Item& item, const wire::Mutation
                        .timeout = write.policy.timeout});
   }
   if (in_doubt_) {
-    workspace_->cache.distrust(key);
+    workspace_->cache.mark_uncertain(key);
   } else {
     if (!transaction_.empty() && write.payload) write.payload->set_committed_version(version);
     remember_write(*workspace_, write, key, version);
@@ -202,7 +203,7 @@ absl::StatusOr<Key> LockedCommit::applied(const Item& item, const wire::Mutation
   return key;
 }
 
-// `version` is that of what the Datastore has: memcache and this context may not show anything older.
+// `version` is what the Datastore has: memcache and this context must not serve anything older.
 absl::Status LockedCommit::conflicted(const Item& item, std::uint64_t version, std::vector<memcache::Unlock>& unlocks) {
   const Write& write = item.write;
   if (item.lock != nullptr) {
@@ -229,7 +230,7 @@ std::vector<EndedWrite> LockedCommit::give_up(const absl::Status& status) {
       unlock.key = item.write.key;
       unlock.outcome = outcome;
     }
-    if (in_doubt_ && item.write.key.is_complete()) workspace_->cache.distrust(item.write.key);
+    if (in_doubt_ && item.write.key.is_complete()) workspace_->cache.mark_uncertain(item.write.key);
     ended.push_back({std::move(item.write), in_doubt_ ? mark_in_doubt(status) : status});
   }
   items_.clear();
@@ -247,7 +248,7 @@ std::shared_ptr<LockedCommit> LockedCommit::split() {
   return half;
 }
 
-// Sent twice, an insert would make two entities, and a put_if that was applied would find a conflict with itself.
+// Sent twice, an insert could create two entities, and a put_if that was applied would conflict with itself.
 bool LockedCommit::repeatable() const {
   return std::ranges::all_of(items_,
                              [](const Item& item) { return item.write.key.is_complete() && !item.write.base_version; });

@@ -1,4 +1,4 @@
-// A Commit under locks: the sequence that the coherence of the caches rests on.
+// A Commit under locks: the coherence of the caches depends on this sequence.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,7 @@
 
 namespace ndb::context {
 
-// Marks the error of a write or transaction of which nobody knows whether it was applied: what must not be made again.
+// Marks the error of a write or transaction that may or may not have been applied, and so must not be repeated.
 absl::Status mark_in_doubt(absl::Status status);
 bool is_in_doubt(const absl::Status& status);
 
@@ -26,49 +26,49 @@ bool is_in_doubt(const absl::Status& status);
 //   send()      sends the Commit; when it has succeeded, tells the context cache and releases the locks
 //   give_up()   after an error: decides between failed and unknown, tells the context cache, releases the locks
 //
-// The owner decides what happens in between: WriteBatch halves a Commit that was refused whole, and sends one again
-// that was not answered; a transaction does neither. A write leaves the commit when it has ended, and its owner tells
-// the caller: always after the release, so that nobody reads the old value from memcache after the acknowledgement.
+// The owner decides what happens in between: WriteBatch splits a Commit that was refused as a whole in halves, and
+// resends one that was not answered; a transaction does neither. A write that has ended is removed, and the owner tells
+// its caller: always after the release, so that nobody reads the old value from memcache after the acknowledgement.
 // Always owned by a shared_ptr. Belongs to the thread of its context.
 class LockedCommit : public std::enable_shared_from_this<LockedCommit> {
  public:
-  // `workspace`: of the context whose cache learns what was written. `transaction`: of all writes together; empty: of
-  // none, and each write is applied or not by itself.
+  // `workspace` is that of the context whose cache gets what was written. `transaction` covers all writes; if it is
+  // empty, each write is applied or refused by itself.
   LockedCommit(std::shared_ptr<Workspace> workspace, std::vector<Write> writes, std::chrono::milliseconds deadline,
                std::string transaction = {});
 
-  // Takes the locks that are missing or would not outlive a Commit that is sent now. Gives the writes that could not be
-  // locked and so must not be sent: RESOURCE_EXHAUSTED where memcached has no memory for the lock, UNAVAILABLE where it
-  // does not answer or takes too long.
+  // Takes locks that are missing, or that would expire before a Commit that is sent now. Returns the writes that could
+  // not be locked and so must not be sent: RESOURCE_EXHAUSTED if memcached has no memory for the lock, UNAVAILABLE if
+  // it does not answer or takes too long.
   std::vector<EndedWrite> prepare();
-  // The same for a pause, in which an earlier attempt that was not answered may still be applied.
+  // The same before a pause, during which an earlier attempt that was not answered may still be applied.
   std::vector<EndedWrite> prepare_for_pause();
 
-  // Right after prepare(). `answered` is called on this thread's loop: after a success with all writes, which have
-  // ended; after an error with none, and nothing has been released.
+  // Call it right after prepare(). `answered` is called on this thread's loop: after a success with all writes, which
+  // have ended; after an error with none, and all locks are still held.
   using Answered = std::function<void(const absl::Status& status, std::vector<EndedWrite> ended)>;
   void send(Answered answered);
 
-  // Ends all writes with `status`, which is marked if they are in doubt.
+  // Ends all writes with `status`, and marks it if their outcome is unknown.
   std::vector<EndedWrite> give_up(const absl::Status& status);
 
-  // Moves the second half of the writes, with their locks, to a commit of their own.
+  // Moves the second half of the writes, with their locks, into a commit of their own.
   std::shared_ptr<LockedCommit> split();
 
   std::size_t size() const { return items_.size(); }
   int attempts() const { return attempts_; }  // how often it was sent
-  // An attempt ended with an unknown outcome. From then on not even a success is the last word, and the locks end by
-  // themselves.
+  // An attempt has ended with an unknown outcome. From then on even a success is not final, and the locks are left to
+  // expire.
   bool in_doubt() const { return in_doubt_; }
-  // Whether it does no harm to apply the writes twice.
+  // Whether applying the writes twice would do no harm.
   bool repeatable() const;
 
  private:
   struct Item {
     Write write;
     memcache::LockPtr lock{};
-    bool wants_lock = false;  // and has none yet. Once false without a lock, the write does without
-    absl::Status failure{};   // of taking the lock
+    bool wants_lock = false;  // and has none yet; if this is false and there is no lock, the write needs none
+    absl::Status failure{};   // why the lock could not be taken
   };
 
   std::vector<EndedWrite> secure(std::chrono::milliseconds margin);

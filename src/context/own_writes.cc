@@ -16,7 +16,7 @@ void OwnWrites::end(const Key& key) {
   const auto found = by_key_.find(key);
   OfKey& writes = found->second;
   ++writes.ended;
-  // They wait in the order of their counts.
+  // Waiters are ordered by their counts.
   const auto still_waiting =
       std::ranges::find_if(writes.waiting, [&](const auto& waiting) { return waiting.first > writes.ended; });
   const std::vector due(std::make_move_iterator(writes.waiting.begin()), std::make_move_iterator(still_waiting));

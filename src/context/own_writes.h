@@ -1,4 +1,4 @@
-// What a context has written and the Datastore has not confirmed yet.
+// What a context has written and the Datastore has not confirmed.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,18 @@
 
 namespace ndb::context {
 
-// Reads of the context give what it has written last, before they ask the context cache or any tier. Outside of
-// transactions that is so until the write has ended; nothing is left of one that failed. In a transaction it is so
-// until the transaction ends. Nothing is ever evicted. The writes of a key end in the order in which they began.
-// Belongs to the thread of its context.
+// Reads of the context see its last write before they ask the context cache or any other tier: in a transaction until
+// the transaction ends, otherwise until the write has ended; a write that failed leaves nothing. Nothing is ever
+// evicted. The writes of a key end in the order in which they began. Belongs to the thread of its context.
 class OwnWrites {
  public:
-  // A put of `payload`, or a delete if that is null. True: no other write of the key is under way.
+  // Begins a put of `payload`, or a delete if that is null. True: no other write of the key is in flight.
   bool begin(const Key& key, detail::PayloadPtr payload);
-  // The oldest write of the key that is under way has ended. Calls those who wait for it.
+  // The oldest write of the key in flight has ended. Calls its waiters.
   void end(const Key& key);
 
-  // What was written last, null for a delete; nullptr: no write of the key is under way. The pointer lives until the
-  // next call that is not const.
+  // The payload that was written last, itself null for a delete. Returns nullptr if no write of the key is in flight.
+  // The pointer is valid until the next non-const call.
   const detail::PayloadPtr* find(const Key& key) const {
     if (by_key_.empty()) return nullptr;
     const auto found = by_key_.find(key);
@@ -33,7 +32,7 @@ class OwnWrites {
   }
   bool empty() const { return by_key_.empty(); }
 
-  // Calls `then` when the writes of the key, or of all keys, that are under way now have ended; there must be some.
+  // Calls `then` when the writes of the key, or of all keys, that are in flight now have ended; there must be some.
   void when_ended(const Key& key, std::function<void()> then);
   void when_all_ended(const std::function<void()>& then);
 
@@ -41,7 +40,7 @@ class OwnWrites {
   struct OfKey {
     detail::PayloadPtr payload;
     std::uint64_t begun = 0, ended = 0;
-    std::vector<std::pair<std::uint64_t, std::function<void()>>> waiting{};  // until so many have ended
+    std::vector<std::pair<std::uint64_t, std::function<void()>>> waiting{};  // until that many writes have ended
   };
   absl::flat_hash_map<Key, OfKey, KeyHash> by_key_;
 };

@@ -12,8 +12,8 @@
 
 namespace ndb::context {
 
-// The caller's own memcache commands, in order, from the first that changes something; gets before that one are sent
-// with the other reads. Adjacent gets are sent as one command.
+// The caller's own memcache commands, in order, beginning with the first one that changes something; earlier gets are
+// sent with the other reads. Adjacent gets are sent as one command.
 class RawBatch {
  public:
   using Item = memcache::RawItem;

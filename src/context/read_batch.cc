@@ -17,13 +17,13 @@ namespace {
 
 constexpr std::size_t kLookupBytes = 8 * 1024 * 1024;  // of the keys of a Lookup: well below what a request may have
 
-// The keys of a Lookup that have not been answered yet. Servers answer in the order of the request, with the missing
-// entities apart, so that the next key is nearly always the one looked for and no map is needed.
+// The keys of a Lookup that have not been answered yet. Servers answer in the order of the request, with missing
+// entities in a list of their own, so the next key is nearly always the one searched for and no map is needed.
 class Unanswered {
  public:
   explicit Unanswered(std::vector<std::pair<const Key*, std::size_t>> keys) : keys_(std::move(keys)) {}
 
-  // Removes `key` and gives its entry; nullopt for a key that was not asked for.
+  // Removes `key` and returns its entry; nullopt for a key that was not requested.
   std::optional<std::size_t> take(const Key& key) {
     for (std::size_t tried = 0; tried < keys_.size(); ++tried, next_ = (next_ + 1) % keys_.size()) {
       auto& [wanted, entry] = keys_[next_];
@@ -47,7 +47,7 @@ class Unanswered {
   std::size_t next_ = 0;
 };
 
-// Whether the bytes say that they are this entity, or do not say which they are. The key is the first thing in them.
+// Whether the bytes are those of the entity `key`, or have no key at all. The key is their first field.
 bool is_entity_of(const Key& key, std::string_view entity) {
   const std::string& bytes = key.bytes();
   constexpr std::size_t kShort = 0x80;  // lengths below it take one byte
@@ -82,7 +82,8 @@ void ReadBatch::ask(std::vector<memcache::ReadRequest>& requests) {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     Entry& entry = entries_[i];
     const bool serves = entry.policy.memcache && workspace_->gateway() != nullptr &&
-                        (transaction_.empty() || !entry.policy.datastore) && !workspace_->cache.distrusted(entry.key());
+                        (transaction_.empty() || !entry.policy.datastore) &&
+                        !workspace_->cache.is_uncertain(entry.key());
     (serves ? asked_ : rest_).push_back(i);
     if (!serves) continue;
     entry.share = entry.policy.shared && !rpc_.eventual;
@@ -106,16 +107,16 @@ std::uint64_t ReadBatch::find_shared(Entry& entry) const {
   return version;
 }
 
-// False: it is a hit that is not served, because it is another entity's or can't be decoded. The Datastore is asked,
-// which may have what can be. Bytes that are no entity, or another one, must not be found again; an entity that a class
-// of this program does not fit may be right for others.
+// False: a hit that is not served, because it is another entity's or can't be decoded. The Datastore is asked instead.
+// Bytes that are no entity, or another one, are discarded so that nobody finds them again; an entity that does not fit
+// a class of this program may fit those of others and stays.
 bool ReadBatch::serve(Entry& entry, memcache::ReadResult& result) {
   const bool hit = result.outcome == memcache::ReadOutcome::kHit;
   absl::Status unfit;
   const Result served{.entity = hit ? &result.payload : nullptr,
                       .version = result.version,
                       .read_time = result.read_time,
-                      .sighting = result.sighting,
+                      .cas_hint = result.cas_hint,
                       .shared = result.unchanged ? std::move(entry.shared) : detail::PayloadPtr()};
   if (hit && !result.unchanged && !is_entity_of(entry.key(), result.payload)) {
     unfit = absl::DataLossError("the record holds another entity");
@@ -175,7 +176,7 @@ void ReadBatch::lookup(const std::vector<std::size_t>& rest) {
   if (!chunk.empty()) lookup(std::move(chunk), pace);
 }
 
-// The next Lookup of these keys: at once, or after a pause if the last one brought none of them.
+// Sends the next Lookup of these keys: at once, or after a pause if the last one returned none of them.
 void ReadBatch::lookup(Chunk chunk, datastore::Pace pace) {
   EventLoop& loop = EventLoop::current();
   const absl::StatusOr<datastore::Pace::Next> next = pace.next(loop.now());
@@ -268,7 +269,7 @@ absl::StatusOr<detail::PayloadPtr> ReadBatch::decode(const Entry& entry, const R
 }
 
 absl::Status ReadBatch::resolve(const Entry& entry, const Result& result, bool only_if_readable) {
-  // One payload per class, so that concurrent reads of a key share it.
+  // One payload per class, which concurrent reads of a key share.
   absl::InlinedVector<std::pair<const detail::ModelInfo*, absl::StatusOr<detail::PayloadPtr>>, 1> decoded;
   const auto as = [&](const detail::ModelInfo& info) -> const absl::StatusOr<detail::PayloadPtr>& {
     for (const auto& [known, payload] : decoded) {
@@ -287,10 +288,10 @@ absl::Status ReadBatch::resolve(const Entry& entry, const Result& result, bool o
       continue;
     }
     if (waiter.cache &&
-        workspace_->cache.store_read(op.key, {*payload, result.version, result.read_time, result.sighting},
+        workspace_->cache.store_read(op.key, {*payload, result.version, result.read_time, result.cas_hint},
                                      generation_) != nullptr) {
-      // The slot may hold a newer version than the one that was read, or the same one in the payload of an earlier
-      // read.
+      // The slot may hold a newer version than the one that was read, or the same one in a payload that an earlier read
+      // returned.
       const auto cached = workspace_->cache.find_as(op.key, *op.info);
       if (cached->ok()) {
         op.finish(**cached);

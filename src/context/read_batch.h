@@ -1,4 +1,4 @@
-// A batch of reads: memcache, then the Datastore, then memcache again to fill it.
+// A batch of reads: memcache, then the Datastore, then the fill of memcache.
 #pragma once
 
 #include <cstddef>
@@ -17,19 +17,19 @@
 
 namespace ndb::context {
 
-// Open until ask(). Until then reads of the same key share one request; later ones do not, because a read in flight may
-// bring a value older than a write that was acknowledged meanwhile. Lives until the last of its RPCs has been answered.
-// Belongs to the thread of its context.
+// Open until ask(). Until then reads of the same key share one request. Later reads do not, because a read in flight
+// may return a value older than a write that was acknowledged meanwhile. Lives until the last of its RPCs has been
+// answered. Belongs to the thread of its context.
 class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
  public:
-  // `transaction`: whose snapshot is read; empty: none.
+  // `transaction`: the one whose snapshot is read; empty: none.
   ReadBatch(std::shared_ptr<Workspace> workspace, std::string transaction, RpcOptions rpc)
       : workspace_(std::move(workspace)), transaction_(std::move(transaction)), rpc_(rpc) {}
 
-  // False: the batch reads the key already, but from other tiers; this read must go to another batch.
+  // False: the batch already reads the key, but from other tiers; this read must go into another batch.
   bool add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy);
-  // Closes the batch and appends its requests to memcache. received() is then called with the answers to these, in
-  // their order; it sends the Lookups for all other keys.
+  // Closes the batch and appends its requests to memcache. received() then gets the answers to them, in the same order,
+  // and sends the Lookups for all other keys.
   void ask(std::vector<memcache::ReadRequest>& requests);
   void received(std::span<memcache::ReadResult> results);
 
@@ -43,25 +43,26 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
     absl::InlinedVector<Waiter, 1> waiters;
     memcache::LeasePtr lease;
     bool share = false;         // share the decoded entity with the other threads of the process
-    detail::PayloadPtr shared;  // the entity that such a thread has decoded; memcache was asked to confirm its version
+    detail::PayloadPtr shared;  // an entity that another thread has decoded; memcache confirms its version
     const Key& key() const { return waiters.front().op->key; }
   };
   struct Result {
     const std::string* entity;  // null: there is none
     std::uint64_t version;
     WallTime read_time;
-    memcache::Sighting sighting{};
+    memcache::CasHint cas_hint{};
     detail::PayloadPtr shared{};  // the entity, if memcache has confirmed it
   };
   using Chunk = std::vector<std::size_t>;  // indexes into entries_
 
-  std::uint64_t find_shared(Entry& entry) const;  // its version, or 0
+  std::uint64_t find_shared(Entry& entry) const;  // returns its version, or 0
   void lookup(const std::vector<std::size_t>& rest);
   void lookup(Chunk chunk, datastore::Pace pace);
   void send_lookup(Chunk chunk, const datastore::Pace& pace, const datastore::CallOptions& options);
   void answered(const Chunk& chunk, datastore::Pace pace, absl::StatusOr<wire::LookupResponse> response);
-  bool serve(Entry& entry, memcache::ReadResult& result);  // what memcache has
-  // Tells the waiters. `only_if_readable`: unless it can't be decoded for one of them; the error, and nobody was told.
+  bool serve(Entry& entry, memcache::ReadResult& result);  // what memcache returned
+  // Completes the waiters. With `only_if_readable`, does nothing if the entity can't be decoded for one of them, and
+  // returns that error.
   absl::Status resolve(const Entry& entry, const Result& result, bool only_if_readable);
   absl::StatusOr<detail::PayloadPtr> decode(const Entry& entry, const Result& result, const detail::ModelInfo& info);
   void fail(const Chunk& chunk, const absl::Status& status);
@@ -70,9 +71,9 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
   const std::string transaction_;
   const RpcOptions rpc_;
   std::vector<Entry> entries_;
-  detail::Budget budget_{detail::Budget::kBatchBytes};  // of what all entries are decoded to
+  detail::Budget budget_{detail::Budget::kBatchBytes};  // for all decoded entries
   std::uint64_t generation_ = 0;                        // of the context cache at ask()
-  std::vector<std::size_t> asked_, rest_;               // indexes into entries_: asked of memcache, and all others
+  std::vector<std::size_t> asked_, rest_;  // indexes into entries_: those that memcache is asked for, and the others
   absl::flat_hash_map<Key, std::size_t, KeyHash> by_key_;
 };
 

@@ -1,5 +1,5 @@
 // What a context reads together: its open batches of entities, the tags of the process-wide cache and the caller's own
-// items are one batch to memcache.
+// items go to memcache as one batch.
 #pragma once
 
 #include <functional>
@@ -22,12 +22,12 @@ class ReadBatch;
 // Open until send().
 class ReadWave {
  public:
-  // `transaction`: whose snapshot is read; empty: none.
+  // `transaction`: the one whose snapshot is read; empty: none.
   ReadWave(std::shared_ptr<Workspace> workspace, std::string transaction)
       : workspace_(std::move(workspace)), transaction_(std::move(transaction)) {}
 
   void entity(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy, const RpcOptions& rpc);
-  // `reads` are answered in place, and stay where they are until `done` is called.
+  // `reads` are answered in place and must stay valid until `done` is called.
   void tags(std::span<memcache::TagRead> reads, std::function<void()> done);
   void raw(std::string key, std::function<void(std::optional<memcache::RawItem>)> done);
   void send();
@@ -35,7 +35,7 @@ class ReadWave {
  private:
   const std::shared_ptr<Workspace> workspace_;
   const std::string transaction_;
-  std::vector<std::pair<RpcOptions, std::shared_ptr<ReadBatch>>> batches_;  // by what their RPCs need
+  std::vector<std::pair<RpcOptions, std::shared_ptr<ReadBatch>>> batches_;  // by the options of their RPCs
   std::vector<std::pair<std::span<memcache::TagRead>, std::function<void()>>> tags_;
   std::vector<memcache::RawRead> raw_;
   std::vector<std::function<void(std::optional<memcache::RawItem>)>> raw_done_;

@@ -1,4 +1,4 @@
-// SharedCache in its surroundings: contexts, batches, transactions.
+// SharedCache in its context: batches, transactions, the context of a provider.
 #include "ndb/shared_cache.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ using context::Call;
 using context::find_context;
 using context::run_in;
 
-// The thread's context, where it is one of the client.
+// The thread's current context if it belongs to the client, else null.
 Context::Impl* current_of(const std::shared_ptr<Client::Core>& core) {
   Context* const context = find_context();
   return context != nullptr && impl_of(*context).core == core ? &impl_of(*context) : nullptr;
@@ -37,8 +37,8 @@ class ContextEnvironment final : public shared_cache::Environment {
 
   const shared_cache::RunningProviders& running_providers() const override { return context_.running_providers; }
 
-  // What is cached in the caller's context, or read in its transaction, may be older than the tag: the provider must
-  // not see it.
+  // The provider must not see what the caller's context has cached or its transaction has read, since both may be older
+  // than the tag.
   void isolated(const shared_cache::RunningProviders& running_providers, absl::FunctionRef<void()> provider) override {
     auto impl = std::make_shared<Context::Impl>(context_.core);
     impl->inherit(context_);
@@ -54,7 +54,8 @@ class ContextEnvironment final : public shared_cache::Environment {
 
 class SharedCacheBase::Inside {
  public:
-  // Before anything that takes a lock: in a child of fork() a thread that is not there may hold it.
+  // Called before anything that takes a lock: in a child of fork() it may be held by a thread that does not exist
+  // there.
   void check_process() const { throw_if_error(core->use()); }
 
   Inside(std::shared_ptr<Client::Core> of, SharedCacheOptions<Value> options)
@@ -99,7 +100,7 @@ std::vector<SharedCacheBase::Value> SharedCacheBase::get(std::span<const std::st
 
 void SharedCacheBase::invalidate(std::vector<std::string> keys) {
   inside_->check_process();
-  // What is computed between this call and the commit would be of before.
+  // A value that is computed between this call and the commit would be that of before the commit.
   if (Context::Impl* const current = current_of(inside_->core); current != nullptr && current->in_transaction()) {
     current->on_commit.emplace_back([inside = inside_, keys = std::move(keys)] { inside->invalidate(keys); });
     return;

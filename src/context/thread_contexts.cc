@@ -12,7 +12,7 @@
 namespace ndb::context {
 namespace {
 
-// Runs the loop until `done`, or there is nothing that it could do, or the time is over.
+// Runs the loop until `done`, the deadline, or until the loop has nothing left to run.
 template <class Done>
 void run_for(std::chrono::seconds longest, Done done) {
   EventLoop& loop = EventLoop::current();
@@ -47,7 +47,7 @@ std::shared_ptr<Context> ThreadContexts::implicit(const std::shared_ptr<Client::
   return implicit_;
 }
 
-// Those in which something can be under way that was started in another process are left out.
+// Leaves out contexts whose calls in flight were started before fork(), in the parent process.
 std::vector<std::shared_ptr<Context::Impl>> ThreadContexts::unended() const {
   std::vector<std::shared_ptr<Context::Impl>> contexts = former_;
   const auto add = [&](const std::shared_ptr<Context>& context) {
@@ -69,7 +69,7 @@ void ThreadContexts::before_end(bool can_wait) noexcept {
     for (const auto& context : contexts) sum += context->workspace->in_flight->under_way();
     return sum;
   };
-  // Every tasklet that works in the current context has a hold on it.
+  // Every tasklet that works in the current context holds it.
   const auto quiet = [&] { return under_way() == 0 && tasklet_locals().context.use_count() <= 1; };
   if (can_wait) run_for(kLongestEnd, quiet);
   if (const std::size_t left = under_way(); left > 0) {
@@ -80,21 +80,21 @@ void ThreadContexts::before_end(bool can_wait) noexcept {
   }
   for (const auto& context : contexts) {
     context->over = true;
-    if (const absl::Status untold = context->workspace->in_flight->take_untold(); !untold.ok()) {
-      log(Severity::kError, cat("at the end of a thread: ", from_absl(untold.message())));
+    if (const absl::Status unreported = context->workspace->in_flight->take_unreported(); !unreported.ok()) {
+      log(Severity::kError, cat("at the end of a thread: ", from_absl(unreported.message())));
     }
   }
 }
 
 absl::Status end_scope(const std::shared_ptr<Context::Impl>& context) {
   tasklet_locals().context = nullptr;
-  absl::Status untold;
+  absl::Status unreported;
   if (!context->core->fork_mark.left_behind()) {
     context->released->wait();
-    untold = context->drain();
+    unreported = context->drain();
   }
   context->over = true;
-  return untold;
+  return unreported;
 }
 
 }  // namespace ndb::context

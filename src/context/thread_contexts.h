@@ -1,4 +1,4 @@
-// The contexts of a thread: that of a thread without a scope, and what becomes of all of them when the thread ends.
+// The contexts of a thread: the implicit one, and how all of them end with the thread.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@
 
 namespace ndb::context {
 
-// How long a thread's end waits for calls that are under way in a context which no scope has ended.
+// How long the end of a thread waits for calls in flight in a context whose scope has not ended.
 inline constexpr std::chrono::seconds kLongestEnd{30};
 
 // One per event loop, made when the thread first opens a scope or works without one. Belongs to the thread.
@@ -19,23 +19,24 @@ class ThreadContexts final : public LoopAttachment {
  public:
   static ThreadContexts& mine();
 
-  // The context of a thread without a scope, for the process's default client. The same object as long as the thread
-  // lives, so that a reference to it stays valid; its inside is made anew when the default client has changed.
+  // The context of a thread without a scope, for the process's default client. It is the same object as long as the
+  // thread lives, so that references to it stay valid; its contents are replaced when the default client changes.
   std::shared_ptr<Context> implicit(const std::shared_ptr<Client::Core>& core);
 
-  // A scope that is still open when the loop ends is in a static or thread_local object, or was destroyed on another
-  // thread.
+  // A scope that is still open when the loop ends belongs to a static or thread_local object, or was destroyed on
+  // another thread.
   void before_end(bool can_wait) noexcept override;
 
  private:
   std::vector<std::shared_ptr<Context::Impl>> unended() const;
 
   std::shared_ptr<Context> implicit_;
-  std::vector<std::shared_ptr<Context::Impl>> former_;  // of implicit_, while calls are in them
+  std::vector<std::shared_ptr<Context::Impl>>
+      former_;  // earlier contents of implicit_, while they have calls in flight
 };
 
-// Ends the scope of the context, on its own thread: waits until no tasklet works in it and nothing is under way. Gives
-// the first error that nobody was told of.
+// Ends the scope of the context, on its own thread: waits until no tasklet works in it and nothing is in flight.
+// Returns the first error that was not reported to anybody.
 absl::Status end_scope(const std::shared_ptr<Context::Impl>& context);
 
 }  // namespace ndb::context

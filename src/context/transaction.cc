@@ -38,7 +38,7 @@ using context::run_in;
 using context::TransactionState;
 using context::Write;
 
-// Sent again until the deadline, as a read is, unless there are to be no retries at all.
+// Retried until the deadline, as a read is, unless retries are switched off.
 absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptions& options,
                                   const std::string& previous) {
   wire::BeginTransactionRequest request;
@@ -56,7 +56,7 @@ absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptio
   return std::move(*response.mutable_transaction());
 }
 
-// Waits until the writes of the context that are under way have ended, well or not.
+// Waits until the writes of the context in flight have ended, whatever their outcome.
 void wait_for_writes(Context::Impl& context) {
   OwnWrites& writes = context.workspace->own_writes;
   if (writes.empty()) return;
@@ -65,8 +65,7 @@ void wait_for_writes(Context::Impl& context) {
   ended->wait();
 }
 
-// Each runs, whatever those before it have thrown: one of them may be what keeps another cache true. `error` is the
-// first one that has happened.
+// Runs all of them even if one throws: each may be what keeps another cache correct. `error` keeps the first exception.
 void run_all(const std::vector<std::function<void()>>& callbacks, std::exception_ptr& error) {
   for (const std::function<void()>& callback : callbacks) {
     try {
@@ -77,14 +76,14 @@ void run_all(const std::vector<std::function<void()>>& callbacks, std::exception
   }
 }
 
-// A failure of something that was not applied, and that another attempt may not meet.
+// Whether the failed attempt was not applied, and another one may succeed.
 bool may_pass(const absl::Status& status) {
   return absl::IsAborted(status) || (absl::IsUnavailable(status) && !context::is_in_doubt(status));
 }
 
 using LockedCommitPtr = std::shared_ptr<LockedCommit>;
 
-// One attempt: a context of its own, and at its end a commit or a rollback.
+// One attempt: it has a context of its own, and ends with a Commit or a Rollback.
 class Attempt {
  public:
   Attempt(std::shared_ptr<Context> outside, std::string id, const TransactionOptions& options)
@@ -107,15 +106,15 @@ class Attempt {
 
   const std::string& id() const { return state_.id; }
 
-  // True: committed and merged, and the callbacks were run. False: undone by Rollback. An error: nothing was applied,
-  // and another attempt may succeed; not of `body` in the last attempt, unless it is ABORTED. Throws what `body` or a
-  // callback throws, and every other error.
+  // True: committed and merged, and the callbacks were run. False: rolled back by `Rollback`. An error: nothing was
+  // applied, and another attempt may succeed; in the last attempt an error of `body` is returned only if it is ABORTED.
+  // Throws what `body` or a callback throws, and every other error.
   absl::StatusOr<bool> run(const std::function<void()>& body, bool last);
-  // Runs what waits for the end of the transaction, all of it; `error` is the first one that has happened.
+  // Runs all callbacks that wait for the end of the transaction; `error` keeps the first exception.
   void complete(std::exception_ptr& error);
 
  private:
-  // How the Commit ended: applied; not applied, for a reason that may pass; or otherwise, with the error thrown.
+  // OK if the Commit was applied; an error if it was not, for a reason that may pass. Throws every other error.
   absl::Status commit();
   absl::Status lock(LockedCommitPtr& commit);
   void roll_back();
@@ -129,7 +128,7 @@ class Attempt {
   const std::chrono::milliseconds deadline_;
   TransactionState state_;
   std::shared_ptr<Context> context_;
-  std::vector<Write> outside_;  // of the Commit: what never reaches the Datastore
+  std::vector<Write> outside_;  // outside of the Commit: entities that are not stored in the Datastore
 };
 
 absl::StatusOr<bool> Attempt::run(const std::function<void()>& body, bool last) {
@@ -172,8 +171,8 @@ absl::Status Attempt::check_limits(const std::vector<Write>& writes) const {
   return absl::OkStatus();
 }
 
-// Locks all writes or none. Where memcached has no memory for the locks, other writers are about to give some back:
-// tries again for as long as the Commit itself may take.
+// Locks all writes or none. If memcached has no memory for the locks, it retries for as long as the Commit itself may
+// take, since other writers are about to free some.
 absl::Status Attempt::lock(LockedCommitPtr& commit) {
   EventLoop& loop = EventLoop::current();
   const Monotonic until = loop.now() + deadline_;
@@ -203,7 +202,7 @@ absl::Status Attempt::commit() {
     roll_back();
     throw_error(status);
   }
-  // What is written goes to the parent's cache, since only after the Commit it is anybody's.
+  // The parent's cache gets what was written, because nobody may see it before the Commit.
   auto commit = std::make_shared<LockedCommit>(parent_.workspace, std::move(writes), deadline_, state_.id);
   if (absl::Status status = lock(commit); !status.ok()) {
     roll_back();
@@ -229,13 +228,13 @@ absl::Status Attempt::commit() {
   return status;
 }
 
-// What the transaction read becomes the parent's, where the parent knows nothing newer.
+// Moves what the transaction read into the parent's cache, unless the parent has something newer.
 void Attempt::merge_reads() {
   impl().cache.for_each(
       [&](const Key& key, const ContextCache::Slot& slot) { parent_.cache.store_read(key, slot, generation_); });
 }
 
-// Entities that live in memcache or the context cache alone are no part of the commit: they are written after it.
+// Entities that are stored only in memcache or the context cache are not part of the Commit and are written after it.
 absl::Status Attempt::write_without_datastore() {
   absl::Status status;
   for (const Write& write : outside_) {
@@ -250,7 +249,7 @@ absl::Status Attempt::write_without_datastore() {
   return status;
 }
 
-// Nobody depends on the answer: a transaction that is not rolled back expires.
+// Nobody waits for the answer: a transaction that is not rolled back expires.
 void Attempt::roll_back() {
   wire::RollbackRequest request;
   request.set_transaction(state_.id);
@@ -258,7 +257,7 @@ void Attempt::roll_back() {
                                parent_.workspace->in_flight->on_loop<wire::RollbackResponse>([](const auto&) {}));
 }
 
-// The error of a transaction that failed so many times.
+// The error of a transaction after its last attempt failed.
 absl::Status given_up(const absl::Status& status, int attempts) {
   const std::string_view last = from_absl(status.message());
   if (absl::IsAborted(status)) {
@@ -291,8 +290,8 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
   const std::shared_ptr<Context> outside = here.impl.outside();
   Context::Impl& parent = impl_of(*outside);
 
-  // Reads of the transaction are to see what was written before it, which the Datastore may not know yet. Not from
-  // within another transaction: the writes around it may be waiting for its end.
+  // Reads of the transaction must see earlier writes of the context, which may not have reached the Datastore yet. A
+  // nested transaction does not wait, since the writes around it may be waiting for its end.
   if (!here.impl.in_transaction()) wait_for_writes(parent);
 
   std::string previous;

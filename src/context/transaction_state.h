@@ -16,7 +16,7 @@ class TransactionState {
   explicit TransactionState(std::string transaction, bool is_read_only)
       : id(std::move(transaction)), read_only(is_read_only) {}
 
-  // A second write of a key replaces the first.
+  // A second write of a key replaces the first one.
   void add(Write write) {
     const auto [position, added] = by_key_.try_emplace(write.key, writes.size());
     if (added) {

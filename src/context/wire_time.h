@@ -1,4 +1,4 @@
-// Points in time, as the messages hold them.
+// Conversion between points in time and the timestamps of messages.
 #pragma once
 
 #include <chrono>

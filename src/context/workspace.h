@@ -1,4 +1,4 @@
-// What the batches of one context work with.
+// The objects that the batches of one context share.
 #pragma once
 
 #include <memory>

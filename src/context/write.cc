@@ -27,7 +27,7 @@ void remember_write(Workspace& workspace, const Write& write, const Key& key, st
   if (write.policy.cache) {
     cache.store_written(key, {write.payload, version, workspace.tiers->clock->now()});
   } else {
-    // The slot of an earlier read would now be older than what this context wrote.
+    // The slot of an earlier read is now older than what this context wrote.
     cache.erase(key);
     cache.raise_floor(key, version);
   }

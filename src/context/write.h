@@ -1,4 +1,4 @@
-// One put or delete on its way.
+// One put or delete.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +23,7 @@ struct Write {
   Key key;
   detail::PayloadPtr payload;                   // of an upsert
   std::string entity;                           // of an upsert, encoded
-  std::optional<std::uint64_t> base_version{};  // of put_if(): of the entity that is replaced; 0 = none
+  std::optional<std::uint64_t> base_version{};  // of put_if(): the version to be replaced; 0 = no entity
   CallPolicy policy;
   RpcOptions rpc;
   bool allocate_first = false;                    // of an incomplete key
@@ -31,20 +31,20 @@ struct Write {
 
   std::size_t size() const { return entity.size() + key.bytes().size(); }
   void fill_mutation(wire::Mutation& mutation) const;
-  // `status` with what was to be done before its message.
+  // `status` with a message that begins with the operation and the key.
   absl::Status describe(const absl::Status& status) const;
 };
 
-// A write that has ended, and how: its whole key, or the error.
+// A write that has ended: its complete key, or the error.
 struct EndedWrite {
   Write write;
   absl::StatusOr<Key> result;
 };
 
-// What a write that was applied as `version` (0: unknown to the Datastore) leaves in the context cache.
+// Updates the context cache after a write that was applied as `version` (0: the entity is not stored in the Datastore).
 void remember_write(Workspace& workspace, const Write& write, const Key& key, std::uint64_t version);
 
-// Writes what never reaches the Datastore into memcache, if its policy says so.
+// Writes an entity that is not stored in the Datastore into memcache, if its policy says so.
 absl::Status write_cached(Workspace& workspace, const Write& write);
 
 }  // namespace ndb::context

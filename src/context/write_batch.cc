@@ -41,7 +41,7 @@ void WriteBatch::send() {
       continue;
     }
     const std::size_t size = write.size();
-    // Commits differ by their RPC options and their limits. The last one of the options is the only one with room.
+    // Commits differ by their RPC options and their limits. Only the last one of equal options has room.
     auto part = std::find_if(parts.rbegin(), parts.rend(), [&](const Part& one) { return one.rpc == write.rpc; });
     if (part == parts.rend() || part->writes.size() == kCommitMutations || part->bytes + size > kCommitBytes) {
       parts.push_back({.rpc = write.rpc});
@@ -55,7 +55,7 @@ void WriteBatch::send() {
   start_waiting();
 }
 
-// Entities that live in memcache, the context cache, or both.
+// Writes an entity that is stored only in memcache, the context cache, or both.
 EndedWrite WriteBatch::write_without_datastore(Write write) {
   absl::StatusOr<Key> result = write.key;
   if (absl::Status status = write_cached(*workspace_, write); status.ok()) {
@@ -66,7 +66,7 @@ EndedWrite WriteBatch::write_without_datastore(Write write) {
   return {std::move(write), std::move(result)};
 }
 
-// May come back here by a hook that waits.
+// May be called recursively, by a hook that waits.
 void WriteBatch::start_waiting() {
   while (running_ < kCommitsAtOnce && !waiting_.empty()) {
     Part part = std::move(waiting_.front());
@@ -100,11 +100,11 @@ void WriteBatch::commit(Run run) {
           self->start_waiting();
         });
   }
-  finish(std::move(refused));  // not before the Commit is sent: a hook may wait, and locks run short meanwhile
+  finish(std::move(refused));  // after the Commit is sent: a hook may wait, and locks must not expire meanwhile
 }
 
-// Takes those out of `refused` whose locks are worth another attempt: where memcached has no memory for them, as long
-// as the Commit itself may take; where it does not answer, as often as the caller allows.
+// Takes those out of `refused` for which another attempt to lock is worth while: if memcached has no memory for the
+// lock, for as long as the Commit itself may take; if it does not answer, as often as the caller allows.
 std::vector<EndedWrite> WriteBatch::lock_later(const Run& run, std::vector<EndedWrite> refused) {
   if (refused.empty()) return refused;
   EventLoop& loop = EventLoop::current();
@@ -129,7 +129,7 @@ std::vector<EndedWrite> WriteBatch::lock_later(const Run& run, std::vector<Ended
 void WriteBatch::answered(Run run, const absl::Status& status, std::vector<EndedWrite> ended) {
   LockedCommit& commit = *run.commit;
   if (!status.ok() && absl::IsInvalidArgument(status) && commit.size() > 1) {
-    // Refused whole, though only some of the writes are at fault: they are found by halves.
+    // The Commit was refused as a whole, though only some writes are at fault. Halving it finds them.
     ++running_;
     Run half{run.part, commit.split()};
     this->commit(std::move(run));
@@ -144,7 +144,7 @@ void WriteBatch::answered(Run run, const absl::Status& status, std::vector<Ended
   finish(std::move(ended));
 }
 
-// The attempt that was not answered may still be applied, in the pause too.
+// The attempt that was not answered may still be applied, even during the pause.
 void WriteBatch::send_again_later(Run run) {
   std::vector<EndedWrite> lost = run.commit->prepare_for_pause();
   for (EndedWrite& write : lost) {
@@ -160,8 +160,8 @@ void WriteBatch::send_again_later(Run run) {
   });
 }
 
-// First all of them have ended, and what waited for them can go on; then their callers are told, whose hooks may wait
-// for anything.
+// First all writes are marked as ended, so that what waits for them can go on; then the callers are told, whose hooks
+// may wait for anything.
 void WriteBatch::finish(std::vector<EndedWrite> ended) {
   for (const EndedWrite& one : ended) {
     const Key& key = one.write.key;

@@ -17,12 +17,12 @@
 
 namespace ndb::context {
 
-// What is added while nothing is ready to run goes out as one batch, cut into Commits by their limits. A second write
-// of a key waits until the first has ended: the API allows a key once per Commit, and two Commits of one key at once
-// would have no order. Belongs to the thread of its context.
+// Writes that are added while nothing else is ready to run are sent together, divided into Commits by the limits of a
+// Commit. A second write of a key waits until the first has ended: the API allows a key once per Commit, and two
+// concurrent Commits of one key would have no order. Belongs to the thread of its context.
 class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
  public:
-  // How many Commits, each with the locks of its writes, are under way at once: bulk writes must not fill memcached
+  // How many Commits, each with the locks of its writes, are in flight at once. Bulk writes must not fill memcached
   // with locks.
   static constexpr std::size_t kCommitsAtOnce = 4;
 
@@ -37,10 +37,10 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
     std::vector<Write> writes{};
     std::size_t bytes = 0;
     int refused = 0;         // how often some of them could not be locked
-    Monotonic lock_until{};  // no more attempts at locks after this; set by the first
+    Monotonic lock_until{};  // no more attempts to lock after this; set by the first one
   };
   struct Run {
-    Part part;  // without the writes
+    Part part;  // its `writes` are empty
     std::shared_ptr<LockedCommit> commit;
   };
 
@@ -57,9 +57,9 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
 
   const std::shared_ptr<Workspace> workspace_;
   std::vector<Write> open_;
-  absl::flat_hash_map<Key, std::deque<Write>, KeyHash> held_;  // behind a write of the same key
+  absl::flat_hash_map<Key, std::deque<Write>, KeyHash> held_;  // waiting for a write of the same key
   std::deque<Part> waiting_;
-  std::size_t running_ = 0;  // Commits that have, or are about to take, their locks
+  std::size_t running_ = 0;  // Commits that hold, or are about to take, their locks
 };
 
 }  // namespace ndb::context

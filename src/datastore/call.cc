@@ -17,13 +17,13 @@ namespace {
 
 constexpr std::chrono::milliseconds kDefaultDeadline = std::chrono::seconds(60);
 
-// Marks an error whose RPC was sent more than once although that is not idempotent: the answer to the last attempt says
-// nothing of the earlier ones.
+// Marks the error of an RPC that was sent more than once although it is not idempotent: the answer to the last attempt
+// says nothing about the earlier ones.
 constexpr absl::string_view kResentUrl = "ndb/resent";
 
 thread_local int deliveries = 0;
 
-// Percent-encoding also keeps characters that gRPC refuses out of the headers.
+// Percent-encoding also keeps characters out of the header that gRPC refuses.
 std::string routing_header(const StubConfig& config) {
   const std::string project = cat("project_id=", percent_encoded(config.project));
   return config.database.empty() ? project : cat(project, "&database_id=", percent_encoded(config.database));
@@ -38,12 +38,13 @@ gpr_timespec from_now(std::chrono::microseconds delay) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(delay.count(), GPR_TIMESPAN));
 }
 
-// gRPC 1.51 delivers all callbacks of a process through one completion queue, which goes with the last channel that
-// used it; its end races with the next channel that comes (seen: an abort in grpc_cq_internal_unref, under a client
-// destroyed and another made). A channel that is never destroyed, and has made a call, keeps the queue: this one.
+// gRPC 1.51 delivers all callbacks of a process through one completion queue, which is destroyed with the last channel
+// that used it. Its destruction races with the creation of the next channel (seen: an abort in grpc_cq_internal_unref
+// when a client was destroyed and another one made). A channel that has made a call and is never destroyed keeps the
+// queue alive: this one.
 void keep_callback_queue() {
   [[maybe_unused]] static const std::shared_ptr<grpc::Channel>& kept = []() -> const std::shared_ptr<grpc::Channel>& {
-    // Without credentials it is a channel on which every call fails at once.
+    // Without credentials every call on the channel fails at once.
     auto channel = std::make_unique<std::shared_ptr<grpc::Channel>>(grpc::CreateChannel("unused", nullptr));
     grpc::TemplatedGenericStub<wire::LookupRequest, wire::LookupResponse> stub(*channel);
     grpc::ClientContext context;
@@ -61,7 +62,7 @@ absl::Status shut_down_error(const Rpc& rpc) {
   return absl::CancelledError(to_absl(cat(rpc.name, ": the client was destroyed")));
 }
 
-// Of a server in this process that has been shut down: it never comes back, so that waiting for it makes no sense.
+// The error of a server in this process that was shut down: it never comes back, so waiting for it is pointless.
 absl::Status closed_error(const Rpc& rpc, const Channels& channels) {
   return absl::FailedPreconditionError(
       to_absl(cat(rpc.name, ": the Datastore at ", channels.address, " has ended (", channels.hint,
@@ -132,7 +133,7 @@ void Session::cancel_all() {
     shut_down_ = true;
     calls.assign(calls_.begin(), calls_.end());
   }
-  for (const auto& call : calls) call->cancel();  // without the mutex: gRPC may end the call on this thread
+  for (const auto& call : calls) call->cancel();  // without the mutex, because gRPC may end the call on this thread
 }
 
 void Session::wait_for_all() {

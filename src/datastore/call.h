@@ -1,4 +1,4 @@
-// One call of an RPC with its attempts, and what the calls of a stub share.
+// One call of an RPC with all its attempts, and the session that the calls of a stub share.
 #pragma once
 
 #include <grpcpp/alarm.h>
@@ -22,24 +22,24 @@ namespace ndb::datastore {
 
 struct Rpc {
   const char* name;
-  bool idempotent;  // does no harm when it is sent twice: may be sent again by itself
+  bool idempotent;  // may be sent twice without harm, and so is retried by default
 };
 
 class Call;
 
-// What the calls of a stub share; lives as long as the last of them. Thread-safe.
+// The state that the calls of a stub share. Lives as long as the last of them. Thread-safe.
 class Session {
  public:
   explicit Session(StubConfig config);
 
   const StubConfig& config() const { return config_; }
-  absl::Status check(const CallOptions& options) const;     // that a call can be made
-  absl::StatusOr<std::shared_ptr<Channel>> next_channel();  // in turn; the first call makes them
+  absl::Status check(const CallOptions& options) const;     // whether a call can be made
+  absl::StatusOr<std::shared_ptr<Channel>> next_channel();  // round robin; the first call opens the channels
   void add_headers(grpc::ClientContext& context) const;
 
-  bool add(std::shared_ptr<Call> call);  // false: shut down
+  bool add(std::shared_ptr<Call> call);  // false: the session is shut down
   void remove(const std::shared_ptr<Call>& call);
-  void cancel_all();  // and everything that comes
+  void cancel_all();  // and all later calls
   void wait_for_all();
 
  private:
@@ -56,8 +56,8 @@ class Session {
   bool shut_down_ NDB_GUARDED_BY(mutex_) = false;
 };
 
-// Its attempts follow each other, so only cancel() runs at the same time as something else. The session owns it from
-// start() until its end, hence the plain `this` in callbacks.
+// Attempts run one after another, so only cancel() runs concurrently with anything else. The session owns the call from
+// start() until its end, so callbacks may capture a plain `this`.
 class Call : public std::enable_shared_from_this<Call> {
  public:
   Call(std::shared_ptr<Session> session, const Rpc& rpc, const CallOptions& options);
@@ -73,7 +73,7 @@ class Call : public std::enable_shared_from_this<Call> {
  protected:
   virtual void send(grpc::ClientContext& context, const std::shared_ptr<grpc::Channel>& channel,
                     const std::string& path, std::function<void(grpc::Status)> ended) = 0;
-  virtual void deliver(absl::Status status) = 0;  // to `done`
+  virtual void deliver(absl::Status status) = 0;  // calls `done`
 
  private:
   void attempt();
@@ -91,7 +91,7 @@ class Call : public std::enable_shared_from_this<Call> {
 
   Mutex mutex_;
   bool cancelled_ NDB_GUARDED_BY(mutex_) = false;
-  // Replaced under the mutex, and not at all once cancelled_.
+  // Replaced under the mutex, and never after cancelled_ was set.
   std::optional<grpc::ClientContext> context_;
   std::optional<grpc::Alarm> alarm_;
 };

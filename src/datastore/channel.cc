@@ -40,7 +40,7 @@ bool is_host(std::string_view text) {
   return text.find(':') == std::string_view::npos || (text.front() == '[' && text.back() == ']');
 }
 
-// `text` as host:port; `default_port` may be empty, and then the port must be there.
+// `text` as host:port. `text` must contain the port if `default_port` is empty.
 std::optional<std::string> host_and_port(std::string_view text, std::string_view default_port) {
   const bool has_port = text.find(':') != std::string_view::npos && !text.ends_with(']');
   const std::string_view host = has_port ? text.substr(0, text.rfind(':')) : text;
@@ -55,8 +55,8 @@ absl::Status bad_address(std::string_view setting, std::string_view text) {
 
 using Credentials = std::function<absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>>()>;
 
-// What can be seen to be wrong with application-default credentials before gRPC asks the network, after which it says
-// only that there are none.
+// Reports defects of application-default credentials that can be seen without the network. gRPC would ask the network
+// first, and then report only that there are none.
 absl::Status check_default_credentials() {
   const std::string file = environment(kCredentialsVariable);
   if (file.empty() || access(file.c_str(), R_OK) == 0) return absl::OkStatus();
@@ -77,14 +77,14 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> default_credentials() 
 grpc::ChannelArguments arguments(int index, bool near) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);  // gRPC's default of 4 MiB is less than a batch may hold
-  // A connection that went dead without a word is noticed by a ping while calls wait on it; idle ones stay quiet, as
-  // Google's front ends and gRPC servers close connections that ping without need.
+  // Pings detect dead connections while calls wait on them. Idle connections send none, because Google's front ends and
+  // gRPC servers close connections that ping without need.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  // A server that comes back is found again within seconds, not after gRPC's two minutes.
+  // Reconnects within seconds of a server's return, not after gRPC's two minutes.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
-  if (near) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // an emulator is near; http_proxy is not meant for it
+  if (near) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // http_proxy is not meant for an emulator nearby
   arguments.SetInt("ndb.channel", index);  // channels with equal arguments would share one connection
   return arguments;
 }
@@ -107,7 +107,7 @@ absl::StatusOr<Channels> connect(const ChannelConfig& config, std::string addres
   return Channels{.open = open, .address = std::move(address), .hint = std::move(hint)};
 }
 
-// What an emulator that is reached over a network asks for.
+// The authorization header that an emulator on a network requires.
 absl::StatusOr<std::string> emulator_authorization(const ChannelConfig& config) {
   const std::string token = config.emulator_token.empty() ? environment(kTokenVariable) : config.emulator_token;
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c <= '~'; })) {
@@ -130,7 +130,7 @@ absl::StatusOr<Channels> connect_to_emulator(const ChannelConfig& config, std::s
     grpc::SslCredentialsOptions trust;
     if (!config.emulator_ca_file.empty()) {
       absl::StatusOr<std::string> certificates = read_file(config.emulator_ca_file);
-      if (!certificates.ok() || certificates->empty()) {  // gRPC would take none for the system's
+      if (!certificates.ok() || certificates->empty()) {  // for an empty list gRPC would use the system's
         const std::string why =
             certificates.ok() ? "is empty" : std::string(from_absl(certificates.status().message()));
         return bad_argument(cat("emulator_ca_file, ", ndb::quoted(config.emulator_ca_file), ", ", why));

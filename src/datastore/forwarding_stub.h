@@ -1,4 +1,4 @@
-// The base of stubs that stand before another one.
+// The base class of decorators of a stub.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,8 @@
 
 namespace ndb::datastore {
 
-// Hands every RPC on. Subclasses override what they want to see or change. As thread-safe as what it owns.
+// Forwards every RPC. Subclasses override the RPCs that they observe or change. As thread-safe as the stub that it
+// owns.
 class ForwardingStub : public Stub {
  public:
   explicit ForwardingStub(std::unique_ptr<Stub> next) : next_(std::move(next)) {}

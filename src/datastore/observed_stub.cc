@@ -17,7 +17,7 @@ namespace datastore {
 
 void RpcCounters::ended(RpcMethod method, absl::StatusCode code, std::chrono::nanoseconds time) {
   Cell& cell = cells_[static_cast<std::size_t>(method)];
-  // A server may send a number that gRPC does not define.
+  // A server may send a code that gRPC does not define.
   const auto number = static_cast<std::size_t>(code);
   const std::size_t known = number < RpcStats::kCodes ? number : static_cast<std::size_t>(absl::StatusCode::kUnknown);
   cell.by_code[known].fetch_add(1, std::memory_order_relaxed);

@@ -1,4 +1,4 @@
-// Counts what goes through a stub.
+// A decorator that counts RPCs.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace ndb::datastore {
 
-// The counters of one client. Thread-safe: counting takes no lock, and a reader sees each number as it was at some
+// The counters of one client. Thread-safe: counting takes no lock, and a reader sees each counter as it was at some
 // time.
 class RpcCounters {
  public:
@@ -28,7 +28,7 @@ class RpcCounters {
   std::array<Cell, kRpcMethods> cells_{};
 };
 
-// A call counts when it has ended, just before its `done`. `counters` may outlive the stub.
+// Counts a call when it has ended, just before its `done`. `counters` may outlive the stub.
 class ObservedStub final : public ForwardingStub {
  public:
   ObservedStub(std::unique_ptr<Stub> next, std::shared_ptr<RpcCounters> counters, const Clock& clock)

@@ -5,7 +5,7 @@
 namespace ndb::datastore {
 namespace {
 
-// Shorter than between attempts of an RPC that failed: here a server works and has not got far.
+// Shorter than the backoff of an RPC that failed: here the server works, but has made no progress.
 constexpr Backoff kPause{
     .initial = std::chrono::milliseconds(10), .maximum = std::chrono::seconds(5), .multiplier = 2, .least = 0.5};
 

@@ -1,4 +1,4 @@
-// The bound and the backoff of a call that takes several RPCs, one after another.
+// The deadline and the backoff of a call that takes several RPCs, one after another.
 #pragma once
 
 #include <chrono>
@@ -9,21 +9,21 @@
 
 namespace ndb::datastore {
 
-// Where one answer leads to the next request (a query's batches, deferred keys) nothing but this ends the sequence if
-// the Datastore never does. A deadline bounds the call from begin() on, with all its RPCs and pauses. Without one it
-// may last as long as it makes progress, and ends 60 s after it last did. Before each RPC that follows one without
-// progress it pauses, longer and longer. A value; not thread-safe.
+// Where one answer leads to the next request (a query's batches, deferred keys), only this ends the sequence if the
+// Datastore never does. A deadline bounds the call from begin() on, with all its RPCs and pauses. A call without a
+// deadline may last as long as it makes progress, and ends 60 s after its last progress. Before an RPC that follows an
+// answer without progress there is a pause, which grows. A value; not thread-safe.
 class Pace {
  public:
   static constexpr std::chrono::milliseconds kDefaultDeadline = std::chrono::seconds(60);
 
   Pace(const CallOptions& options, Monotonic now) : options_(options) { begin(now); }
 
-  void begin(Monotonic now);       // a further step of the same call, with the whole deadline to itself
-  void progressed(Monotonic now);  // the last answer brought the call further
-  void stalled() { ++stalls_; }    // it did not
+  void begin(Monotonic now);       // the next step of the same call, with a whole deadline of its own
+  void progressed(Monotonic now);  // the last answer made progress
+  void stalled() { ++stalls_; }    // the last answer made none
 
-  // What to do before the next RPC, and its options, whose deadline is the time that is left for the call.
+  // The pause before the next RPC, and the options of that RPC, whose deadline is the time that the call has left.
   struct Next {
     std::chrono::microseconds pause;
     CallOptions options;
@@ -34,7 +34,7 @@ class Pace {
   CallOptions options_;
   Monotonic end_{};
   int rpcs_ = 0;    // since begin()
-  int stalls_ = 0;  // the last so many of them brought nothing
+  int stalls_ = 0;  // how many of the last ones made no progress
 };
 
 }  // namespace ndb::datastore

@@ -24,9 +24,9 @@ struct CallOptions {
 template <class Response>
 using Done = std::function<void(absl::StatusOr<Response>)>;
 
-// All RPCs: function, method, and whether a call may be sent again by itself, because it does no harm when it is sent
-// twice: a transaction that nobody uses expires, and an id that nobody uses is lost. What stands for every RPC is made
-// from this list.
+// All RPCs: function, method, and whether a call is idempotent and so is retried by default. (BeginTransaction and
+// AllocateIds are, because an unused transaction expires and an unused id is lost.) Everything that exists once per RPC
+// is generated from this list.
 #define NDB_DATASTORE_RPCS(X)                         \
   X(lookup, Lookup, true)                             \
   X(run_query, RunQuery, true)                        \
@@ -40,11 +40,10 @@ using Done = std::function<void(absl::StatusOr<Response>)>;
 // Sends requests to the Datastore. Thread-safe; one per client. Every function, such as
 //   void lookup(wire::LookupRequest request, const CallOptions& options, Done<wire::LookupResponse> done);
 // returns at once; `done` runs exactly once, on a thread of gRPC's or on the caller's, and must neither block nor
-// throw. project_id and database_id of a request are filled in from the stub's own. RPCs that may be sent again by
-// themselves are retried after UNAVAILABLE and DEADLINE_EXCEEDED with jittered exponential backoff (0.1 s to 60 s,
-// x1.3: the API's service config); the others only as far as `retries` says. An error has the server's code, and its
-// message after the name of the RPC; one that tells of no answer names the address. The interface exists for
-// decorators: ForwardingStub is their base.
+// throw. The stub sets project_id and database_id of requests. Idempotent RPCs are retried after UNAVAILABLE and
+// DEADLINE_EXCEEDED with jittered exponential backoff (0.1 s to 60 s, x1.3: the API's service config); the others only
+// as often as `retries` says. An error has the server's code, and a message that begins with the name of the RPC; if
+// the server did not answer, the message has its address. Decorators implement this interface by ForwardingStub.
 class Stub {
  public:
   virtual ~Stub() = default;
@@ -61,13 +60,13 @@ struct StubConfig {
   Backoff backoff{};       // between attempts; the defaults are those of the API's service config
 };
 
-// The stub over gRPC. Its destructor cancels the calls under way and returns when every `done` has; only when it runs
-// inside a `done` (which must not block) does it leave the cancelled calls to end by themselves.
+// Makes the stub over gRPC. Its destructor cancels the calls in flight and returns when every `done` has returned. If
+// it runs inside a `done` (which must not block), it does not wait for the cancelled calls.
 std::unique_ptr<Stub> make_stub(StubConfig config);
 
 // Whether a Commit that ended with `status` may or may not have been applied (or may still be): UNAVAILABLE,
-// DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, and whatever a resend was answered after an attempt that ended so.
-// All other errors are known failures: nothing was written.
+// DEADLINE_EXCEEDED, CANCELLED, UNKNOWN, INTERNAL, and any error of a resend after an attempt that ended with one of
+// these. All other errors are known failures: nothing was written.
 bool outcome_unknown(const absl::Status& status);
 
 }  // namespace ndb::datastore

@@ -1,4 +1,4 @@
-// The gateway to memcache. Its parts are named after who calls them; code that needs one part takes that one.
+// The gateway to memcache. Its parts are named after their callers; code that needs one part takes only that.
 #pragma once
 
 #include <memory>

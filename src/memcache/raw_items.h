@@ -12,14 +12,15 @@ namespace ndb::memcache {
 
 struct RawItem {
   std::string value;
-  std::uint64_t token = 0;  // for raw_cas; of this gateway and thread only
+  std::uint64_t token = 0;  // for raw_cas; valid for this gateway and thread only
 };
 struct RawRead {
   std::string key{};
-  std::optional<RawItem> item = {};  // set by reading: none if there is none, or no answer
+  std::optional<RawItem> item = {};  // set by read(); none: no such item, or no answer
 };
 
-// Thread-safe; blocks and never throws, like Coherence. Network errors give nothing or false, as in NDB.
+// Thread-safe; blocks and never throws, like Coherence. After a network error the result is nothing or false, as in
+// NDB.
 class RawItems {
  public:
   virtual ~RawItems() = default;

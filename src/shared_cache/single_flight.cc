@@ -16,13 +16,13 @@ struct Flight {
   std::optional<memcache::Tag> tag;
   std::uint64_t number = 0;
   std::thread::id leader = std::this_thread::get_id();
-  // Under the mutex of SingleFlight until `ended`:
+  // Guarded by the mutex of SingleFlight until `ended`:
   bool invalidated = false;
   bool ended = false;
   std::vector<std::function<void()>> on_end;
   Value value;
   std::exception_ptr error;
-  // Under the mutex of all dependences, which may cross from cache to cache: what its provider waits for.
+  // Guarded by the mutex of all dependences, which may cross from cache to cache: what its provider waits for.
   std::vector<const Flight*> needs;
 };
 
@@ -79,7 +79,7 @@ void SingleFlight::end(const FlightPtr& flight, Value value, std::exception_ptr 
   std::vector<std::function<void()>> on_end;
   {
     MutexLock lock(mutex_);
-    // Kept before the flight is gone from sight: who comes after it finds the value.
+    // Kept before the flight is removed: a later caller finds either the flight or the value.
     if (!flight->invalidated) keep();
     in_flight_.erase(flight->key);
     flight->value = std::move(value);

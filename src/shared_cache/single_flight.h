@@ -1,5 +1,4 @@
-// Calls of providers that are in flight: one per key at a time, which whoever asks meanwhile joins if it is fresh
-// enough.
+// Calls of providers in flight: one per key at a time, whose value other callers share if it is fresh enough.
 #pragma once
 
 #include <atomic>
@@ -23,14 +22,14 @@ namespace ndb::shared_cache {
 
 using Value = std::shared_ptr<const void>;
 
-// One key on its way through a provider. Belongs to SingleFlight.
+// One key's call of a provider. Belongs to SingleFlight.
 struct Flight;
 using FlightPtr = std::shared_ptr<Flight>;
 
-// Single flight: one call of a provider for all who ask for the same key at the same time. Thread-safe.
+// Single flight: one call of a provider for all callers that ask for the same key at the same time. Thread-safe.
 class SingleFlight {
  public:
-  // A number that grows with every flight: one that is claimed later calls its provider later.
+  // A number that grows with every flight: a flight with a higher number calls its provider later.
   std::uint64_t now() const { return claimed_; }
 
   struct Claim {
@@ -43,23 +42,25 @@ class SingleFlight {
     Part part = Part::kLead;
     FlightPtr flight;
   };
-  // For a caller that began at `began` and has since read `tag` (none if memcache did not answer). A flight of the same
-  // tag read it before, and its value is as good as the tag; one that was claimed after `began` is fresh in any case.
+  // For a caller that began at `began` and has since read `tag` (none if memcache did not answer). A flight with the
+  // same tag has read it earlier, and its value is as good as the tag; one that was claimed after `began` is fresh in
+  // any case.
   Claim claim(std::string_view key, const std::optional<memcache::Tag>& tag, std::uint64_t began);
-  // To renew a value that is still good: kJoin, which need not be waited for, if somebody is at it.
+  // To renew a value that is still valid: kJoin if somebody is renewing it already, for whom the caller need not wait.
   Claim claim_renewal(std::string_view key, const std::optional<memcache::Tag>& tag);
 
-  // The end of a flight that was led. `keep` stores the value, unless the key was invalidated here meanwhile.
+  // Ends a flight that the caller leads. `keep` stores the value, unless the key was invalidated in this process
+  // meanwhile.
   void finish(const FlightPtr& flight, Value value, absl::FunctionRef<void()> keep);
   void fail(const FlightPtr& flight, std::exception_ptr error);
 
   // Waits until the flight has ended: a tasklet parks, a thread's main stack drives its event loop.
   void wait(const FlightPtr& flight);
-  // Of one that has ended.
+  // The value of a flight that has ended.
   static Value result(const FlightPtr& flight);  // rethrows its error
   static bool failed(const FlightPtr& flight);
 
-  // A flight of the key that is under way keeps nothing.
+  // A flight of the key that is in flight will not store its value.
   void invalidate(std::string_view key);
 
  private:
@@ -71,11 +72,11 @@ class SingleFlight {
   std::map<std::string, FlightPtr, std::less<>> in_flight_ NDB_GUARDED_BY(mutex_);
 };
 
-// The flights whose providers are running on this stack: the innermost last, and those within which it was called.
+// The flights whose providers are running on this stack, innermost last.
 using RunningProviders = std::vector<FlightPtr>;
 
-// For as long as it lives the providers of `outer` depend on `inner`. Throws BadRequestError if one of these depends on
-// them already, in whatever thread: all would wait for ever.
+// While it lives, the providers of `outer` depend on `inner`. Throws BadRequestError if one of `inner` already depends
+// on one of them, in whatever thread: all would wait for ever.
 class Dependence {
  public:
   Dependence(const RunningProviders& outer, std::span<const FlightPtr> inner);

@@ -1,4 +1,4 @@
-// A bounded dictionary that all threads of a process share.
+// A bounded hash table that all threads of a process share.
 #pragma once
 
 #include <algorithm>
@@ -19,13 +19,14 @@
 
 namespace ndb::shared_cache {
 
-// From byte strings to values; what is used least leaves (SegmentedLru). Thread-safe.
+// Maps byte strings to values and evicts by SegmentedLru. Thread-safe.
 //
 // A read takes one lock, that of its node. It walks the chain of its bucket without a lock, as an optimistic read with
-// a sequence counter: nodes are never freed, only used for other keys, so the walk is safe, but a node that is removed
-// under it may lead it into another bucket's chain. Every removal raises the counter; a read that has found nothing and
-// sees another count than before looks again under the writers' lock. Once the store is half full, a read records the
-// node that it has used in a buffer; whoever next gets the writers' lock without waiting reports the buffer to the LRU.
+// a sequence counter: nodes are never freed, only reused for other keys, so the walk is safe, but a node that is
+// removed during it may lead it into another bucket's chain. Every removal increments the counter; a read that has
+// found nothing and sees that the counter has changed searches again under the writers' lock. Once the store is half
+// full, a read records the node that it has used in a buffer; whoever next gets the writers' lock without waiting
+// reports the buffer to the LRU.
 template <class Value>
 class SharedStore {
  public:
@@ -39,7 +40,7 @@ class SharedStore {
     order_.set_limit(entries, bytes);
   }
 
-  // Lets the memory begin with what a visit() is about to need.
+  // Prefetches the memory that a visit() will need.
   void expect_visit(std::size_t hash) {
     const Node* const node = bucket(hash).load(std::memory_order_acquire);
     if (node == nullptr) return;
@@ -47,7 +48,7 @@ class SharedStore {
     __builtin_prefetch(&static_cast<const Looked*>(node)->value);
   }
 
-  // Calls `use` with the value of the key, which nobody else uses meanwhile; false if there is none.
+  // Calls `use` with the value of the key, which nobody else uses meanwhile. False if there is none.
   template <class Use>
   bool visit(std::string_view key, std::size_t hash, Use use) {
     const std::uint64_t removals = removals_.load(std::memory_order_acquire);
@@ -69,8 +70,8 @@ class SharedStore {
     return false;
   }
 
-  // `bytes`: what the value takes; a value larger than the store is not kept. Gives the values that have left, whose
-  // destructors may do anything: a caller with locks of its own lets them end outside.
+  // `bytes`: the size of the value; a value larger than the store is not kept. Returns the evicted values, whose
+  // destructors may do anything: a caller that holds locks destroys them after releasing these.
   std::vector<Value> put(std::string_view key, std::size_t hash, Value value, std::size_t bytes) {
     if (bytes > max_bytes_) return erase(key, hash);
     std::vector<Value> dropped;
@@ -102,7 +103,7 @@ class SharedStore {
   }
 
   void clear() {
-    std::vector<Value> dropped;  // ends after the lock
+    std::vector<Value> dropped;  // destroyed after the lock is released
     MutexLock lock(mutex_);
     for (Node& node : nodes_) {
       if (node.linked) dropped.push_back(unlink(node));
@@ -121,12 +122,12 @@ class SharedStore {
  private:
   struct Node;
   using Bytes = absl::InlinedVector<char, 32>;
-  // In the order in which a read needs them: in one cache line what tells whether it is the node, then the value.
+  // In the order in which a read needs them: one cache line has the fields that identify the node, then the value.
   struct Looked {
     std::atomic<std::size_t> hash{0};
     std::atomic<Node*> next{nullptr};
     SpinLock lock;        // taken after the mutex of the store
-    bool linked = false;  // changed under both, so that either is enough to look at it
+    bool linked = false;  // changed under both locks, so that either suffices to read it
     Bytes key NDB_GUARDED_BY(lock);
     Value value NDB_GUARDED_BY(lock){};
   };
@@ -137,13 +138,13 @@ class SharedStore {
   };
   using Bucket = std::atomic<Node*>;
 
-  // Uses that have not been reported yet. When it is full, uses are lost until somebody has reported it.
+  // Uses that have not been reported yet. While it is full, further uses are lost.
   struct alignas(64) UseBuffer {
     static constexpr std::uint32_t kSize = 24;
     std::atomic<std::uint32_t> size{0};
     std::array<std::atomic<Node*>, kSize> nodes{};
   };
-  static constexpr std::size_t kLongestWalk = 1000;  // then a reader looks again under the lock
+  static constexpr std::size_t kLongestWalk = 1000;  // after this a reader searches again under the lock
 
   Bucket& bucket(std::size_t hash) { return buckets_[hash & (buckets_.size() - 1)]; }
 
@@ -190,8 +191,8 @@ class SharedStore {
     Bucket* link = &bucket(node.hash.load(std::memory_order_relaxed));
     while (link->load(std::memory_order_relaxed) != &node) link = &link->load(std::memory_order_relaxed)->next;
     link->store(node.next.load(std::memory_order_relaxed), std::memory_order_release);
-    // After the node has left its chain and before its `next` leads elsewhere: a reader that sees the new count cannot
-    // reach the node any more, and one that is at the node already sees the new count when it ends.
+    // After the node has left its chain, and before its `next` leads elsewhere: a reader that sees the new count cannot
+    // reach the node any more, and one that is at the node sees the new count when it ends.
     removals_.fetch_add(1, std::memory_order_release);
     order_.remove(node);
     node.next.store(std::exchange(unused_, &node), std::memory_order_release);

@@ -19,13 +19,14 @@ namespace {
 
 using std::chrono::seconds;
 
-// Shorter ones would be in the class of items that memcached never evicts, which is for locks (docs/consistency.md).
+// Items with shorter times are in the class that memcached never evicts, which is reserved for locks
+// (docs/consistency.md).
 constexpr seconds kShortestTagTimeout{600};
-// How long a provider that has failed is left alone while there is a value to serve.
+// How long a provider that has failed is not called again while there is a value to serve.
 constexpr seconds kRetryPause{1};
 constexpr seconds kLogEvery{60};
 
-// Between 0 and 1, and neither.
+// A random number between 0 and 1, both excluded.
 double random_fraction() {
   static thread_local std::minstd_rand random{std::random_device{}()};
   return std::uniform_real_distribution<double>(1e-9, 1.0 - 1e-9)(random);
@@ -63,9 +64,9 @@ absl::Status check(const Options& options) {
 
 }  // namespace
 
-// One call of get(): looks at the entries, then at the tags of those that may not be served yet, then calls the
-// provider for what is left, or waits for others who do. Whatever way a value comes, it was computed, or its tag was
-// gold, after this call had begun.
+// One call of get(): searches the entries, then reads the tags of those that may not be served without that, then calls
+// the provider for the rest, or waits for callers that do. Every value that it returns was computed, or had its tag
+// confirmed, after this call began.
 class TaggedCache::Get {
  public:
   Get(TaggedCache& cache, std::span<const std::string_view> keys, const Load& load, Environment& environment)
@@ -81,7 +82,7 @@ class TaggedCache::Get {
   std::vector<Value> run() {
     look();
     read_tags();
-    // The second time nobody has to be waited for: what is in flight then began after this call did.
+    // The second time there is nobody to wait for: flights that are then under way began after this call did.
     for (int turn = 0; turn < 2; ++turn) {
       claim();
       lead();
@@ -99,17 +100,17 @@ class TaggedCache::Get {
  private:
   using Part = SingleFlight::Claim::Part;
   enum class Need {
-    kTag,      // to be looked at
-    kLoad,     // a provider's value
-    kRenewal,  // the same, but there is one that may be served
-    kNothing,  // `value` is there
+    kTag,      // its tag must be read
+    kLoad,     // its provider must be called
+    kRenewal,  // the same, but a value may be served meanwhile
+    kNothing,  // `value` is set
   };
   struct Item {
     std::string_view key;
     std::size_t hash = 0;
     Need need = Need::kTag;
-    std::optional<Entry> entry{};    // before its time-out
-    std::optional<Entry> expired{};  // not long after it: for when the provider fails
+    std::optional<Entry> entry{};    // not expired
+    std::optional<Entry> expired{};  // expired not long ago: served if the provider fails
     std::optional<memcache::Tag> tag{};
     bool renewal_due = false;
     SingleFlight::Claim claim{};
@@ -150,7 +151,7 @@ void TaggedCache::Get::look() {
         return;
       }
       item.renewal_due = now_ >= entry.renew;
-      entry.renew = item.renewal_due ? Monotonic::max() : entry.renew;  // by nobody else
+      entry.renew = item.renewal_due ? Monotonic::max() : entry.renew;  // nobody else renews it
       item.entry = entry;
     });
     if (item.entry && cache_.is_fresh(*item.entry, now_) && !item.renewal_due) {
@@ -181,7 +182,7 @@ void TaggedCache::Get::judge(Item& item) {
   if (!item.entry || item.entry->tag != *item.tag) {
     ++cache_.counts_.misses;
     item.need = Need::kLoad;
-    if (item.expired && item.expired->tag != *item.tag) item.expired = std::nullopt;  // invalidated
+    if (item.expired && item.expired->tag != *item.tag) item.expired = std::nullopt;  // it was invalidated
     if (item.expired && now_ < item.expired->retry) serve_expired(item);
     return;
   }
@@ -198,7 +199,8 @@ void TaggedCache::Get::judge(Item& item) {
 
 void TaggedCache::Get::unreachable(Item& item) {
   ++cache_.counts_.unreachable;
-  if (item.entry && cache_.is_fresh(*item.entry, now_)) return item.serve(item.entry->value);  // its renewal can wait
+  if (item.entry && cache_.is_fresh(*item.entry, now_))
+    return item.serve(item.entry->value);  // it can be renewed later
   const WhenUnreachable& what = cache_.options_.when_unreachable;
   if (what.action == WhenUnreachable::Action::kFail) {
     throw_error(
@@ -208,7 +210,7 @@ void TaggedCache::Get::unreachable(Item& item) {
   if (what.action == WhenUnreachable::Action::kServe && item.entry && now_ - item.entry->current <= what.bound) {
     return item.serve(item.entry->value);
   }
-  // Whether it was invalidated is not known.
+  // It is unknown whether it was invalidated.
   const bool may_be_served = what.action == WhenUnreachable::Action::kServe;
   if (item.expired && !(may_be_served && now_ - item.expired->current <= what.bound)) item.expired = std::nullopt;
   ++cache_.counts_.misses;
@@ -234,7 +236,7 @@ void TaggedCache::Get::claim() {
   }
 }
 
-// Somebody else may have loaded the value between this call's look and its claim.
+// Another caller may have loaded the value between this call's search and its claim.
 void TaggedCache::Get::take_if_finished(Item& item) {
   if (!item.tag) return;
   cache_.store_.visit(item.key, item.hash, [&](const Entry& entry) {
@@ -284,7 +286,7 @@ void TaggedCache::Get::load(std::span<Item*> led) {
   keep(led, loaded, took);
 }
 
-// A value stays only if the tag that was read before it was computed is still the gold one.
+// A value is kept only if the tag that was read before it was computed is still the gold one.
 void TaggedCache::Get::keep(std::span<Item*> led, std::span<Loaded> loaded, std::chrono::nanoseconds took) {
   std::vector<memcache::TagRead> tags;
   for (const Item* item : led) {
@@ -308,20 +310,19 @@ void TaggedCache::Get::keep(std::span<Item*> led, std::span<Loaded> loaded, std:
     const bool gold = item.tag && tags[i].tag == item.tag;
     if (!gold) ++cache_.counts_.discarded;
     item.serve(loaded[i].value);
-    std::vector<Entry> left;  // ends when no lock is held
+    std::vector<Entry> left;  // destroyed when no lock is held
     cache_.single_flight_.finish(item.claim.flight, item.value, [&] {
       if (gold) left = cache_.store_.put(item.key, item.hash, std::move(entry), loaded[i].bytes + item.key.size());
     });
   }
 }
 
-// All who wait get the error. Whoever has a value that may be served instead keeps to it, and leaves the provider alone
-// for a while.
+// All waiters get the error. Where a value may be served instead, it is, and the provider is not called for a while.
 void TaggedCache::Get::fail(std::span<Item*> led, const std::exception_ptr& error) {
   bool needed = false;
   const Monotonic retry = cache_.clock_.monotonic() + kRetryPause;
   for (Item* item : led) {
-    if (item->need == Need::kNothing) continue;  // has its value
+    if (item->need == Need::kNothing) continue;  // has its value already
     cache_.store_.visit(item->key, item->hash, [&](Entry& entry) {
       if (entry.renew == Monotonic::max() && item->need == Need::kRenewal) entry.renew = retry;
       entry.retry = retry;
@@ -359,7 +360,7 @@ void TaggedCache::Get::wait() {
   }
 }
 
-// At most once a minute: a provider that fails does so for many keys, and every second.
+// Logged at most once a minute: a provider that fails does so for many keys, many times a second.
 void TaggedCache::log_failure(std::string_view key, const std::exception_ptr& error) {
   const Monotonic now = clock_.monotonic();
   Monotonic::rep due = next_log_.load(std::memory_order_relaxed);

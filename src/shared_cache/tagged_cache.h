@@ -1,4 +1,4 @@
-// The process-wide cache without types or contexts: values under gold versions (docs/consistency.md).
+// The process-wide cache, independent of types and contexts: values under gold versions (docs/consistency.md).
 #pragma once
 
 #include <atomic>
@@ -25,24 +25,24 @@ using Options = SharedCacheOptions<Value>;
 using Load = detail::SharedCacheBase::Load;
 using Loaded = detail::SharedCacheBase::Loaded;
 
-// What a call needs of the context in which it is made.
+// What a call needs from the context in which it is made.
 class Environment {
  public:
   virtual ~Environment() = default;
-  // In one batch with what else is pending; waits. Without memcached the tags stay empty.
+  // Reads them in one batch with other pending reads, and waits. Without memcached the tags stay empty.
   virtual void read_tags(std::span<memcache::TagRead> tags) = 0;
   virtual const RunningProviders& running_providers() const = 0;
-  // Runs `provider` in a context of its own in which running_providers() is what is given here.
+  // Runs `provider` in a context of its own, in which running_providers() returns `running_providers`.
   virtual void isolated(const RunningProviders& running_providers, absl::FunctionRef<void()> provider) = 0;
 };
 
-// A value as this process has it.
+// A value as this process holds it.
 struct Entry {
   Value value;
   memcache::Tag tag;
-  Monotonic current{};  // when the last reading of the tag began that found it to be the gold one
+  Monotonic current{};  // start of the last read of the tag that found it to be gold
   Monotonic renew = Monotonic::max(), expires = Monotonic::max();
-  Monotonic retry{};  // not before this the provider is called again that failed after `expires`
+  Monotonic retry{};  // the provider failed after `expires` and is not called before this
 };
 
 struct Counts {
@@ -54,17 +54,17 @@ struct Counts {
 // Thread-safe.
 class TaggedCache {
  public:
-  // BadArgumentError for an option that makes no sense.
+  // BadArgumentError for an invalid option.
   TaggedCache(Options options, const Clock& clock);
 
-  // Of a value that needs no look at its tag.
+  // True: there is a value that needs no check of its tag.
   bool find_fresh(std::string_view key, Value& value);
   // In the order of the keys. Throws what the provider throws.
   std::vector<Value> get(std::span<const std::string_view> keys, const Load& load, Environment& environment);
 
   std::string tag_name(std::string_view key) const;
   std::chrono::seconds new_tag_timeout() const;  // with jitter
-  // The entries of this process end. To be called after the tags of the keys have been replaced.
+  // Removes the entries of this process. Call it after the tags of the keys have been replaced.
   void forget(std::span<const std::string> keys);
   void clear() { store_.clear(); }
   Counts& counts() { return counts_; }
@@ -84,7 +84,7 @@ class TaggedCache {
   SharedStore<Entry> store_;
   SingleFlight single_flight_;
   Counts counts_;
-  std::atomic<Monotonic::rep> next_log_{0};  // of a provider's failure that no caller hears of
+  std::atomic<Monotonic::rep> next_log_{0};  // of a provider's failure that reaches no caller
 };
 
 }  // namespace ndb::shared_cache

@@ -10,13 +10,13 @@
 #include "base/strings.h"
 #include "tasklet/fiber.h"
 
-// This library, to whoever registers something with the C++ runtime.
+// Identifies this library when something is registered with the C++ runtime.
 extern "C" void* __dso_handle;  // NOLINT(bugprone-reserved-identifier)
 
 namespace ndb {
 namespace {
 
-// The loop of this thread. Trivially destructible, so that it can be asked for until the very end of the thread.
+// The loop of this thread. Trivially destructible, so that it can be used until the very end of the thread.
 thread_local EventLoop* loop_of_thread = nullptr;
 
 }  // namespace
@@ -34,8 +34,8 @@ EventLoop& EventLoop::current() {
   if (loop_of_thread == nullptr) {
     [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, &forget_outside_of_parent);
     loop_of_thread = std::make_unique<EventLoop>().release();
-    // Not by the destructor of a thread_local object, which runs once: the destructor of another one, which runs later,
-    // may ask for a loop again, and that has to end too.
+    // Not ended by the destructor of a thread_local object, which runs once: the destructor of another one may run
+    // later and ask for a loop again, which must be ended too.
     abi::__cxa_thread_atexit(
         [](void* loop) {
           const std::unique_ptr<EventLoop> owner(static_cast<EventLoop*>(loop));
@@ -47,7 +47,7 @@ EventLoop& EventLoop::current() {
   return *loop_of_thread;
 }
 
-// This thread is the only one that exists here. The inbox stays with the parent, whose threads may have held its lock.
+// No other thread exists in the child. The inbox is left to the parent, whose threads may have held its lock.
 void EventLoop::forget_outside_of_parent() {
   EventLoop* const loop = loop_of_thread;
   if (loop == nullptr) return;
@@ -72,7 +72,7 @@ void EventLoop::end() {
   }
   fibers_->begin_end();
   drain();
-  // Here rather than in the destructor: what the callbacks hold may still use this loop when it is destroyed.
+  // Cleared here rather than by the destructor: what the callbacks hold may still use this loop when it is destroyed.
   ready_.clear();
   idle_.clear();
   timers_.clear();
@@ -132,8 +132,8 @@ bool EventLoop::run_first(std::deque<Callback>& queue) {
   return true;
 }
 
-// What is due, and what was posted, goes to the ready callbacks instead of being run here: a callback that waits runs
-// the loop, which has to find the rest.
+// Due timers and posted callbacks are moved to the ready callbacks instead of being run here: a callback that waits
+// runs the loop, which must find the remaining ones.
 void EventLoop::collect_due_timers() {
   if (timers_.empty()) return;
   const auto end = timers_.upper_bound(now());
@@ -177,11 +177,11 @@ void EventLoop::drain() {
   }
 }
 
-// On the main stack. Gives up when the loop is stuck for good.
+// Waits on the main stack. Returns without a result if the loop is stuck for good.
 void EventLoop::wait_for(const detail::FutureCore& future, bool joining) {
   while (!future.done()) {
     if (run_once()) continue;
-    // A step that waits fails itself rather than disturb tasklets which the rest of that step may serve.
+    // A wait within a step fails rather than interrupt tasklets that the rest of the step may serve.
     if (ending_ || !fibers_->break_stuck(future, joining || depth_ == 0)) return;
   }
 }

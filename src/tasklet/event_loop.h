@@ -1,4 +1,4 @@
-// The event loop of a thread. It knows no entities.
+// The event loop of a thread. It does not depend on entities.
 #pragma once
 
 #include <atomic>
@@ -16,15 +16,15 @@
 
 namespace ndb {
 
-class Context;  // no more than a name here
+class Context;  // declared only
 
 namespace detail {
 class Fibers;
 class FutureCore;
 }  // namespace detail
 
-// Where other threads (gRPC's) hand completions to a loop. Outlives the loop if they hold it: what is posted to a loop
-// that has ended is destroyed unrun. Thread-safe.
+// The queue through which other threads (gRPC's) pass completions to a loop. It outlives the loop while they hold it: a
+// callback that is posted after the loop has ended is destroyed without being run. Thread-safe.
 class Inbox {
  public:
   using Callback = std::function<void()>;
@@ -39,16 +39,17 @@ class Inbox {
 };
 
 // What belongs to a tasklet rather than to its thread: swapped at every switch, inherited when a tasklet is spawned,
-// dropped when it has ended. `context` is a hold on the current context, for the room of that name. `request` tells a
-// worker pool, and whoever looks at the loop's pulse, what the tasklet works for; it is compared and never followed.
+// dropped when it has ended. `context` is a hold on the current context; the room `context` defines its type. `request`
+// tells a worker pool, and readers of the loop's pulse, which request the tasklet serves; it is compared and never
+// dereferenced.
 struct TaskletLocals {
   std::shared_ptr<Context> context;
   const void* request = nullptr;
 };
 TaskletLocals& tasklet_locals();
 
-// What other threads may see of a loop, so that they can tell when a step keeps it from all others. The loop's thread
-// writes, any thread reads; the values need not be of one moment.
+// What other threads may observe of a loop, so that they can detect a step that blocks it. The loop's thread writes,
+// any thread reads; the values need not be of one moment.
 class LoopPulse {
  public:
   std::uint64_t steps() const { return steps_.load(std::memory_order_relaxed); }    // so far
@@ -67,29 +68,31 @@ class LoopPulse {
   std::atomic<const void*> request_{nullptr};
 };
 
-// What another room keeps with a loop, for as long as that lives.
+// What another room attaches to a loop, for the lifetime of the loop.
 class LoopAttachment {
  public:
   virtual ~LoopAttachment() = default;
-  // The thread ends: a last chance to run the loop. `can_wait` is false where exit() was called in a tasklet, which
-  // holds the loop up for ever. Must not throw.
+  // The thread is ending: the last opportunity to run the loop. `can_wait` is false if exit() was called in a tasklet,
+  // which then blocks the loop for ever. Must not throw.
   virtual void before_end(bool can_wait) noexcept = 0;
 };
 
-// One per thread, made when first used. Everything but the inbox and the pulse belongs to that thread. It works in
+// One per thread, created on first use. Everything but the inbox and the pulse belongs to that thread. It works in
 // rounds: ready fibers and callbacks until there are none (at most kLongestRound), then one idle callback (an open
 // batch is sent when nothing is ready), then due timers and the inbox, on which it blocks if there is nothing else to
-// do and something outside is under way. Timers that are due and callbacks of the inbox join the ready ones. So a
-// tasklet whose reads are all answered at once, by memcache, keeps nobody from the loop.
+// do and an operation outside the loop is in flight. Timers that are due and callbacks from the inbox are added to the
+// ready ones. So a tasklet whose reads are all answered at once, by memcache, does not starve the loop.
 //
 // Callbacks run on the main stack, with the TaskletLocals of whoever drives the loop there. They may wait, which runs
-// the loop again inside the step. One that throws throws out of run_once() into that waiter.
+// the loop again within the step. If one throws, run_once() throws out of that wait.
 //
-// The loop ends with its thread. The attachment may run it once more; callbacks that are left are then destroyed unrun,
-// tasklets that have not started are cancelled, and those that wait get StuckError, so that they unwind. A thread_local
-// object whose destructor uses the loop calls current() in its constructor, and so is destroyed first.
+// The loop ends with its thread. The attachment may run it once more. Then remaining callbacks are destroyed without
+// being run, tasklets that have not started are cancelled, and those that wait get StuckError, so that they unwind. A
+// thread_local object whose destructor uses the loop must call current() in its constructor, so that it is destroyed
+// before the loop.
 //
-// In a child of fork() the loop of the thread that forked goes on; what was under way outside it never ends there.
+// After fork() the child continues the loop of the thread that forked; operations outside the loop that were in flight
+// never end there.
 class EventLoop {
  public:
   static constexpr std::size_t kLongestRound = 4096;
@@ -101,12 +104,12 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  void call_soon(Callback callback);       // when the present step is over, in order
-  void call_when_idle(Callback callback);  // once, when nothing is ready: this is how a batch gets sent
+  void call_soon(Callback callback);       // after the current step, in order
+  void call_when_idle(Callback callback);  // once, when nothing is ready: batches are sent this way
   void call_at(Monotonic when, Callback callback);
 
-  // An operation outside the loop that will end with a post to the inbox: from started() until finished(), which the
-  // posted callback calls, waiting for it is not stuck.
+  // Brackets an operation outside the loop that will post to the inbox when it ends; the posted callback calls
+  // finished(). Until then a wait is not considered stuck.
   void started() { ++outside_; }
   void finished() {
     if (outside_ > 0) --outside_;  // 0: started before fork()
@@ -114,9 +117,9 @@ class EventLoop {
   const std::shared_ptr<Inbox>& inbox() const { return inbox_; }
   std::shared_ptr<const LoopPulse> pulse() const { return pulse_; }
 
-  // One step; blocks when only something outside or a timer can make progress. False: nothing is left that could ever
-  // happen. Called on the main stack only; may be called again from within a step (a policy or hook that waits).
-  // At `latest` it stops blocking.
+  // One step. Blocks only while an operation outside the loop or a timer can still make progress, and at most until
+  // `latest`. False: nothing is left that could ever happen. Called on the main stack only; may be called within a step
+  // (by a policy or hook that waits).
   bool run_once(Monotonic latest = Monotonic::max());
   void run_until(const std::function<bool()>& done);  // throws StuckError when run_once() says false
   void drain();                                       // until nothing is left
@@ -124,14 +127,14 @@ class EventLoop {
   LoopAttachment* attachment() const { return attachment_.get(); }
   void attach(std::unique_ptr<LoopAttachment> attachment) { attachment_ = std::move(attachment); }
 
-  // What to add to the message of a wait that can never end.
+  // An addition to the message of a wait that can never end.
   const char* stuck_hint() const;
 
   const Clock& clock() const { return *clock_; }
   Monotonic now() const { return clock_->monotonic(); }
 
-  // For tests: time by `clock`. Where the loop would sleep until a timer is due, and nothing outside is under way, it
-  // calls `sleep_until`, which moves the clock there.
+  // For tests: takes the time from `clock`. Where the loop would sleep until a timer is due, with no operation outside
+  // in flight, it calls `sleep_until`, which advances the clock.
   void use_clock(const Clock& clock, std::function<void(Monotonic)> sleep_until);
 
   detail::Fibers& fibers() { return *fibers_; }

@@ -17,10 +17,10 @@ namespace {
 
 thread_local Fiber* running = nullptr;
 
-// Stacks that are kept for later, per thread: as many as tasklets that map() runs at a time.
+// How many stacks a thread keeps for reuse: as many as map() runs tasklets at a time.
 constexpr std::size_t kPooled = kMapWidth;
 
-// The allocator of a stack that somebody else owns.
+// A stack allocator for a stack that somebody else owns.
 struct BorrowedStack {
   boost::context::stack_context allocate() { std::abort(); }
   void deallocate(boost::context::stack_context&) noexcept {}
@@ -49,7 +49,7 @@ Fiber::Fiber() : switch_(stack_) {
 }
 
 Fiber::~Fiber() {
-  resume();  // without a job it takes its leave
+  resume();  // without a job it returns for good
 }
 
 void Fiber::assign(std::shared_ptr<Job> job, TaskletLocals locals) {
@@ -60,7 +60,7 @@ void Fiber::assign(std::shared_ptr<Job> job, TaskletLocals locals) {
 }
 
 void Fiber::resume() {
-  Fiber* const outer = std::exchange(running, this);  // not null when a fiber calls exit(), which ends the loop
+  Fiber* const outer = std::exchange(running, this);  // not null if a fiber calls exit(), which ends the loop
   std::swap(tasklet_locals(), locals_);
   exceptions_.swap_with_thread();
   switch_.before_entering();
@@ -77,7 +77,7 @@ boost::context::fiber Fiber::run(boost::context::fiber&& main) {
   while (job_ != nullptr) {
     job_->run();
     job_->fiber_ = nullptr;
-    job_.reset();  // destroys the result if nobody wants it
+    job_.reset();  // destroys the result if nobody holds it
     tasklet_locals() = {};
     busy_ = false;
     switch_.before_leaving();
@@ -119,7 +119,7 @@ Fibers::~Fibers() {
     if (!fiber->busy()) continue;
     if (fiber.get() != Fiber::current()) ++left;
     [[maybe_unused]] const Fiber* const abandoned =
-        fiber.release();  // its stack is never touched again, and neither is what that refers to
+        fiber.release();  // neither its stack nor what that refers to is used again
   }
   if (left > 0) {
     log(Severity::kError, cat(left,
@@ -211,7 +211,7 @@ void Fibers::trim() {
 bool Fibers::break_stuck(const FutureCore& future, bool any) {
   Fiber* victim = nullptr;
   const FutureCore* link = &future;
-  for (std::size_t i = 0; i <= all_.size() && link != nullptr; ++i) {  // the bound ends a circle
+  for (std::size_t i = 0; i <= all_.size() && link != nullptr; ++i) {  // the bound ends the walk of a deadlock cycle
     const Fiber* runner = link->runner();
     if (runner == nullptr) break;
     if (!runner->joining()) victim = all_[runner->index_].get();

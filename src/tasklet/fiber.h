@@ -1,5 +1,5 @@
-// Fibers: stacks that run one tasklet after another, and can be left and entered again in the middle of one. They
-// belong to the thread that made them and never migrate.
+// Fibers: stacks that run one tasklet after another and can be suspended and resumed. They belong to the thread that
+// made them and never migrate.
 #pragma once
 
 #include <boost/context/fiber.hpp>
@@ -18,8 +18,8 @@
 
 namespace ndb::detail {
 
-// What the C++ runtime keeps per thread about exceptions that are being thrown or handled. It belongs to a stack, so
-// every switch swaps it: else two fibers that wait in `catch` and then `throw;` rethrow each other's exception.
+// The C++ runtime's per-thread state of exceptions that are being thrown or handled. It belongs to a stack, so every
+// switch swaps it; otherwise two fibers that wait in `catch` and then `throw;` would rethrow each other's exception.
 struct ExceptionState {
   void* caught = nullptr;
   unsigned int uncaught = 0;
@@ -27,11 +27,11 @@ struct ExceptionState {
   void swap_with_thread();
 };
 
-// A stack and what is needed to switch to and from it.
+// A stack and the state for switching to and from it.
 class Fiber {
  public:
   Fiber();   // throws std::bad_alloc
-  ~Fiber();  // of one that is not busy
+  ~Fiber();  // must not be busy
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
@@ -40,14 +40,14 @@ class Fiber {
 
   // Called on the main stack.
   void assign(std::shared_ptr<Job> job, TaskletLocals locals);
-  void resume();  // runs it until it waits or its job has ended
+  void resume();  // runs the job until it waits or ends
   bool busy() const { return busy_; }
 
-  // Called in this fiber. Parks it until wake() (true) or interrupt() (false). `future` is what it waits for, null when
-  // that is one of several; `joining` keeps interrupt() from being used.
+  // Called in this fiber. Parks it until wake() (returns true) or interrupt() (false). `future` is what it waits for,
+  // or null if it waits for several; `joining` says that interrupt() must not be called.
   bool park(const FutureCore* future, bool joining, std::uint64_t ticket);
 
-  // Called from anywhere on this thread. A fiber that is not parked is left alone.
+  // Called from anywhere on this thread. No effect on a fiber that is not parked.
   void wake();
   void interrupt();
 
@@ -60,8 +60,8 @@ class Fiber {
   friend class Fibers;
   boost::context::fiber run(boost::context::fiber&& main);
 
-  // A fiber is destroyed while it waits for a job. Nothing is on its stack then that would need the unwinding which the
-  // destructor of boost::context::fiber does (by an exception), so that destructor is never run.
+  // A fiber is destroyed while it waits for a job. Its stack then holds nothing to unwind, so the destructor of
+  // boost::context::fiber, which would unwind it by an exception, is never run.
   union Suspended {
     Suspended() : context() {}
     ~Suspended() {}
@@ -70,8 +70,8 @@ class Fiber {
 
   Stack stack_;
   StackSwitch switch_;
-  Suspended self_;              // where it goes on, while it does not run
-  boost::context::fiber main_;  // where resume() was called, while it runs
+  Suspended self_;              // where to continue; set while it does not run
+  boost::context::fiber main_;  // where resume() was called; set while it runs
   std::shared_ptr<Job> job_;
   TaskletLocals locals_;       // its own while it does not run, the main stack's while it does
   ExceptionState exceptions_;  // likewise
@@ -84,7 +84,7 @@ class Fiber {
   std::size_t index_ = 0;  // in Fibers::all_
 };
 
-// The fibers of a loop: jobs that have not started yet, and the pool of stacks.
+// The fibers of a loop: jobs that have not started, and the pool of stacks.
 class Fibers {
  public:
   explicit Fibers(EventLoop& loop) : loop_(loop) {}
@@ -95,17 +95,17 @@ class Fibers {
   void spawn(std::shared_ptr<Job> job);  // starts at the next turn of the loop, with the spawner's locals
   void make_ready(Fiber& fiber);
 
-  // Parks the running fiber, as Fiber::park() does; once the loop ends only if it joins.
+  // Parks the running fiber, as Fiber::park() does. Once the loop is ending, parks only if `joining`.
   bool park(const FutureCore* future, bool joining);
 
-  // Nothing can happen any more, and the main stack waits for `future`: follows the chain of waits from there (the
-  // tasklet that is to finish it, what that one waits for, ...) and wakes the last fiber of it with StuckError; if
-  // there is none and `any`, then the fiber that has waited longest. Those that join are passed over. False: there is
-  // nobody to wake.
+  // Called when nothing can happen any more and the main stack waits for `future`. Follows the chain of waits from
+  // there (the tasklet that is to finish it, what that one waits for, ...) and wakes the last fiber in it with
+  // StuckError; if there is none, and `any` is set, the fiber that has waited longest. Skips fibers that join. False:
+  // there is nobody to wake.
   bool break_stuck(const FutureCore& future, bool any);
 
-  // The loop ends: from now on waits fail. release_one() cancels a job that has not started, or goes on with a fiber
-  // that waits, so that it unwinds. False: nothing is left to do.
+  // The loop is ending: from now on waits fail. release_one() cancels a job that has not started, or resumes a waiting
+  // fiber so that it unwinds. False: nothing is left to do.
   void begin_end() { ending_ = true; }
   bool release_one();
 

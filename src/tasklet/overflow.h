@@ -1,14 +1,14 @@
-// What happens when a tasklet overruns its stack: the access to the guard area raises SIGSEGV, and before the process
-// dies of it, a line on stderr says why.
+// Reports a tasklet that overruns its stack: the access to the guard area raises SIGSEGV, and the handler writes a line
+// to stderr before the process dies.
 #pragma once
 
 #include <memory>
 
 namespace ndb::detail {
 
-// One per thread that has tasklets. The first one of the process installs a handler for SIGSEGV, which calls the one
-// that was there before for everything else, and for an overrun too, after the message. Each gives its thread a stack
-// for signals, unless it has one. Sanitizers have handlers of their own: with them this does nothing.
+// One per thread that has tasklets. The first one of the process installs a handler for SIGSEGV, which then calls the
+// previous handler in any case. Each gives its thread a signal stack, unless it has one. Under sanitizers, which have
+// handlers of their own, this does nothing.
 class OverflowWatch {
  public:
   OverflowWatch();

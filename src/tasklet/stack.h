@@ -1,4 +1,4 @@
-// Memory for stacks, and what the sanitizers must be told of switches between them.
+// Memory for stacks, and what the sanitizers must be told about switches between them.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 #define NDB_TSAN 1
 #endif
 
-// Of a function that changes the fiber: what it entered on one call stack it would leave on the other.
+// For functions that switch fibers: they enter on one call stack and leave on the other.
 #if defined(NDB_TSAN) && defined(__clang__)
 #define NDB_NO_TSAN_FRAME __attribute__((disable_sanitizer_instrumentation))
 #elif defined(NDB_TSAN)
@@ -23,8 +23,8 @@
 
 namespace ndb::detail {
 
-// Memory of one stack, above a guard area which no access survives. Both are address space until they are touched. The
-// constructor throws std::bad_alloc (the kernel allows some 32,000 stacks: vm.max_map_count).
+// Memory of one stack, above a guard area in which every access faults. Both take only address space until they are
+// used. The constructor throws std::bad_alloc (the kernel allows some 32,000 stacks: vm.max_map_count).
 class Stack {
  public:
   Stack();
@@ -41,13 +41,13 @@ class Stack {
   char* bottom_;
 };
 
-// Whether the program runs under AddressSanitizer or ThreadSanitizer. That is the program's choice: this library may
-// have been built without either, and must tell them of every switch all the same.
+// Whether the program runs under AddressSanitizer or ThreadSanitizer. This is known only at run time: the library may
+// have been built without either, and still must tell them about every switch.
 bool under_sanitizer();
 
-// AddressSanitizer has to know on which stack the program is, ThreadSanitizer which fiber runs. For the latter a switch
-// happens on the main stack's side, just before and just after: then its call stacks stay balanced. Does nothing where
-// there is no sanitizer.
+// AddressSanitizer must know the current stack, ThreadSanitizer the current fiber. ThreadSanitizer is told on the side
+// of the main stack, just before and just after the switch, so that its call stacks stay balanced. Does nothing without
+// a sanitizer.
 class StackSwitch {
  public:
   explicit StackSwitch(const Stack& stack);

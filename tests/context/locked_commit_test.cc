@@ -244,7 +244,7 @@ TEST_P(LockedCommitTest, FailedReleasesAndChangesNothing) {
   EXPECT_FALSE(ndb::context::is_in_doubt(ended[0].result.status()));
   EXPECT_EQ(record("a").state, Inspection::State::kEmpty);
   EXPECT_EQ(workspace_->cache.find(key("a")), nullptr);
-  EXPECT_FALSE(workspace_->cache.distrusted(key("a")));
+  EXPECT_FALSE(workspace_->cache.is_uncertain(key("a")));
 }
 
 TEST_P(LockedCommitTest, UnknownKeepsTheLocksAndTrustsNothing) {
@@ -258,7 +258,7 @@ TEST_P(LockedCommitTest, UnknownKeepsTheLocksAndTrustsNothing) {
   const Inspection left = record("a");
   ASSERT_EQ(left.state, Inspection::State::kLock);
   EXPECT_FALSE(left.holders.empty() && !left.contended_until);
-  EXPECT_TRUE(workspace_->cache.distrusted(key("a")));
+  EXPECT_TRUE(workspace_->cache.is_uncertain(key("a")));
 }
 
 // Of several mutations without a transaction some may have been applied, whatever the error; in one, none.
@@ -270,7 +270,7 @@ TEST_P(LockedCommitTest, AnyErrorOfSeveralMutationsIsInDoubtOutsideOfTransaction
   EXPECT_EQ(commit->in_doubt(), !in_transaction());
   commit->give_up(status);
   EXPECT_EQ(record("a").state, in_transaction() ? Inspection::State::kEmpty : Inspection::State::kLock);
-  EXPECT_EQ(workspace_->cache.distrusted(key("b")), !in_transaction());
+  EXPECT_EQ(workspace_->cache.is_uncertain(key("b")), !in_transaction());
 }
 
 TEST_P(LockedCommitTest, AnAnswerThatDoesNotFitIsInDoubt) {
@@ -295,7 +295,7 @@ TEST_P(LockedCommitTest, SentAgainASuccessIsNotTheLastWord) {
   ASSERT_TRUE(status.ok());
   EXPECT_TRUE(ended[0].result.ok());
   EXPECT_EQ(record("a").state, Inspection::State::kLock);
-  EXPECT_TRUE(workspace_->cache.distrusted(key("a")));
+  EXPECT_TRUE(workspace_->cache.is_uncertain(key("a")));
 }
 
 TEST_P(LockedCommitTest, LocksThatRunShortAreTakenAnew) {
@@ -343,7 +343,7 @@ TEST_P(LockedCommitTest, WhatCannotBeLockedLeavesTheCommit) {
   // A transaction then gives up: nothing was sent, so that nothing is in doubt.
   EXPECT_EQ(commit->give_up(refused[0].result.status()).size(), 1u);
   EXPECT_EQ(record("a").state, Inspection::State::kEmpty);
-  EXPECT_FALSE(workspace_->cache.distrusted(key("a")));
+  EXPECT_FALSE(workspace_->cache.is_uncertain(key("a")));
 }
 
 TEST_P(LockedCommitTest, BestEffortGoesOnWithoutALock) {
@@ -402,7 +402,7 @@ TEST_P(WriteBatchTest, AnUnansweredCommitIsSentAgainAsOftenAsTheCallerAllows) {
   EXPECT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(stub_->commits.size(), 3u);
   EXPECT_EQ(record("a").state, Inspection::State::kLock);
-  EXPECT_TRUE(workspace_->cache.distrusted(key("a")));
+  EXPECT_TRUE(workspace_->cache.is_uncertain(key("a")));
 
   stub_->script = {cut_off};
   const auto& once = add(put("b"));

@@ -185,7 +185,7 @@ TEST_P(WireCountsTest, APutOfRecordsThatWereReadTakesTwo) {
   cache_all(keys_, 1, "v1");
   std::vector<LockRequest> requests;
   for (const ReadResult& hit : read_all(*gateway_, keys_)) {
-    requests.push_back({.key = keys_[requests.size()], .sighting = hit.sighting});
+    requests.push_back({.key = keys_[requests.size()], .cas_hint = hit.cas_hint});
   }
   cost();
   const auto locks = gateway_->lock(requests, seconds(60));
@@ -195,7 +195,7 @@ TEST_P(WireCountsTest, APutOfRecordsThatWereReadTakesTwo) {
   for (const ReadResult& hit : read_all(*gateway_, keys_)) EXPECT_EQ(hit.payload, "v2");
   cost();
 
-  // A sighting of what has changed since is as good as none.
+  // A hint is as good as none after the record has changed.
   const auto again = gateway_->lock(requests, seconds(60));
   expect_cost({cases_, gets_, cases_, gets_}, 2);
   for (const auto& held : again) EXPECT_TRUE(held.ok());

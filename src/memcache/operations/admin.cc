@@ -1,4 +1,4 @@
-// What operators ask for: a look at records and servers, and the emptying of all servers.
+// The functions for operators: inspection of records and servers, flushing all servers.
 
 #include <utility>
 

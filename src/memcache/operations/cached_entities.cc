@@ -1,4 +1,4 @@
-// Entities that live in memcache alone: records in the state CACHED.
+// Entities that are stored only in memcache: records in state CACHED.
 
 #include "base/strings.h"
 #include "memcache/operations/memcache_gateway.h"
@@ -6,7 +6,7 @@
 namespace ndb::memcache {
 namespace {
 
-// Races that an operation on a CACHED record loses before it gives up.
+// How many races an operation on a CACHED record may lose.
 constexpr int kTries = 4;
 
 }  // namespace

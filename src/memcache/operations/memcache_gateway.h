@@ -1,5 +1,5 @@
-// The gateway over memcached. Its functions are grouped by who calls them: reader.cc, writer.cc, cached_entities.cc,
-// tags.cc, raw_items.cc, admin.cc.
+// The gateway over memcached. Its functions are in files by caller: reader.cc, writer.cc, cached_entities.cc, tags.cc,
+// raw_items.cc, admin.cc.
 #pragma once
 
 #include <memory>
@@ -60,11 +60,11 @@ class MemcacheGateway final : public Gateway {
   std::vector<absl::Status> flush_all() override;
 
  private:
-  // Programs disagree on the servers, and that is enforced: nothing may be served or written.
+  // Programs disagree on the list of servers and the check is enforced: nothing may be served or written.
   bool fenced() { return !ring_.agrees() && cluster_->config().ring_check == RingCheck::kEnforce; }
   void finish_read(const ReadRequest& request, Entry& entry, ReadResult& result);
   Store raw_value(Verb verb, std::string_view name, std::string_view value, std::chrono::seconds timeout) const;
-  void release(std::vector<PendingRelease>& releases);  // takes out those that are done
+  void release(std::vector<PendingRelease>& releases);  // removes those that are done
 
   WallTime now() const { return cluster_->clock().now(); }
 
@@ -72,7 +72,7 @@ class MemcacheGateway final : public Gateway {
   ConnectionPool connections_;
   Records records_;
   RingGuard ring_;
-  RepairQueue repairs_;  // last: its thread uses the others
+  RepairQueue repairs_;  // last: its thread uses the other members
 };
 
 absl::Status ring_error();  // of operations that a fenced gateway refuses

@@ -1,4 +1,4 @@
-// A writer's release of one record, until memcache has taken it.
+// A writer's release of one record that memcache has not accepted yet.
 #pragma once
 
 #include "base/clock.h"
@@ -13,7 +13,7 @@ struct PendingRelease {
   Release release{};
   CommitOutcome outcome = CommitOutcome::kUnknown;
   WallTime start{};
-  Monotonic useless_after{};  // no LOCK of it can be left
+  Monotonic useless_after{};  // after this its LOCK has expired
   bool insist = false;        // see Entry
   bool done = false;
 };

@@ -7,26 +7,26 @@
 #include "base/hash.h"
 #include "base/strings.h"
 #include "memcache/operations/records.h"
+#include "memcache/protocol/record.h"
 
 namespace ndb::memcache {
 namespace {
 
 constexpr std::string_view kRawPrefix = "ndbu:";
 constexpr std::string_view kTagPrefix = "ndbt:";
-constexpr std::size_t kMaxName = 250;
 constexpr std::size_t kTagSize = 16;
 
 constexpr std::uint32_t kVerbatim = 1;  // flags of an item
 
-// The digits of a number that is padded with blanks; nothing if it is no such thing.
+// The digits of a number that is padded with spaces; nothing if `body` has another form.
 std::optional<std::string_view> padded_number(std::string_view body) {
   const std::size_t digits = std::min(body.find_first_not_of("0123456789"), body.size());
   if (digits == 0 || digits == body.size() || body.find_first_not_of(' ', digits) != body.npos) return std::nullopt;
   return body.substr(0, digits);
 }
 
-// `prefix` and the caller's key, which may be any bytes. Keys that memcached would refuse are hashed, and so are those
-// that could be taken for a hash.
+// `prefix` and the caller's key, which may be any bytes. Keys that memcached would refuse are hashed, and so are keys
+// that look like such a hash.
 std::string plain_name(std::string_view prefix, std::string_view key) {
   const bool plain =
       !key.empty() && key.front() != '#' && prefix.size() + key.size() <= kMaxName &&
@@ -60,7 +60,8 @@ PlainItem plain_item(const Cluster& cluster, const RawRead& read) {
   return item;
 }
 
-// Whoever finds no tag adds a random one and goes by what stands then, which may be another's.
+// A reader that finds no tag adds a random one, and uses the one that it then reads back, which may be another
+// reader's.
 PlainItem plain_item(const Cluster& cluster, const TagRead& read) {
   PlainItem item{.name = tag_name(read.name), .tag = true, .timeout = read.timeout};
   item.server = cluster.home(item.name);

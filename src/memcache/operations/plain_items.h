@@ -1,5 +1,5 @@
-// Items that are no records: the user's own, and the tags of the process-wide cache. Each kind has a prefix that no
-// record has.
+// Items that are not records: the user's own, and the tags of the process-wide cache. Each sort has a key prefix that
+// no record has.
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,13 @@
 
 namespace ndb::memcache {
 
-// One of them on its way through a read.
+// One such item during a read.
 struct PlainItem {
   std::size_t server = 0;
   std::string name{};
-  bool tag = false;                 // is made where there is none, and read back
-  std::chrono::seconds timeout{0};  // of one that is made
-  bool wanted = true;               // in the next round trip
+  bool tag = false;                 // created if absent, and read back
+  std::chrono::seconds timeout{0};  // of an item that is created
+  bool wanted = true;               // to be read in the next round trip
   bool answered = false;
   std::optional<RawItem> found{};
 };
@@ -33,21 +33,21 @@ PlainItem plain_item(const Cluster& cluster, const TagRead& read);
 std::string raw_name(std::string_view key);
 std::string tag_name(std::string_view name);
 
-// memcached writes what `decr` has shortened into the old place and pads it with blanks, or not: that depends on who
-// else holds the item at the moment. So digits before blanks are read as a number, without the blanks; a value of that
-// form that a user has stored is told apart by its flags.
+// memcached stores the result of a `decr` with fewer digits in the old place, padded with spaces, unless somebody else
+// holds the item at the moment. So digits followed by spaces are read as a number. A value of that form that a user has
+// stored is recognised by its flags.
 std::uint32_t raw_flags(std::string_view value);
 std::string_view raw_value_of(std::uint32_t flags, std::string_view body);
 
 Store new_tag(Verb verb, std::chrono::seconds timeout, WallTime now);
 std::optional<Tag> tag_of(const PlainItem& item);
 
-// A CAS unique as the caller of raw access may keep it, and back. A token is the unique hidden under its epoch: read
-// under another epoch it is some number that no item has.
+// The token that raw access returns for a CAS unique, and the reverse. A token is the unique scrambled with its epoch:
+// read under another epoch it is a number that no item has.
 std::uint64_t to_token(const Unique& unique);
 std::uint64_t from_token(std::uint64_t token, std::uint64_t epoch);
 
-// `duration` as memcached reads it: more than 30 days would be taken for a date.
+// `duration` in memcached's form, in which more than 30 days would be taken for a date.
 std::int64_t memcached_ttl(std::chrono::seconds duration, WallTime now);
 
 }  // namespace ndb::memcache

@@ -9,12 +9,12 @@
 namespace ndb::memcache {
 namespace {
 
-constexpr std::int64_t kEndsAtOnce = -1;  // a time that memcached takes for over
+constexpr std::int64_t kEndsAtOnce = -1;  // memcached treats a negative time as expired
 
 }  // namespace
 
-// A value that memcached would refuse is not sent. What is stored instead ends at once, so that no older value stays to
-// be served, as if it were the new one: memcached itself does so with a `set` that is too large.
+// A value that memcached would refuse is not sent. An item that expires at once is stored instead, so that the older
+// value is not served in place of the new one. memcached does the same for a `set` that is too large.
 Store MemcacheGateway::raw_value(Verb verb, std::string_view name, std::string_view value, seconds timeout) const {
   if (!cluster_->fits(name, value.size())) return {.verb = verb, .ttl = kEndsAtOnce};
   return {.verb = verb, .flags = raw_flags(value), .body = std::string(value), .ttl = memcached_ttl(timeout, now())};
@@ -40,7 +40,7 @@ bool MemcacheGateway::raw_cas(std::string_view key, std::string_view value, std:
 
 bool MemcacheGateway::raw_delete(std::string_view key) {
   const std::string name = raw_name(key);
-  assert(name.starts_with("ndbu:"));  // I5: no record is ever deleted, and this is the only delete there is
+  assert(name.starts_with("ndbu:"));  // I5: no record is ever deleted; this is the only delete
   return connections_.mine()
       .with(cluster_->home(name), [&](Connection& connection) { return connection.remove(name); })
       .value_or(false);
@@ -55,7 +55,7 @@ std::optional<std::uint64_t> MemcacheGateway::raw_add_number(std::string_view ke
   };
   Sum sum = add();
   if (sum.outcome == Sum::Outcome::kAbsent && initial) {
-    // It starts from `initial`, unless somebody else starts it first. Like memcached, no less than 0.
+    // Starts from `initial`, unless somebody else creates the item first. Like memcached, it never goes below 0.
     const std::uint64_t down = delta < 0 ? ~static_cast<std::uint64_t>(delta) + 1 : 0;
     const std::uint64_t first =
         delta < 0 ? *initial - std::min(*initial, down) : *initial + static_cast<std::uint64_t>(delta);

@@ -1,4 +1,4 @@
-// The reader's side: serve, or lease and fill.
+// The reader's part of the protocol: serve, or lease and fill.
 
 #include <utility>
 
@@ -65,7 +65,7 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
       result.read_time = seen.record.read_time;
       result.payload = std::move(seen.record.payload);
       result.unchanged = result.outcome == ReadOutcome::kHit && seen.record.payload_left_out;
-      result.sighting = {seen.record.version, seen.unique.epoch, seen.unique.cas};
+      result.cas_hint = {seen.record.version, seen.unique.epoch, seen.unique.cas};
       return;
     case ReadOutcome::kMiss:
       ++counters.misses;
@@ -80,7 +80,7 @@ void MemcacheGateway::finish_read(const ReadRequest& request, Entry& entry, Read
   }
 }
 
-// A time-out bounds how old what is served may be, so it counts from before the Datastore was asked.
+// A time-out bounds the age of what is served, so it counts from before the Datastore was asked.
 void MemcacheGateway::fill(std::span<const Fill> fills) {
   ThreadConnections& connections = connections_.mine();
   const Monotonic clock = cluster_->clock().monotonic();

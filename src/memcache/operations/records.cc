@@ -8,8 +8,7 @@
 namespace ndb::memcache {
 namespace {
 
-// What the payloads of one round trip may take in all when they are decompressed. Who wants more is told to ask the
-// Datastore for the rest.
+// The total of decompressed payloads in one round trip. For the rest the callers ask the Datastore.
 constexpr std::size_t kMostInflated = std::size_t{256} << 20;
 
 }  // namespace
@@ -67,7 +66,7 @@ bool Records::fits(const Place& place, std::string_view payload) const {
   constexpr std::size_t kOtherFields = 64;
   if (payload.size() > kMaxPayload) return false;
   if (cluster_.fits(place.name, key.size() + payload.size() + kOtherFields)) return true;
-  // Compressed it may; CACHED is the state with the most fields.
+  // Compression may make it fit. CACHED is the state with the most fields.
   const Record record{.state = State::kCached, .payload = std::string(payload)};
   return cluster_.fits(place.name, encode(record, key, cluster_.config().compress_above).body.size());
 }

@@ -1,5 +1,5 @@
-// Carries the steps of the protocol out: for a batch of records, send what each does next, look again, and repeat until
-// all are done.
+// Executes the steps of the protocol for a batch of records: sends each record's next step, reads it again, and repeats
+// until all are done.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,14 @@
 
 namespace ndb::memcache {
 
-// Where a record lives.
+// The server and memcache key of a record.
 struct Place {
   Key key;
   std::string name;
   std::size_t server = 0;
 };
 
-// A record on its way through an operation.
+// One record during an operation.
 struct Entry {
   std::size_t index = 0;  // of the request
   Place place;
@@ -41,24 +41,24 @@ std::uint64_t new_token();
 // Thread-safe.
 class Records {
  public:
-  // What an entry does next; `round` counts from 0 and is `rounds` when the last answer is judged.
+  // The next step of an entry. `round` counts from 0; it is `rounds` when only the last answer is to be judged.
   using Decide = absl::FunctionRef<Step(Entry& entry, int round)>;
 
   Records(Cluster& cluster, ConnectionPool& connections) : cluster_(cluster), connections_(connections) {}
 
   Place place(const Key& key) const;
   std::vector<Entry> entries(std::span<const Key> keys) const;
-  // Whether memcached takes an item with the payload, compressed if need be.
+  // Whether memcached accepts an item with the payload, compressed if necessary.
   bool fits(const Place& place, std::string_view payload) const;
-  // The command that carries the step out; `unique` is what a cas goes against.
+  // The command that executes the step; `unique` is the one that a cas compares.
   Store to_store(Step step, const Place& place, const Unique& unique) const;
 
-  // Carries out what `decide` says, in at most `rounds` round trips, until every entry is done or none is left.
-  // Afterwards `done` tells which are. `plain` items ride along. A store and the look at its result are one round trip.
+  // Executes what `decide` returns, in at most `rounds` round trips, until every entry is done. Afterwards `done` tells
+  // which are. `plain` items are read in the same round trips. A store and the read of its result are one round trip.
   void converge(std::vector<Entry>& entries, int rounds, Decide decide, std::span<PlainItem> plain = {});
 
  private:
-  // steps[i] is what entries[i] does.
+  // Executes steps[i] for entries[i].
   void round_trip(std::vector<Entry>& entries, std::vector<Step>& steps, std::span<PlainItem> plain);
   Seen see(const Entry& entry, const Item& item, std::size_t& inflated);
 

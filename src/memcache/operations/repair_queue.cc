@@ -12,8 +12,8 @@ namespace ndb::memcache {
 namespace {
 
 constexpr std::chrono::milliseconds kShortestPause{100}, kLongestPause{2000};
-// More than collects while a server is away for as long as locks last. What is beyond is given up: its LOCK ends by
-// itself.
+// More than accumulate while a server is down for as long as locks last. Releases beyond that are dropped: their LOCKs
+// expire.
 constexpr std::size_t kMostWaiting = 65'536;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Releases that memcache did not take, tried again in the background.
+// Retries releases that memcache did not accept, in the background.
 #pragma once
 
 #include <chrono>
@@ -14,15 +14,16 @@ namespace ndb::memcache {
 
 struct PendingRelease;
 
-// While a release waits here its LOCK, if it could be stored, protects. What waits is tried every 0.1 to 2 s until it
-// is done or can make no difference any more. Thread-safe.
+// While a release waits here, its LOCK, if that could be stored, protects the key. Releases are retried every 0.1 to 2
+// s until they are done or their locks have expired. Thread-safe.
 class RepairQueue {
  public:
-  // Does what it can, and keeps in the vector what is still to do. Called on the queue's thread, and by the destructor.
+  // Tries the releases and leaves in the vector those that are still to do. Called on the queue's thread, and by the
+  // destructor.
   using Attempt = std::function<void(std::vector<PendingRelease>&)>;
 
   RepairQueue(const Clock& clock, Attempt attempt);
-  ~RepairQueue();  // tries all that is left once more
+  ~RepairQueue();  // tries the remaining ones once more
   RepairQueue(const RepairQueue&) = delete;
   RepairQueue& operator=(const RepairQueue&) = delete;
 
@@ -38,9 +39,9 @@ class RepairQueue {
   const Attempt attempt_;
   mutable Mutex mutex_;
   std::vector<PendingRelease> waiting_ NDB_GUARDED_BY(mutex_);
-  std::size_t in_hand_ NDB_GUARDED_BY(mutex_) = 0;  // taken out of it, and being tried
+  std::size_t in_hand_ NDB_GUARDED_BY(mutex_) = 0;  // removed from the queue, and being tried
   std::uint64_t given_up_ NDB_GUARDED_BY(mutex_) = 0;
-  std::chrono::milliseconds pause_{};  // of the worker alone
+  std::chrono::milliseconds pause_{};  // used only by the worker
   Worker worker_;
 };
 

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::string_view kName = "ndbr:ring";
 constexpr std::chrono::seconds kInterval{300}, kRetry{30}, kFencedRetry{1};
-// Longer than two checks, so that a list that is in use is always there; and not among the items that are never
-// evicted.
+// Longer than two check intervals, so that a list in use never disappears; and too long for the class of items that are
+// never evicted.
 constexpr seconds kRemembered{660};
 static_assert(kRemembered > 2 * kInterval && kRemembered > kBeyondTemporary);
 
@@ -38,7 +38,7 @@ bool RingGuard::agrees() {
   if (cluster_.config().ring_check == RingCheck::kOff) return true;
   Monotonic due = next_.load(std::memory_order_relaxed);
   const Monotonic now = cluster_.clock().monotonic();
-  // Of those who find it due one checks; it sets the next time itself.
+  // Of the callers that find the check due, one makes it; the check sets the next time itself.
   if (now >= due && next_.compare_exchange_strong(due, now + kInterval)) check();
   return agrees_.load(std::memory_order_relaxed);
 }
@@ -71,11 +71,11 @@ RingGuard::Answer RingGuard::ask(std::size_t server, const std::string& list) {
   if (!answered || !found) return Answer::kNone;
   if (const auto why = objection(*found)) {
     ++cluster_.counters().ring_mismatches;
-    // Once, until they have agreed again.
+    // Logged once, until they have agreed again.
     if (agrees_) log(Severity::kError, cat("memcached server ", cluster_.address(server).to_string(), ": ", *why));
     return Answer::kDiffers;
   }
-  store.verb = Verb::kCas;  // confirms it
+  store.verb = Verb::kCas;  // confirms the list
   connection.store(kName, store);
   return Answer::kAgrees;
 }

@@ -1,5 +1,5 @@
-// Whether all clients agree on the list of servers: two lists give a key two homes, and what is written to one is stale
-// in the other.
+// Checks that all clients use the same list of servers: two lists would give a key two homes, and a write to one would
+// leave the other stale.
 #pragma once
 
 #include <atomic>
@@ -12,19 +12,20 @@
 
 namespace ndb::memcache {
 
-// Every server holds the list of those who use it, under the key `ndbr:ring`, until nobody has confirmed it for some
-// minutes; after a change of the list that is how long the old one is remembered. Thread-safe.
+// Every server holds the list of its clients under the key `ndbr:ring`, until none of them has confirmed it for some
+// minutes. So after a change of the list, the old one is remembered for that long. Thread-safe.
 class RingGuard {
  public:
   explicit RingGuard(Cluster& cluster) : cluster_(cluster) { check(); }
 
-  // Whether no server was seen to hold another list. Looks again every five minutes; sooner while a server does not
-  // answer, and each second while the check keeps this client from its work. One of the callers then waits for it.
+  // Whether no server holds another list, as far as was seen. Checks again every five minutes; more often while a
+  // server does not answer, and every second while the check keeps this client from its work. One caller waits for the
+  // check.
   bool agrees();
 
-  // The list that a server remembers, if it does and answers. Changes nothing.
+  // The list that a server remembers, if it remembers one and answers. Changes nothing.
   std::optional<std::string> remembered(std::size_t server) const;
-  // What is wrong with a server that remembers this list; nothing if it is this client's.
+  // The objection to a server that remembers this list; nothing if the list is this client's.
   std::optional<std::string> objection(std::string_view remembered) const;
 
  private:

@@ -12,8 +12,8 @@ constexpr int kResets = 3;  // attempts
 
 }  // namespace
 
-// A blind set is safe: whatever tag it replaces, what was filed under that one is no longer served. It is read back,
-// because an answer would not say whether it has reached the right item unharmed.
+// A blind set is safe: whatever tag it replaces, values under that tag are no longer served. The new tag is read back,
+// because the answer to the set would not show whether the right item was stored intact.
 absl::Status MemcacheGateway::reset_tags(std::span<const std::string> names, seconds timeout) {
   if (fenced()) return ring_error();
   struct Reset {

@@ -1,4 +1,4 @@
-// The writer's side: join the LOCK before the Commit, release it after.
+// The writer's part of the protocol: join the LOCK before the Commit, release it after.
 
 #include <algorithm>
 #include <string>
@@ -15,7 +15,7 @@ namespace {
 // memcached counts in whole seconds, and lock_step() rounds up.
 static_assert(Coherence::kLongestHold + seconds(3) <= kLongestLock);
 
-// A server that answers, and has nothing of what it was just sent, has no memory for it: stores get no reply.
+// Stores get no reply, so a server that answers but does not have what it was just sent had no memory for it.
 absl::Status not_locked(const Entry& entry, const Address& server) {
   const std::string what =
       cat(entry.place.key.to_string(), " could not be locked in memcache at ", server.to_string(), ": not written; ");
@@ -27,17 +27,17 @@ absl::Status not_locked(const Entry& entry, const Address& server) {
   return absl::UnavailableError(cat(what, "retry, or see to the server"));
 }
 
-// Served before, so it was a VALUE or a NEG; which of them makes no difference to a writer.
-Seen seen_before(const Sighting& sighting) {
-  if (sighting.cas == 0) return {};
+// A record that was served was a VALUE or a NEG; which of the two makes no difference to a writer.
+Seen seen_before(const CasHint& cas_hint) {
+  if (cas_hint.cas == 0) return {};
   return {.what = Seen::kRecord,
-          .record = {.state = State::kValue, .version = sighting.version},
-          .unique = {.epoch = sighting.epoch, .cas = sighting.cas}};
+          .record = {.state = State::kValue, .version = cas_hint.version},
+          .unique = {.epoch = cas_hint.epoch, .cas = cas_hint.cas}};
 }
 
 struct Attempt {
   LockAttempt next;
-  Monotonic sent{};  // the last round of it
+  Monotonic sent{};  // when the last round was sent
 };
 
 }  // namespace
@@ -52,7 +52,7 @@ std::vector<absl::StatusOr<LockPtr>> MemcacheGateway::lock(std::span<const LockR
   if (fenced()) return std::vector<absl::StatusOr<LockPtr>>(requests.size(), ring_error());
   std::vector<Entry> locked(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    locked[i] = {.index = i, .place = records_.place(requests[i].key), .seen = seen_before(requests[i].sighting)};
+    locked[i] = {.index = i, .place = records_.place(requests[i].key), .seen = seen_before(requests[i].cas_hint)};
   }
   std::vector<Attempt> attempts(requests.size());
   records_.converge(locked, kWriteRounds, [&](Entry& entry, int round) {
@@ -95,8 +95,8 @@ void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
     one.start = start;
     one.useless_after = useless_after;
     if (unlock.lock != nullptr) {
-      // A server that was restarted has lost the lock, and answers others before this process's breaker closes: what
-      // they filled meanwhile must not outlive the acknowledgement.
+      // A restarted server has lost the lock, and serves other processes before this process's breaker closes. What
+      // they have filled meanwhile must not outlive the acknowledgement.
       one.insist = true;
       one.place = unlock.lock->place;
       one.seen = unlock.lock->seen;
@@ -110,7 +110,7 @@ void MemcacheGateway::unlock(std::span<const Unlock> unlocks) {
     if (unlock.payload && records_.fits(one.place, *unlock.payload)) one.release.payload = unlock.payload;
   }
   release(releases);
-  // A later attempt has no payload to store any more, and has to read the record first.
+  // A later attempt no longer has a payload to store, and has to read the record first.
   for (PendingRelease& one : releases) {
     one.release.payload.reset();
     one.insist = false;

@@ -12,7 +12,6 @@ namespace ndb::memcache {
 namespace {
 
 constexpr std::string_view kPrefix = "ndb1:";
-constexpr std::size_t kMaxName = 250;  // memcached's limit
 
 constexpr std::uint32_t kMagic = 0x4E44;
 constexpr std::uint32_t kFormat = 1;
@@ -48,15 +47,15 @@ void append_payload(std::string& out, std::string_view payload, std::size_t comp
   out.append(payload);
 }
 
-// Of a zstd frame, as it says itself; nothing if it is none, or says more than a record of this format holds.
+// The size of the content of a zstd frame, as its header declares it; nothing if it is no frame, or declares more than
+// a record may hold.
 std::optional<std::size_t> content_size(std::string_view frame) {
   const unsigned long long size = ZSTD_getFrameContentSize(frame.data(), frame.size());
   if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > kMaxPayload) return std::nullopt;
   return static_cast<std::size_t>(size);
 }
 
-// Takes the fields of a body from front to back. Once a field is not there whole, all that follow are zero and ok() is
-// false.
+// Reads the fields of a body in order. After a field that is incomplete, all fields are zero and ok() is false.
 class Fields {
  public:
   explicit Fields(std::string_view body) : rest_(body) {}

@@ -11,7 +11,7 @@ bool is_served(const Record& record, const Reading& reading, WallTime now) {
   return (record.state == State::kValue || record.state == State::kNeg) && record.version >= reading.floor;
 }
 
-// The server answers, and still all races but the last were lost.
+// The server answers, but all races before the last round were lost.
 bool is_last_resort(const Seen& seen, int round) { return round >= kRaces && seen.what != Seen::kFailed; }
 
 }  // namespace
@@ -59,7 +59,7 @@ Step release_next(const Seen& seen, const Release& release, CommitOutcome outcom
   const Holder stays{.token = known ? 0 : release.token, .deadline = deadline_after(start, kUnknownHold)};
   Step step = known ? release_step(seen, release, now) : lock_step(seen, stays, now);
   const bool protects = !known || release.version != 0;
-  // The last round is blind even if the one before it failed: to look would come too late to act on.
+  // The last round stores blindly even if the round before it failed: a read would leave no round to act on it.
   if (step.what == Step::kDone || !protects || round < kRaces) return step;
   return contend_step(seen, stays, std::max(release.version, seen.record.version), now);
 }

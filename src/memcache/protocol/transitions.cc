@@ -13,7 +13,7 @@
 namespace ndb::memcache {
 namespace {
 
-// A deadline that passed so long ago that no clock can still be before it.
+// Whether the deadline passed so long ago that no clock can still be before it.
 bool is_over(std::uint32_t deadline, WallTime now) { return deadline + kSkew.count() < unix_seconds(now); }
 
 const Holder* find(const Record& lock, std::uint64_t token) {
@@ -21,7 +21,7 @@ const Holder* find(const Record& lock, std::uint64_t token) {
   return it == lock.holders.end() ? nullptr : &*it;
 }
 
-// Whether `me` is in the LOCK for as long as it needs to be: a commit of unknown outcome needs longer than at first.
+// Whether `me` is in the LOCK for long enough: after a Commit of unknown outcome longer than at first.
 bool is_held(const Record& lock, const Holder& me) {
   const Holder* held = find(lock, me.token);
   return held != nullptr && held->deadline >= me.deadline;
@@ -31,8 +31,8 @@ bool is_contended(const Record& lock, WallTime now) {
   return lock.contended_until != 0 && !is_over(lock.contended_until, now);
 }
 
-// Every replacement is made here, where the invariants are checked. `last_holder`: the LOCK seen is held by this writer
-// alone.
+// The only function that makes replacements; it checks the invariants. `last_holder`: this writer is the only holder of
+// the LOCK that was seen.
 Step cas(const Seen& seen, Record to, seconds ttl, [[maybe_unused]] bool last_holder = false) {
   [[maybe_unused]] const bool serves = to.state == State::kValue || to.state == State::kNeg;
   [[maybe_unused]] const bool open = seen.is(State::kEmpty) || seen.is(State::kCached);
@@ -57,22 +57,22 @@ Record lock_of(std::vector<Holder> holders, std::uint64_t min, std::uint32_t con
   return {.state = State::kLock, .version = min, .holders = std::move(holders), .contended_until = contended_until};
 }
 
-// The LOCK without holders and contention that have long ended.
+// The LOCK without holders and contention that ended long ago.
 Record pruned(Record lock, WallTime now) {
   std::erase_if(lock.holders, [&](const Holder& holder) { return is_over(holder.deadline, now); });
   if (!is_contended(lock, now)) lock.contended_until = 0;
   return lock;
 }
 
-// Other writers' clocks are not trusted, so that a LOCK which protects them as well is stored for as long as any may
-// need.
+// Other writers' clocks are not trusted, so a LOCK that protects other writers too is stored for as long as any of them
+// may need.
 seconds lock_ttl(const Record& lock, const Holder& me, WallTime now) {
   const bool alone = lock.holders.size() == 1 && lock.contended_until == 0;
   const seconds left{static_cast<std::int64_t>(me.deadline) - unix_seconds(now)};
   return alone ? std::min(left + seconds(2), kLongestLock) : kLongestLock;
 }
 
-// What an unreadable record becomes: it may be somebody's lock.
+// What an unreadable record is replaced by, since it may be somebody's lock.
 Record contended(std::vector<Holder> holders, std::uint64_t min, WallTime now) {
   return lock_of(std::move(holders), min, deadline_after(now, kLongestLock));
 }
@@ -90,7 +90,7 @@ Record joined(const Record& lock, const Holder& me, WallTime now) {
   return joined;
 }
 
-// The last holder's record: what its commit left, where that may be served at once.
+// The record after its last holder's release: EMPTY with the new version, or the value where it may be served at once.
 Record released(const Record& lock, const Release& release, WallTime now) {
   if (release.payload && release.version >= lock.version) {
     return {.state = State::kValue,
@@ -128,7 +128,7 @@ std::uint32_t deadline_after(WallTime now, seconds duration) {
 }
 
 std::uint32_t expiry_after(WallTime now, seconds timeout) {
-  // In whole seconds, for in microseconds the longest time-outs overflow.
+  // In whole seconds, because the longest time-outs overflow in microseconds.
   constexpr seconds kLatest{std::numeric_limits<std::uint32_t>::max()};
   const seconds left = kLatest - std::chrono::ceil<seconds>(now.time_since_epoch());
   if (timeout <= seconds(0) || timeout >= left) return 0;
@@ -168,7 +168,7 @@ Step lock_step(const Seen& seen, const Holder& me, WallTime now) {
   switch (seen.what) {
     case Seen::kUnread:
     case Seen::kFailed:
-    case Seen::kAbsent:  // or so it is hoped: if not, the record comes back, and this cost nothing
+    case Seen::kAbsent:  // assumed at first: if it exists, it is read in the same round trip
       return add(lock_of({me}, 0), lock_ttl(lock_of({me}, 0), me, now));
     case Seen::kForeign:
       return cas(seen, contended({me}, 0, now), kLongestLock);

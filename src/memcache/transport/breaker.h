@@ -1,4 +1,4 @@
-// A circuit breaker: a server that does not answer must not cost every call a time-out.
+// A circuit breaker: keeps a server that does not answer from costing every call a time-out.
 #pragma once
 
 #include <atomic>
@@ -9,9 +9,8 @@
 
 namespace ndb::memcache {
 
-// Opens after a number of failures in a row. While it is open one caller at a time, and no sooner than an interval
-// after the last failure, may try the server; a success closes it. Thread-safe; costs one relaxed load while all is
-// well.
+// Opens after a number of failures in a row. While it is open, one caller at a time may try the server, no sooner than
+// an interval after the last failure; a success closes it. Thread-safe; costs one relaxed load while it is closed.
 class Breaker {
  public:
   static constexpr int kFailures = 3;
@@ -19,11 +18,11 @@ class Breaker {
 
   explicit Breaker(const Clock& clock) : clock_(&clock) {}
 
-  // Whether to use the server now. Every call that was let through ends with one of the three below.
+  // Whether to use the server now. Every call that was allowed ends with one of the three functions below.
   bool allow();
   void succeeded();
   void failed();
-  void undecided();  // it failed in a way that says nothing about the server's health
+  void undecided();  // the result says nothing about the server's health
 
  private:
   const Clock* clock_;

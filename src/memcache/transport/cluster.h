@@ -1,4 +1,4 @@
-// The servers, as all threads of a gateway see them: addresses, the home of each key, breakers, counters.
+// The servers as all threads of a gateway share them: addresses, the home of each key, breakers, counters.
 #pragma once
 
 #include <atomic>
@@ -36,7 +36,7 @@ class Cluster {
   // The server that holds the item with this memcache key.
   std::size_t home(std::string_view name) const { return continuum_.home(name); }
 
-  // Whether memcached takes an item with such a value.
+  // Whether memcached accepts an item with a value of this size.
   bool fits(std::string_view name, std::size_t size) const;
 
  private:

@@ -10,11 +10,11 @@
 namespace ndb::memcache {
 namespace {
 
-constexpr std::size_t kSentAtOnce = 64 * 1024;      // quiet stores wait for the next question up to this many bytes
-constexpr std::size_t kLargestItem = 1024UL << 20;  // memcached's largest -I; who announces more is no memcached
+constexpr std::size_t kSentAtOnce = 64 * 1024;      // quiet stores are buffered until the next ask() up to this size
+constexpr std::size_t kLargestItem = 1024UL << 20;  // memcached's largest -I; a larger announcement is an error
 constexpr std::size_t kMostSettings = 1000;
 
-// Across all connections of the process, so that a unique fits exactly one epoch of one of them.
+// Unique across all connections of the process, so that a CAS unique belongs to exactly one epoch of one of them.
 std::uint64_t next_epoch() {
   static std::atomic<std::uint64_t> last{0};
   return ++last;
@@ -126,7 +126,7 @@ bool Connection::fetch(std::span<const std::string_view> names,
     ItemHead head;
     if (!parse_head(*line, head)) return fail(Transfer::kBroken);
     while (next < names.size() && names[next] != head.name) ++next;
-    if (next == names.size()) return fail(Transfer::kBroken);  // not asked for: the answer to something else
+    if (next == names.size()) return fail(Transfer::kBroken);  // not requested: the answer to something else
     Item item{.name = names[next], .flags = head.flags, .body = {}, .unique = {.epoch = epoch_, .cas = head.cas}};
     if (head.size > config_->max_item_size) {
       if (head.size > kLargestItem) return fail(Transfer::kBroken);

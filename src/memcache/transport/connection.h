@@ -1,5 +1,5 @@
-// One thread's connection to one server: memcached's text protocol, as far as the gateway needs it. It knows bytes, not
-// records.
+// One thread's connection to one server: the part of memcached's text protocol that the gateway needs. It does not
+// interpret records.
 #pragma once
 
 #include <cstddef>
@@ -35,10 +35,10 @@ struct Item {
   std::uint32_t flags = 0;
   std::string_view body;
   Unique unique;
-  bool too_large = false;  // it has more than Config::max_item_size bytes, and its body was not kept
+  bool too_large = false;  // larger than Config::max_item_size; its body was skipped
 };
 
-// What became of an incr or decr.
+// The result of an incr or decr.
 struct Sum {
   enum class Outcome : std::uint8_t { kNoAnswer, kAbsent, kNotANumber, kDone };
   Outcome outcome = Outcome::kNoAnswer;
@@ -46,12 +46,12 @@ struct Sum {
   explicit operator bool() const { return outcome != Outcome::kNoAnswer; }
 };
 
-// Connects when first used, and again after a failure. Its epoch names the time between two failures: whatever answer
-// is unexpected (an error line, a time-out, a closed socket) ends the connection and the epoch, because what the server
-// has executed is then unknown, the bytes to come may answer an older question, and the server may have been restarted,
-// after which it hands out the same CAS uniques again.
+// Connects on first use, and again after a failure. Its epoch is the time between two failures. Whatever is unexpected
+// (an error line, a time-out, a closed socket) ends the connection and the epoch: it is then unknown what the server
+// has executed, the next bytes may answer an older question, and the server may have been restarted, after which it
+// hands out the same CAS uniques again.
 //
-// Nothing that a server sends is believed: lines, bodies and the number of items are bounded before anything is
+// Everything that a server sends is validated: lines, bodies and the number of items are bounded before anything is
 // allocated, and an exchange takes no longer than Config::io_timeout, and as much again for each 64 KiB of it.
 // Thread-compatible.
 class Connection {
@@ -60,34 +60,34 @@ class Connection {
 
   std::uint64_t epoch() const { return epoch_; }
 
-  // Without an answer, and on its way only with the next flush() or ask(). A unique of another epoch, and 0, are not
-  // sent: true, and nothing stored. False on failure.
+  // Stores without an answer; the command is sent with the next flush() or ask(). For a unique of another epoch, or 0,
+  // nothing is sent and the result is true. False on failure.
   bool store_quietly(std::string_view name, const Store& store);
   bool flush();
 
-  // Asks for items; the answer must be fetched next. `on_item` is called in the order of `names` for those that exist,
-  // with the index among them. False on failure; what was not delivered until then is unknown, not absent.
+  // Asks for items; their answer must be fetched next. `on_item` is called for those that exist, in the order of
+  // `names`, with the index of the name. False on failure; then items that were not delivered are unknown, not absent.
   bool ask(std::span<const std::string_view> names);
   bool fetch(std::span<const std::string_view> names, absl::FunctionRef<void(std::size_t, const Item&)> on_item);
 
-  // With an answer: whether it was stored (removed, done); nullopt on failure. What the server has no room for is not
-  // stored, and the older item is gone.
+  // Stores with an answer: whether the item was stored (removed, done); nullopt on failure. If the server has no memory
+  // for an item, it is not stored, and its predecessor is gone.
   std::optional<bool> store(std::string_view name, const Store& store);
   std::optional<bool> remove(std::string_view name);
   std::optional<bool> flush_all();
   Sum add_number(std::string_view name, std::int64_t delta);
 
-  // What `stats` or `stats GROUP` says; nullopt on failure.
+  // The answer to `stats` or `stats GROUP`; nullopt on failure.
   using Settings = std::map<std::string, std::string, std::less<>>;
   std::optional<Settings> stats(std::string_view group);
 
-  // After a failure: whether it speaks against the server (it could not be reached, or was too slow), or only against a
-  // connection that had been in use, which a restart of the server closes too.
+  // After a failure: whether the server is to blame (it could not be reached, or was too slow), or only a connection
+  // that had been in use, which a restart of the server also closes.
   bool server_failed() const { return server_failed_; }
 
  private:
   void append(std::string_view name, const Store& store, bool quietly);
-  bool send();  // what has been appended
+  bool send();  // sends what has been appended
   std::optional<std::string_view> ask_line(std::string_view command);
   std::optional<bool> answered(std::string_view line, std::string_view yes, std::span<const std::string_view> no);
   bool fail(Transfer why);

@@ -32,8 +32,9 @@ std::string name_of(const Address& server) {
   return !server.is_socket && server.port == kDefaultPort ? server.host : cat(server.host, ':', server.port);
 }
 
-// 40, or 39 for those numbers of servers whose share of the continuum single precision rounds down. libmemcached counts
-// so, and a point more would give keys another home. It ends the process with more than a hundred servers.
+// 40, or 39 for those numbers of servers whose share of the continuum is rounded down in single precision. libmemcached
+// counts this way, and one point more would move keys to another home. (With more than a hundred servers libmemcached
+// aborts the process.)
 std::size_t digests_per_server(std::size_t servers) {
   constexpr std::size_t kMostOfLibmemcached = 100;
   if (servers > kMostOfLibmemcached) return 40;

@@ -11,14 +11,14 @@
 
 namespace ndb::memcache {
 
-// Ketama with MD5 and equal weights, point for point as libmemcached's weighted ketama has it, so that other clients
-// can find the same homes (docs/record-format.md); for any number of servers. A server that is down keeps its keys: a
-// key with two homes could be stale in one. Immutable.
+// Ketama with MD5 and equal weights, with the same points as libmemcached's weighted ketama, so that other clients can
+// compute the same homes (docs/record-format.md); for any number of servers. A server that is down keeps its keys,
+// because a key with two homes could be stale in one. Immutable.
 class Continuum {
  public:
   explicit Continuum(std::span<const Address> servers);
 
-  // The index of a server. There must be one.
+  // The index of the key's server. There must be at least one.
   std::size_t home(std::string_view name) const;
 
  private:
@@ -27,7 +27,7 @@ class Continuum {
     std::uint32_t server = 0;
     friend auto operator<=>(const Point&, const Point&) = default;
   };
-  std::vector<Point> points_;  // sorted; none for a single server
+  std::vector<Point> points_;  // sorted; empty for a single server
 };
 
 }  // namespace ndb::memcache

@@ -15,7 +15,7 @@ namespace {
 
 using Settings = Connection::Settings;
 
-// Nothing if the server does not say.
+// Nothing if the server does not report it.
 std::optional<std::int64_t> number(const Settings& settings, std::string_view name) {
   const auto it = settings.find(name);
   if (it == settings.end()) return std::nullopt;
@@ -30,7 +30,7 @@ std::uint64_t count(const Settings& counters, std::string_view name) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(number(counters, name).value_or(0), 0));
 }
 
-// Servers before 1.4.33 have none at all; those that have it off say 61 and `temp_lru no`.
+// Servers before 1.4.33 do not report it; those that have it switched off report 61 and `temp_lru no`.
 seconds temporary_ttl(const Settings& settings) {
   const auto on = settings.find("temp_lru");
   if (on != settings.end() && on->second == "no") return seconds(0);

@@ -1,4 +1,4 @@
-// What memcached servers say about themselves, and what it means for how well the protocol will do.
+// What memcached servers report about themselves, and which of their settings weaken the protocol.
 #pragma once
 
 #include "memcache/admin.h"
@@ -6,8 +6,8 @@
 
 namespace ndb::memcache {
 
-// What the server says of itself; warnings of what would make the protocol weaker or slower: CAS off, no
-// temporary_ttl, another item size. Without the ring.
+// The server's own report, with warnings about settings that weaken or slow the protocol: CAS off, no temporary_ttl,
+// another item size. `ring` is not set.
 ServerStats report_of(const Address& address, const Config& config);
 
 // Logs the warnings about all servers.

@@ -46,7 +46,7 @@ Transfer Socket::wait(short events, const Deadline& deadline) const {
     if (left == 0) return Transfer::kTimedOut;
     pollfd waiting{.fd = fd_, .events = events, .revents = 0};
     const int ready = poll(&waiting, 1, static_cast<int>(left));
-    if (ready > 0) return Transfer::kDone;  // an error too: the next call on the socket reports it
+    if (ready > 0) return Transfer::kDone;  // also after an error, which the next call on the socket reports
     if (ready < 0 && errno != EINTR) return Transfer::kBroken;
   }
 }

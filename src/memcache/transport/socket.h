@@ -1,4 +1,4 @@
-// A stream socket that never waits longer than it is told.
+// A stream socket whose operations are all bounded by a deadline.
 #pragma once
 
 #include <chrono>
@@ -12,9 +12,9 @@
 
 namespace ndb::memcache {
 
-// Until when an exchange must have ended: `timeout` from its start, and as much again for every kStep bytes that have
-// moved since. So a large answer may take its time, and a peer that drips bytes, or sends without end, may not. By the
-// machine's clock: it is about what the network does.
+// The time by which an exchange must have ended: `timeout` from its start, and as much again for every kStep bytes that
+// were transferred since. So a large answer gets more time, while a peer that sends single bytes, or never stops, does
+// not. Uses the machine's clock, because it measures the network.
 class Deadline {
  public:
   static constexpr std::size_t kStep = 64 * 1024;
@@ -27,7 +27,7 @@ class Deadline {
  private:
   std::chrono::milliseconds timeout_;
   Monotonic end_;
-  std::size_t moved_ = 0;  // since end_ was last put off
+  std::size_t moved_ = 0;  // since end_ was last extended
 };
 
 enum class Transfer : std::uint8_t { kDone, kTimedOut, kBroken };
@@ -43,10 +43,10 @@ class Socket {
   bool is_open() const { return fd_ >= 0; }
   void close();
 
-  // To the first of the host's addresses that answers. Resolving a name is left to the system, and its time-outs.
+  // Connects to the first of the host's addresses that answers. The system resolves the name, with its own time-outs.
   Transfer connect(const Address& address, std::chrono::milliseconds timeout);
   Transfer send(std::string_view bytes, Deadline& deadline);  // all of them
-  // What there is, at least a byte. Whether it puts off the deadline is the caller's to say.
+  // Receives what has arrived, at least one byte. The caller decides whether that extends the deadline.
   Transfer receive(std::span<char> into, const Deadline& deadline, std::size_t& received);
 
  private:

@@ -70,52 +70,52 @@ void ThreadConnections::store_quietly(std::size_t server, std::string_view name,
   ++cluster_->counters().commands;
 }
 
-// The connections of this thread, for each gateway that it has used.
-struct Seats {
-  struct Seat {
+// The connections of this thread, for each pool that it has used.
+struct ConnectionsOfThread {
+  struct OfPool {
     std::weak_ptr<ConnectionPool::Shared> pool;
     const ConnectionPool::Shared* id;
     ThreadConnections* connections;
   };
-  std::vector<Seat> seats;
+  std::vector<OfPool> pools;
 
   ThreadConnections* find(const ConnectionPool::Shared* id) const {
-    for (const Seat& seat : seats) {
-      // Another pool may live at the address of one that is gone.
-      if (seat.id == id && !seat.pool.expired()) return seat.connections;
+    for (const OfPool& of : pools) {
+      // A pool may have the address of an earlier one that was destroyed.
+      if (of.id == id && !of.pool.expired()) return of.connections;
     }
     return nullptr;
   }
   void add(const std::shared_ptr<ConnectionPool::Shared>& pool, ThreadConnections* connections) {
-    std::erase_if(seats, [](const Seat& seat) { return seat.pool.expired(); });
-    seats.push_back({pool, pool.get(), connections});
+    std::erase_if(pools, [](const OfPool& of) { return of.pool.expired(); });
+    pools.push_back({pool, pool.get(), connections});
   }
-  ~Seats() {
-    for (const Seat& seat : seats) {
-      const std::shared_ptr<ConnectionPool::Shared> pool = seat.pool.lock();
+  ~ConnectionsOfThread() {
+    for (const OfPool& of : pools) {
+      const std::shared_ptr<ConnectionPool::Shared> pool = of.pool.lock();
       if (pool == nullptr) continue;
       MutexLock hold(pool->mutex);
-      pool->unused.push_back(seat.connections);
+      pool->unused.push_back(of.connections);
     }
   }
 };
 
 namespace {
 
-// Trivially destructible, so that destructors of static objects, which run after a thread's own, may still use
-// memcache.
-thread_local Seats* seats_of_thread = nullptr;
+// Trivially destructible, so that destructors of static objects, which run after those of thread_local objects, may
+// still use memcache.
+thread_local ConnectionsOfThread* connections_of_thread = nullptr;
 
-Seats& seats_of_this_thread() {
-  if (seats_of_thread == nullptr) {
+ConnectionsOfThread& connections_of_this_thread() {
+  if (connections_of_thread == nullptr) {
     struct Owner {
-      ~Owner() { const std::unique_ptr<Seats> ended(std::exchange(seats_of_thread, nullptr)); }
+      ~Owner() { const std::unique_ptr<ConnectionsOfThread> ended(std::exchange(connections_of_thread, nullptr)); }
     };
     static thread_local const Owner owner;
     [[maybe_unused]] const Owner* const registered = &owner;
-    seats_of_thread = std::make_unique<Seats>().release();
+    connections_of_thread = std::make_unique<ConnectionsOfThread>().release();
   }
-  return *seats_of_thread;
+  return *connections_of_thread;
 }
 
 }  // namespace
@@ -132,10 +132,10 @@ ThreadConnections* ConnectionPool::take() {
 }
 
 ThreadConnections& ConnectionPool::mine() {
-  Seats& seats = seats_of_this_thread();
-  if (ThreadConnections* const connections = seats.find(shared_.get()); connections != nullptr) return *connections;
+  ConnectionsOfThread& of_thread = connections_of_this_thread();
+  if (ThreadConnections* const connections = of_thread.find(shared_.get()); connections != nullptr) return *connections;
   ThreadConnections* const connections = take();
-  seats.add(shared_, connections);
+  of_thread.add(shared_, connections);
   return *connections;
 }
 

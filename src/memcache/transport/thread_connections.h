@@ -1,4 +1,4 @@
-// A thread's connections to all servers, and the round trip over them that every operation is made of.
+// A thread's connections to all servers, and the round trip that every operation consists of.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,14 @@
 
 namespace ndb::memcache {
 
-// One key's part in a round trip: first the store, if any, without an answer; then the item is read back, which says
-// what has become of it.
+// One key's part in a round trip: first the store, if any, without an answer; then a read of the item, which shows the
+// result of the store.
 struct Command {
   std::size_t server = 0;
   std::string_view name;
   std::optional<Store> store{};
   bool insist = false;    // ask the server even if its breaker is open
-  bool answered = false;  // set by round_trip(): the server was heard in full
+  bool answered = false;  // set by round_trip(): the server's answer was complete
 };
 
 // Thread-compatible.
@@ -32,16 +32,16 @@ class ThreadConnections {
  public:
   explicit ThreadConnections(Cluster& cluster);
 
-  // All commands, each server's pipelined and the servers side by side. `on_item` gets each item that exists, with the
-  // index of its command. When a server fails, its commands are not `answered`, even if some of their items were
-  // delivered. A server whose breaker is open is left out unless one of its commands insists.
+  // Executes all commands, each server's pipelined and the servers in parallel. `on_item` gets each item that exists,
+  // with the index of its command. If a server fails, its commands are not `answered`, even if some of their items were
+  // delivered. A server whose breaker is open is skipped unless one of its commands insists.
   void round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item);
 
-  // Stores, and does not wait for the answer.
+  // Sends a store and does not wait for the answer.
   void store_quietly(std::size_t server, std::string_view name, const Store& store);
 
-  // One command on a connection, unless the server's breaker is open: what `use` returns, which is false (nullopt, a
-  // sum without an answer) after a failure.
+  // Executes one command on a connection, unless the server's breaker is open: returns what `use` returns, which is
+  // false (nullopt, a sum without an answer) after a failure.
   template <class Use>
   auto with(std::size_t server, Use use) -> decltype(use(std::declval<Connection&>())) {
     if (!cluster_->breaker(server).allow()) return {};
@@ -57,8 +57,8 @@ class ThreadConnections {
   void settle(std::size_t server, bool ok);  // tells the breaker and the counters
 
   Cluster* cluster_;
-  std::deque<Connection> connections_;  // by server
-  // Of the round trip under way, by server.
+  std::deque<Connection> connections_;  // indexed by server
+  // For the current round trip, indexed by server.
   struct Asked {
     bool sent = false;
     bool insist = false;
@@ -68,9 +68,9 @@ class ThreadConnections {
   std::vector<Asked> asked_;
 };
 
-// Connections are made when a thread first needs them, stay with it, so that a CAS unique is used on the connection it
-// came from, and go to the next new thread when it ends. Thread-safe. Must outlive the calls that use its connections,
-// not the threads.
+// Makes connections when a thread first needs them. They stay with the thread, so that a CAS unique is used on the
+// connection it came from, and are reused by another thread after its end. Thread-safe. Must outlive the calls that use
+// its connections, but not the threads.
 class ConnectionPool {
  public:
   explicit ConnectionPool(Cluster& cluster);
@@ -78,7 +78,7 @@ class ConnectionPool {
   ThreadConnections& mine();
 
  private:
-  friend struct Seats;
+  friend struct ConnectionsOfThread;
   struct Shared {
     Mutex mutex;
     std::deque<ThreadConnections> all NDB_GUARDED_BY(mutex);
