@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "ndb/context.h"
+#include "ndb/context_options.h"
 #include "ndb/options.h"
 #include "ndb/stats.h"
 
@@ -33,8 +34,9 @@ struct ClientOptions {
   // Default: DATASTORE_PROJECT_ID, GOOGLE_CLOUD_PROJECT, DATASTORE_DATASET, in this order; "local" with an emulator or
   // a channel.
   std::optional<std::string> project{};
-  std::string database{};    // "" = the default one
-  std::string namespace_{};  // of keys that name none
+  // Where contexts work whose options do not say so: the parts of keys that name none. "" = the default one.
+  std::string database{};
+  std::string namespace_{};
 
   // Where the Datastore is: a channel (LocalDatastore::channel()), else `emulator_host` (host:port, or
   // https://host:port for one with TLS; default DATASTORE_EMULATOR_HOST), else Cloud Datastore with TLS and
@@ -55,6 +57,10 @@ struct ClientOptions {
   RingCheck memcache_ring_check = RingCheck::kWarn;
   // One in so many hits of memcache is looked up in the Datastore some seconds later, to find stale ones; 0 = none.
   std::uint32_t memcache_probe_one_in = 0;
+
+  // Bounds of each context's own cache; see Context::set_cache_limit().
+  std::size_t cache_entries = SIZE_MAX;
+  std::size_t cache_bytes = SIZE_MAX;
 
   std::size_t shared_cache_entries = 10'000;  // entities that the threads of the process share (`_use_shared_cache`)
   std::size_t shared_cache_bytes = std::size_t{64} << 20;  // the memory that they may take
@@ -105,8 +111,9 @@ class Client {
   // The last copy cancels what is under way, and waits until it has ended.
   ~Client();
 
-  // Opens a scope on this thread. ContextError if it has one already, or the client was used before fork().
-  [[nodiscard]] ContextScope context() const;
+  // Opens a scope on this thread. BadArgumentError for an option that makes no sense; ContextError if the thread has a
+  // scope already, or the client was used before fork().
+  [[nodiscard]] ContextScope context(const ContextOptions& options = {}) const;
 
   // The project of keys that name none.
   const std::string& project() const;

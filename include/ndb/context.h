@@ -78,6 +78,10 @@ class Context {
   void invalidate(std::span<const Key> keys);
   void invalidate(const Key& key) { invalidate(std::span(&key, 1)); }
 
+  // Where it works: what keys get that name no namespace or database. "" is the default one.
+  const std::string& namespace_() const;
+  const std::string& database() const;
+
   // Whether it is the context of a transaction.
   bool in_transaction() const;
 

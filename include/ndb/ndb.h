@@ -4,6 +4,7 @@
 #include "ndb/aggregation.h"
 #include "ndb/client.h"
 #include "ndb/context.h"
+#include "ndb/context_options.h"
 #include "ndb/cursor.h"
 #include "ndb/entity.h"
 #include "ndb/error.h"

@@ -65,7 +65,7 @@ class Query : public Selection<M> {
   Query ancestor(Key key) const {
     return with([&](detail::QuerySpec& spec) { spec.ancestor = std::move(key); });
   }
-  // Without this, the namespace of the ancestor, else that of the context's client. "" is the default namespace.
+  // Without this, the namespace of the ancestor, else that of the context. "" is the default namespace.
   Query in_namespace(std::string name) const {
     return with([&](detail::QuerySpec& spec) { spec.namespace_ = std::move(name); });
   }

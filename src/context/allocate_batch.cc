@@ -16,6 +16,7 @@ void AllocateBatch::send() {
     std::vector<Item> items(std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(begin)),
                             std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(end)));
     wire::AllocateIdsRequest request;
+    request.set_database_id(workspace_->database());
     for (const Item& item : items) request.add_keys(item.key.bytes());
     auto done = workspace_->in_flight->on_loop<wire::AllocateIdsResponse>(
         [self = shared_from_this(), items = std::move(items)](

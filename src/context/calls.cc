@@ -302,6 +302,7 @@ std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& o
   if (key.is_complete()) {
     throw BadKeyError(cat("allocate_ids: ", key.to_string(), " has an id already; give the kind and perhaps a parent"));
   }
+  throw_if_error(call.impl.check_database(key));
   const ModelInfo* hooks = value_or_throw(find_model(key.kind()));
   if (hooks != nullptr && hooks->pre_allocate_ids != nullptr) hooks->pre_allocate_ids(count, key.parent());
   std::vector<Future<Key>> futures;

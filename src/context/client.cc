@@ -53,11 +53,17 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
     return bad_argument(cat("shared_cache_entries must be 1 to ", SharedEntities::kMostEntries, ", but is ",
                             options.shared_cache_entries));
   }
+  if (options.cache_entries == 0 || options.cache_bytes == 0) {
+    return bad_argument("cache_entries and cache_bytes must be more than 0; use `use_cache = false` to cache nothing");
+  }
   set_default_partition(context::current_partition);
   auto core = std::make_shared<Client::Core>();
   NDB_ASSIGN_OR_RETURN(core->partition.project, context::find_project(options));
   core->partition.database = options.database;
   core->partition.namespace_ = options.namespace_;
+  if (const absl::Status status = check_partition(core->partition); !status.ok()) {
+    return bad_argument(cat("the options of a client: ", from_absl(status.message())));
+  }
   NDB_ASSIGN_OR_RETURN(core->gateway, make_gateway(options));
 
   datastore::ChannelConfig channels;
@@ -69,7 +75,6 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
   channels.channels = options.channels;
   datastore::StubConfig stub;
   stub.project = *core->partition.project;
-  stub.database = options.database;
   NDB_ASSIGN_OR_RETURN(stub.channels, datastore::make_channels(channels));
   core->stub = decorated(datastore::make_stub(std::move(stub)), *core);
   if (core->gateway != nullptr) {
@@ -156,7 +161,7 @@ MemcacheStats Client::memcache_stats() const {
 
 DatastoreStats Client::datastore_stats() const { return core_->rpcs->stats(); }
 
-ContextScope Client::context() const {
+ContextScope Client::context(const ContextOptions& options) const {
   if (core_->fork_mark.left_behind()) throw_if_error(core_->use());
   if (tasklet_locals().context != nullptr) {
     Context::Impl& present = impl_of(*tasklet_locals().context);
@@ -165,7 +170,9 @@ ContextScope Client::context() const {
     }
     log_error(context::end_scope(present.shared_from_this()));
   }
-  return ContextScope(detail::ContextAccess::make(std::make_shared<Context::Impl>(core_)));
+  auto impl = std::make_shared<Context::Impl>(core_);
+  throw_if_error(impl->configure(options));
+  return ContextScope(detail::ContextAccess::make(std::move(impl)));
 }
 
 ContextScope::ContextScope(std::shared_ptr<Context> context) : context_(std::move(context)) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <future>
+#include <map>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -35,7 +36,9 @@ void ConsistencyProbe::hit(const Key& key, std::uint64_t version) {
 }
 
 std::optional<std::chrono::milliseconds> ConsistencyProbe::work() {
-  if (const std::vector<Hit> due = take_due(); !due.empty()) check(due);
+  std::map<std::string, std::vector<Hit>> due;  // by database: a Lookup is of one
+  for (Hit& hit : take_due()) due[std::string(hit.key.database())].push_back(std::move(hit));
+  for (const auto& [database, hits] : due) check(database, hits);
   const MutexLock hold(mutex_);
   return waiting_.empty() ? std::nullopt : std::optional(kLookEvery);
 }
@@ -49,8 +52,9 @@ std::vector<ConsistencyProbe::Hit> ConsistencyProbe::take_due() {
   return due;
 }
 
-void ConsistencyProbe::check(const std::vector<Hit>& hits) {
+void ConsistencyProbe::check(const std::string& database, const std::vector<Hit>& hits) {
   wire::LookupRequest request;
+  request.set_database_id(database);
   absl::flat_hash_map<Key, std::vector<const Hit*>, KeyHash> by_key;
   for (const Hit& hit : hits) {
     std::vector<const Hit*>& of_key = by_key[hit.key];

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -42,7 +43,7 @@ class ConsistencyProbe {
   };
   std::optional<std::chrono::milliseconds> work();
   std::vector<Hit> take_due();
-  void check(const std::vector<Hit>& hits);
+  void check(const std::string& database, const std::vector<Hit>& hits);
   bool judge(const Hit& hit, const wire::EntityResult& now);
 
   datastore::Stub& stub_;

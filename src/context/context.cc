@@ -178,6 +178,9 @@ void Context::invalidate(std::span<const Key> keys) {
   throw_if_error(impl_->gateway()->invalidate(whole));
 }
 
+const std::string& Context::namespace_() const { return *impl_->partition().namespace_; }
+const std::string& Context::database() const { return *impl_->partition().database; }
+
 bool Context::in_transaction() const { return impl_->in_transaction(); }
 
 void Context::call_on_commit(std::function<void()> callback) {

@@ -13,6 +13,7 @@
 #include "context/transaction_state.h"
 #include "context/write.h"
 #include "context/write_batch.h"
+#include "model/default_partition.h"
 
 namespace ndb {
 
@@ -28,11 +29,36 @@ using context::WriteBatch;
 
 Context::Impl::Impl(std::shared_ptr<Client::Core> client)
     : core(std::move(client)),
-      workspace(std::make_shared<Workspace>(core)),
+      workspace(std::make_shared<Workspace>(core, std::shared_ptr<const Partition>(core, &core->partition))),
       cache(workspace->cache),
-      writes_(std::make_shared<WriteBatch>(workspace)) {}
+      writes_(std::make_shared<WriteBatch>(workspace)) {
+  cache.set_limit(core->options.cache_entries, core->options.cache_bytes);
+}
 
 Context::Impl::~Impl() = default;
+
+absl::Status Context::Impl::configure(const ContextOptions& options) {
+  if (options.namespace_ || options.database) {
+    Partition where = core->partition;
+    if (options.namespace_) where.namespace_ = options.namespace_;
+    if (options.database) where.database = options.database;
+    if (const absl::Status status = check_partition(where); !status.ok()) {
+      return bad_argument(cat("the options of a context: ", from_absl(status.message())));
+    }
+    workspace->partition = std::make_shared<const Partition>(std::move(where));
+  }
+  if (options.cache_entries || options.cache_bytes) {
+    const std::size_t entries = options.cache_entries.value_or(core->options.cache_entries);
+    const std::size_t bytes = options.cache_bytes.value_or(core->options.cache_bytes);
+    if (entries == 0 || bytes == 0) {
+      return bad_argument(
+          "the options of a context: cache_entries and cache_bytes must be more than 0; use "
+          "set_cache_policy(false) to cache nothing");
+    }
+    cache.set_limit(entries, bytes);
+  }
+  return absl::OkStatus();
+}
 
 void Context::Impl::check_thread() const {
   if (owner_ != std::this_thread::get_id()) {
@@ -63,6 +89,7 @@ std::shared_ptr<Context> Context::Impl::outside() const { return outer != nullpt
 
 void Context::Impl::inherit(const Impl& parent) {
   policies = parent.policies;
+  workspace->partition = parent.workspace->partition;
   workspace->counts = parent.workspace->counts;
   running_providers = parent.running_providers;
   cache.copy_limit(parent.cache);
@@ -72,19 +99,28 @@ absl::StatusOr<Key> Context::Impl::qualify(const Key& key) const {
   if (!key) return bad_key("the empty key names no entity");
   if (!key.project().empty()) return key;
   Partition missing;
-  missing.project = core->partition.project;
-  if (key.database().empty()) missing.database = core->partition.database;
-  if (key.namespace_().empty()) missing.namespace_ = core->partition.namespace_;
+  missing.project = partition().project;
+  if (key.database().empty()) missing.database = partition().database;
+  if (key.namespace_().empty()) missing.namespace_ = partition().namespace_;
   return key.in_partition(missing);
+}
+
+absl::Status Context::Impl::check_database(const Key& key) const {
+  if (key.database() == workspace->database()) return absl::OkStatus();
+  return bad_key(cat(key.to_string(), " is in the database ", quoted(key.database()), ", but this context works in ",
+                     quoted(workspace->database()),
+                     ": open a scope with client.context({.database = ", quoted(key.database()), "})"));
 }
 
 absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& options) const {
   NDB_RETURN_IF_ERROR(core->use());
-  return context::decide(key, options, policies, core->options,
-                         {.gateway = core->gateway != nullptr,
-                          .shared = core->shared != nullptr,
-                          .in_transaction = in_transaction(),
-                          .clock = core->clock});
+  NDB_ASSIGN_OR_RETURN(CallPolicy policy, context::decide(key, options, policies, core->options,
+                                                          {.gateway = core->gateway != nullptr,
+                                                           .shared = core->shared != nullptr,
+                                                           .in_transaction = in_transaction(),
+                                                           .clock = core->clock}));
+  if (policy.datastore) NDB_RETURN_IF_ERROR(check_database(key));
+  return policy;
 }
 
 void Context::Impl::read(const std::shared_ptr<detail::ReadOp>& op, const Options& options) {

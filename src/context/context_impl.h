@@ -39,8 +39,11 @@ inline Context::Impl& impl_of(const Context& context);
 
 class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
  public:
+  // In the client's own partition, with its defaults.
   explicit Impl(std::shared_ptr<Client::Core> client);
   ~Impl();
+  // Of a new context. BadArgumentError for an option that makes no sense.
+  absl::Status configure(const ContextOptions& options);
 
   // The current context of the thread. Throws ContextError as get_context() does.
   static Impl& current() { return impl_of(get_context()); }
@@ -50,7 +53,9 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   // because they would also apply to whatever the thread does next.
   void check_settings(const char* function) const;
 
+  const Partition& partition() const { return *workspace->partition; }  // all three fields are set
   absl::StatusOr<Key> qualify(const Key& key) const;  // fills in the partition; an empty key is an error
+  absl::Status check_database(const Key& key) const;  // of a qualified key: the context's RPCs can reach it
 
   // Which tiers serve a call, and whether the context cache does.
   absl::StatusOr<context::CallPolicy> decide(const Key& key, const Options& options) const;
@@ -74,7 +79,7 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   bool in_transaction() const { return transaction != nullptr; }
   // A hold on the nearest context outside of any transaction. Only for the current context.
   std::shared_ptr<Context> outside() const;
-  // For the new context of a transaction: takes over the parent's policies, limits and counters.
+  // For a new context within another one: takes over the parent's partition, policies, limits and counters.
   void inherit(const Impl& parent);
   memcache::Gateway* gateway() const { return core->gateway.get(); }
   TierCounts& counts() const { return *workspace->counts; }

@@ -81,7 +81,7 @@ Context* find_context() {
 
 const Partition* current_partition() {
   const Context* const context = find_context();
-  return context != nullptr ? &impl_of(*context).core->partition : nullptr;
+  return context != nullptr ? &impl_of(*context).partition() : nullptr;
 }
 
 void run_in(const std::shared_ptr<Context>& context, absl::FunctionRef<void()> body) {

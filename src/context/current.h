@@ -29,7 +29,7 @@ bool is_default(const std::shared_ptr<Client::Core>& core);
 // Returns what get_context() returns, or null where it throws.
 Context* find_context();
 
-// The partition of the current context's client, or null where get_context() throws.
+// The partition of the current context, or null where get_context() throws.
 const Partition* current_partition();
 
 // Makes a context current until the end of the block.

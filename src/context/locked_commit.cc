@@ -125,6 +125,7 @@ std::vector<EndedWrite> LockedCommit::take_failed() {
 
 void LockedCommit::send(Answered answered) {
   wire::CommitRequest request;
+  request.set_database_id(workspace_->database());
   if (transaction_.empty()) {
     request.set_mode(wire::CommitRequest::NON_TRANSACTIONAL);
   } else {

@@ -190,6 +190,7 @@ void ReadBatch::lookup(Chunk chunk, datastore::Pace pace) {
 
 void ReadBatch::send_lookup(Chunk chunk, const datastore::Pace& pace, const datastore::CallOptions& options) {
   wire::LookupRequest request;
+  request.set_database_id(workspace_->database());
   if (!transaction_.empty()) {
     request.mutable_read_options()->set_transaction(transaction_);
   } else if (rpc_.eventual) {

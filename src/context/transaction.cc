@@ -42,6 +42,7 @@ using context::Write;
 absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptions& options,
                                   const std::string& previous) {
   wire::BeginTransactionRequest request;
+  request.set_database_id(context.workspace->database());
   if (options.read_only) {
     request.mutable_transaction_options()->mutable_read_only();
   } else {
@@ -252,6 +253,7 @@ absl::Status Attempt::write_without_datastore() {
 // Nobody waits for the answer: a transaction that is not rolled back expires.
 void Attempt::roll_back() {
   wire::RollbackRequest request;
+  request.set_database_id(parent_.workspace->database());
   request.set_transaction(state_.id);
   parent_.core->stub->rollback(std::move(request), {},
                                parent_.workspace->in_flight->on_loop<wire::RollbackResponse>([](const auto&) {}));

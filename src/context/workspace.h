@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "context/context_cache.h"
@@ -9,17 +10,21 @@
 #include "context/own_writes.h"
 #include "context/tiers.h"
 #include "ndb/context.h"
+#include "ndb/key.h"
 
 namespace ndb::context {
 
 // Held by the context and by its batches, some of which outlive it. Belongs to the thread of the context.
 struct Workspace {
-  explicit Workspace(std::shared_ptr<const Tiers> behind) : tiers(std::move(behind)) {}
+  Workspace(std::shared_ptr<const Tiers> behind, std::shared_ptr<const Partition> where)
+      : tiers(std::move(behind)), partition(std::move(where)) {}
 
   datastore::Stub& stub() const { return *tiers->stub; }
   memcache::Gateway* gateway() const { return tiers->gateway.get(); }
+  const std::string& database() const { return *partition->database; }  // of every RPC
 
   const std::shared_ptr<const Tiers> tiers;
+  std::shared_ptr<const Partition> partition;  // all three fields are set; not changed once anything is under way
   ContextCache cache;
   OwnWrites own_writes;
   const std::shared_ptr<InFlight> in_flight = std::make_shared<InFlight>();

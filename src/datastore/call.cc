@@ -23,15 +23,9 @@ constexpr absl::string_view kResentUrl = "ndb/resent";
 
 thread_local int deliveries = 0;
 
-// Percent-encoding also keeps characters out of the header that gRPC refuses.
-std::string routing_header(const StubConfig& config) {
-  const std::string project = cat("project_id=", percent_encoded(config.project));
-  return config.database.empty() ? project : cat(project, "&database_id=", percent_encoded(config.database));
-}
-
-std::string resource_prefix_header(const StubConfig& config) {
-  const std::string project = cat("projects/", percent_encoded(config.project));
-  return config.database.empty() ? project : cat(project, "/databases/", percent_encoded(config.database));
+// Percent-encoding also keeps characters out of the headers that gRPC refuses.
+std::string with_database(const std::string& project, std::string_view name, std::string_view database) {
+  return database.empty() ? project : cat(project, name, percent_encoded(database));
 }
 
 gpr_timespec from_now(std::chrono::microseconds delay) {
@@ -75,8 +69,8 @@ absl::Status closed_error(const Rpc& rpc, const Channels& channels) {
 
 Session::Session(StubConfig config)
     : config_(std::move(config)),
-      routing_(routing_header(config_)),
-      resource_prefix_(resource_prefix_header(config_)),
+      routing_(cat("project_id=", percent_encoded(config_.project))),
+      resource_prefix_(cat("projects/", percent_encoded(config_.project))),
       api_client_(cat("gl-cpp/", __cplusplus, " gccl/", NDB_VERSION, " grpc/", grpc::Version())) {}
 
 absl::Status Session::check(const CallOptions& options) const {
@@ -105,9 +99,9 @@ absl::StatusOr<std::shared_ptr<Channel>> Session::next_channel() {
   return channels_[turn_++ % channels_.size()];
 }
 
-void Session::add_headers(grpc::ClientContext& context) const {
-  context.AddMetadata("x-goog-request-params", routing_);
-  context.AddMetadata("google-cloud-resource-prefix", resource_prefix_);
+void Session::add_headers(grpc::ClientContext& context, std::string_view database) const {
+  context.AddMetadata("x-goog-request-params", with_database(routing_, "&database_id=", database));
+  context.AddMetadata("google-cloud-resource-prefix", with_database(resource_prefix_, "/databases/", database));
   context.AddMetadata("x-goog-api-client", api_client_);
   const std::string& authorization = config_.channels.authorization;
   if (!authorization.empty()) context.AddMetadata("authorization", authorization);
@@ -182,7 +176,7 @@ void Call::attempt() {
   if (!use) return finish(closed_error(rpc_, session_->config().channels));
   ++attempts_;
   context_->set_deadline(deadline_);
-  session_->add_headers(*context_);
+  session_->add_headers(*context_, database());
   send(*context_, use.grpc(), cat("/google.datastore.v1.Datastore/", rpc_.name),
        [this](const grpc::Status& status) { attempt_ended(status); });
 }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 
@@ -35,7 +36,7 @@ class Session {
   const StubConfig& config() const { return config_; }
   absl::Status check(const CallOptions& options) const;     // whether a call can be made
   absl::StatusOr<std::shared_ptr<Channel>> next_channel();  // round robin; the first call opens the channels
-  void add_headers(grpc::ClientContext& context) const;
+  void add_headers(grpc::ClientContext& context, std::string_view database) const;
 
   bool add(std::shared_ptr<Call> call);  // false: the session is shut down
   void remove(const std::shared_ptr<Call>& call);
@@ -44,7 +45,7 @@ class Session {
 
  private:
   const StubConfig config_;
-  const std::string routing_;
+  const std::string routing_;  // of the default database, like the next one
   const std::string resource_prefix_;
   const std::string api_client_;
   Mutex channels_mutex_;
@@ -74,6 +75,7 @@ class Call : public std::enable_shared_from_this<Call> {
   virtual void send(grpc::ClientContext& context, const std::shared_ptr<grpc::Channel>& channel,
                     const std::string& path, std::function<void(grpc::Status)> ended) = 0;
   virtual void deliver(absl::Status status) = 0;  // calls `done`
+  virtual std::string_view database() const = 0;  // of the request
 
  private:
   void attempt();
@@ -116,6 +118,8 @@ class UnaryCall final : public Call {
       done_(std::move(status));
     }
   }
+
+  std::string_view database() const override { return request_.database_id(); }
 
   const Request request_;
   Response response_;

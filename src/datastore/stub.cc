@@ -25,7 +25,6 @@ class GrpcStub final : public Stub {
   template <class Request, class Response>
   void call(const Rpc& rpc, Request request, const CallOptions& options, Done<Response> done) {
     request.set_project_id(session_->config().project);
-    request.set_database_id(session_->config().database);
     std::make_shared<UnaryCall<Request, Response>>(session_, rpc, options, std::move(request), std::move(done))
         ->start();
   }

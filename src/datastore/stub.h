@@ -40,10 +40,11 @@ using Done = std::function<void(absl::StatusOr<Response>)>;
 // Sends requests to the Datastore. Thread-safe; one per client. Every function, such as
 //   void lookup(wire::LookupRequest request, const CallOptions& options, Done<wire::LookupResponse> done);
 // returns at once; `done` runs exactly once, on a thread of gRPC's or on the caller's, and must neither block nor
-// throw. The stub sets project_id and database_id of requests. Idempotent RPCs are retried after UNAVAILABLE and
-// DEADLINE_EXCEEDED with jittered exponential backoff (0.1 s to 60 s, x1.3: the API's service config); the others only
-// as often as `retries` says. An error has the server's code, and a message that begins with the name of the RPC; if
-// the server did not answer, the message has its address. Decorators implement this interface by ForwardingStub.
+// throw. The stub sets project_id of requests; the caller sets database_id. Idempotent RPCs are retried after
+// UNAVAILABLE and DEADLINE_EXCEEDED with jittered exponential backoff (0.1 s to 60 s, x1.3: the API's service config);
+// the others only as often as `retries` says. An error has the server's code, and a message that begins with the name
+// of the RPC; if the server did not answer, the message has its address. Decorators implement this interface by
+// ForwardingStub.
 class Stub {
  public:
   virtual ~Stub() = default;
@@ -55,9 +56,8 @@ class Stub {
 
 struct StubConfig {
   std::string project{};
-  std::string database{};  // empty: the default database
-  Channels channels{};     // from make_channels(); each attempt takes the next one
-  Backoff backoff{};       // between attempts; the defaults are those of the API's service config
+  Channels channels{};  // from make_channels(); each attempt takes the next one
+  Backoff backoff{};    // between attempts; the defaults are those of the API's service config
 };
 
 // Makes the stub over gRPC. Its destructor cancels the calls in flight and returns when every `done` has returned. If

@@ -1,6 +1,7 @@
 // Where keys take from what their maker did not say.
 #pragma once
 
+#include "absl/status/status.h"
 #include "ndb/key.h"
 
 namespace ndb {
@@ -9,5 +10,8 @@ namespace ndb {
 // fields that they were not given. The room of the contexts sets it, before there is any context; thread-safe.
 using DefaultPartition = const Partition* (*)();
 void set_default_partition(DefaultPartition source) noexcept;
+
+// BadKeyError for a part that no key can have; parts that are not set are fine.
+absl::Status check_partition(const Partition& where);
 
 }  // namespace ndb

@@ -63,15 +63,14 @@ absl::Status check_partition(const PartitionView& where) {
       {"project", where.project}, {"database", where.database}, {"namespace", where.namespace_}};
   for (const auto& [what, part] : parts) {
     if (part.size() > kMaxPartitionPartBytes) {
-      return bad_key(
-          cat("the ", what, " ", quoted(part), " of a key has more than ", kMaxPartitionPartBytes, " bytes"));
+      return bad_key(cat("the ", what, " ", quoted(part), " has more than ", kMaxPartitionPartBytes, " bytes"));
     }
-    if (!detail::is_utf8(part)) return bad_key(cat("the ", what, " ", quoted(part), " of a key is not UTF-8"));
+    if (!detail::is_utf8(part)) return bad_key(cat("the ", what, " ", quoted(part), " is not UTF-8"));
   }
   if (where.namespace_.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") !=
       std::string_view::npos) {
     return bad_key(cat("the namespace ", quoted(where.namespace_),
-                       " of a key has other characters than letters, digits, '.', '_' and '-'"));
+                       " has other characters than letters, digits, '.', '_' and '-'"));
   }
   return absl::OkStatus();
 }
@@ -451,6 +450,10 @@ std::strong_ordering operator<=>(const Key& a, const Key& b) noexcept {
 }
 
 std::ostream& operator<<(std::ostream& out, const Key& key) { return out << key.to_string(); }
+
+absl::Status check_partition(const Partition& where) {
+  return check_partition({choose(where.project, ""), choose(where.database, ""), choose(where.namespace_, "")});
+}
 
 void set_default_partition(DefaultPartition source) noexcept {
   default_partition.store(source, std::memory_order_release);

@@ -18,7 +18,9 @@ absl::StatusOr<Key> qualified_ancestor(const Context::Impl& context, const Key& 
   if (!ancestor.is_complete()) {
     return bad_query(cat("the ancestor ", ancestor.to_string(), " is incomplete; put it first or give it an id"));
   }
-  return context.qualify(ancestor);
+  NDB_ASSIGN_OR_RETURN(Key whole, context.qualify(ancestor));
+  NDB_RETURN_IF_ERROR(context.check_database(whole));
+  return whole;
 }
 
 absl::Status add_filters(const Context::Impl& context, const detail::QuerySpec& spec, wire::Query& query) {
@@ -100,7 +102,7 @@ absl::StatusOr<wire::ReadOptions> read_options(const Context::Impl& context, con
 }
 
 absl::StatusOr<wire::PartitionId> partition_of(const Context::Impl& context, const detail::QuerySpec& spec) {
-  const Partition& here = context.core->partition;
+  const Partition& here = context.partition();
   std::string where = spec.namespace_.value_or(*here.namespace_);
   if (spec.ancestor) {
     NDB_ASSIGN_OR_RETURN(const Key ancestor, qualified_ancestor(context, *spec.ancestor));

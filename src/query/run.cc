@@ -86,6 +86,7 @@ class Run final : public detail::QueryRun {
 };
 
 absl::Status Run::start() {
+  request_.set_database_id(context_->workspace->database());
   NDB_ASSIGN_OR_RETURN(*request_.mutable_read_options(), read_options(*context_, options_));
   NDB_ASSIGN_OR_RETURN(*request_.mutable_partition_id(), partition_of(*context_, spec_));
   if (!spec_.gql.empty()) {

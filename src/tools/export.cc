@@ -124,6 +124,7 @@ class Export {
                                                           const std::string& cursor,
                                                           const datastore::CallOptions& options) {
     wire::RunQueryRequest request;
+    request.set_database_id(home_.database);
     request.mutable_partition_id()->set_project_id(home_.project);
     request.mutable_partition_id()->set_database_id(home_.database);
     request.mutable_partition_id()->set_namespace_id(name_space);

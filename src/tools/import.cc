@@ -102,7 +102,8 @@ class Batch {
 
 class Import {
  public:
-  Import(const TransferCommand& command, datastore::Stub& stub) : command_(command), stub_(stub) {}
+  Import(const TransferCommand& command, const Client::Core& core)
+      : command_(command), stub_(*core.stub), database_(*core.partition.database) {}
 
   // One batch is on its way while the next one is read.
   absl::Status run(std::istream& in) {
@@ -185,6 +186,7 @@ class Import {
 
   Commit commit(std::span<const std::string> entities) {
     wire::CommitRequest request;
+    request.set_database_id(database_);
     request.set_mode(wire::CommitRequest::NON_TRANSACTIONAL);
     for (const std::string& entity : entities) request.add_mutations()->set_upsert(entity);
     return send(stub_, &datastore::Stub::commit, std::move(request), {.retries = kRetries});
@@ -193,6 +195,7 @@ class Import {
   void reserve(const std::set<std::string>& ids) {
     wire::ReserveIdsRequest request;
     for (const std::string& key : ids) {
+      request.set_database_id(database_);
       request.add_keys(key);
       if (static_cast<std::size_t>(request.keys_size()) == kMaxReserveKeys || &key == &*ids.rbegin()) {
         reservations_.push_back(send(stub_, &datastore::Stub::reserve_ids, std::exchange(request, {})));
@@ -202,6 +205,7 @@ class Import {
 
   const TransferCommand& command_;
   datastore::Stub& stub_;
+  const std::string database_;
   Batch batch_, sent_;  // being filled, on its way
   Commit commit_;
   std::vector<Reservation> reservations_;
@@ -230,7 +234,7 @@ int import_entities(const TransferCommand& command) {
     file.open(command.file, std::ios::binary);
     if (!file) throw_error(absl::NotFoundError(cat("cannot read ", command.file, ": ", std::strerror(errno))));
   }
-  Import job(command, *core_of(client)->stub);
+  Import job(command, *core_of(client));
   const absl::Status status = job.run(command.file == "-" ? std::cin : file);
   job.end_progress();
   report(job, command.file, status);

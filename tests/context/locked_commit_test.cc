@@ -101,7 +101,9 @@ CommitStub::Answer fails_with(absl::Status status) { return status; }
 // The parameter is the id of the transaction; empty: none.
 class LockedCommitTest : public ::testing::TestWithParam<std::string> {
  protected:
-  LockedCommitTest() : workspace_(std::make_shared<ndb::context::Workspace>(make_tiers())) {
+  LockedCommitTest()
+      : workspace_(std::make_shared<ndb::context::Workspace>(
+            make_tiers(), std::make_shared<const ndb::Partition>(ndb::Partition{"p", "", ""}))) {
     ndb::EventLoop::current().use_clock(clock_,
                                         [this](ndb::Monotonic when) { clock_.advance(when - clock_.monotonic()); });
   }

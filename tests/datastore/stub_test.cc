@@ -25,17 +25,20 @@ namespace {
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 
-// An RPC without its types. Its call sends a request with nothing set.
+// An RPC without its types. Its call sends a request with no more than a database.
 struct RpcRow {
   std::string name;
   bool retried_by_default;
-  std::function<void(Stub&, const CallOptions&, std::function<void(absl::Status)>)> call;
+  std::function<void(Stub&, const std::string&, const CallOptions&, std::function<void(absl::Status)>)> call;
 };
 
 template <class Request, class Response>
 RpcRow row(std::string name, bool retried, void (Stub::*function)(Request, const CallOptions&, Done<Response>)) {
-  const auto call = [function](Stub& stub, const CallOptions& options, std::function<void(absl::Status)> done) {
-    (stub.*function)({}, options,
+  const auto call = [function](Stub& stub, const std::string& database, const CallOptions& options,
+                               std::function<void(absl::Status)> done) {
+    Request request;
+    request.set_database_id(database);
+    (stub.*function)(std::move(request), options,
                      [done = std::move(done)](const absl::StatusOr<Response>& response) { done(response.status()); });
   };
   return {std::move(name), retried, call};
@@ -63,9 +66,9 @@ const RpcRow& rpc(std::string_view name) {
   return rpcs().front();
 }
 
-absl::Status call(Stub& stub, const RpcRow& rpc, const CallOptions& options = {}) {
+absl::Status call(Stub& stub, const RpcRow& rpc, const CallOptions& options = {}, const std::string& database = {}) {
   std::promise<absl::Status> promise;
-  rpc.call(stub, options, [&](absl::Status status) { promise.set_value(std::move(status)); });
+  rpc.call(stub, database, options, [&](absl::Status status) { promise.set_value(std::move(status)); });
   return promise.get_future().get();
 }
 
@@ -126,12 +129,11 @@ TEST_F(StubTest, NamesProjectAndDatabaseInRequestAndHeaders) {
   for (const auto& c : cases) {
     StubConfig named = config();
     named.project = c.project;
-    named.database = c.database;
     const auto stub = make_stub(std::move(named));
     for (const RpcRow& rpc : rpcs()) {
       SCOPED_TRACE(cat(rpc.name, " to ", c.project, "/", c.database));
       server_.play({});
-      EXPECT_EQ(call(*stub, rpc), absl::OkStatus());
+      EXPECT_EQ(call(*stub, rpc, {}, c.database), absl::OkStatus());
       ASSERT_EQ(server_.received().size(), 1u);
       const Received received = server_.received()[0];
       EXPECT_EQ(header(received, "x-goog-request-params"), c.routing);
@@ -312,7 +314,7 @@ TEST_F(StubTest, DestructionCancelsEveryCallOnce) {
   std::atomic<std::size_t> cancelled = 0;
   std::atomic<std::size_t> other = 0;
   for (std::size_t i = 0; i < kCalls; ++i) {
-    rpc("Lookup").call(*stub, {},
+    rpc("Lookup").call(*stub, {}, {},
                        [&](const absl::Status& status) { ++(absl::IsCancelled(status) ? cancelled : other); });
   }
   server_.wait_for_calls(kCalls);
@@ -326,9 +328,9 @@ TEST_F(StubTest, MayBeDestroyedInsideDone) {
   server_.play([](int number, const Received&) { return number == 0 ? Answer{.never = true} : Answer{}; });
   std::promise<absl::Status> waiting;
   std::promise<absl::Status> answered;
-  rpc("Commit").call(*stub, {}, [&](absl::Status status) { waiting.set_value(std::move(status)); });
+  rpc("Commit").call(*stub, {}, {}, [&](absl::Status status) { waiting.set_value(std::move(status)); });
   server_.wait_for_calls(1);
-  rpc("Lookup").call(*stub, {}, [&](absl::Status status) {
+  rpc("Lookup").call(*stub, {}, {}, [&](absl::Status status) {
     stub.reset();
     answered.set_value(std::move(status));
   });
@@ -341,8 +343,8 @@ TEST_F(StubTest, CallsMadeWhileItIsDestroyedAreCancelled) {
   Stub* const plain = stub.get();
   server_.play(never);
   std::optional<absl::Status> second;
-  rpc("Lookup").call(*plain, {}, [&](const absl::Status&) {
-    rpc("Lookup").call(*plain, {}, [&](absl::Status status) { second = std::move(status); });
+  rpc("Lookup").call(*plain, {}, {}, [&](const absl::Status&) {
+    rpc("Lookup").call(*plain, {}, {}, [&](absl::Status status) { second = std::move(status); });
   });
   server_.wait_for_calls(1);
   stub.reset();

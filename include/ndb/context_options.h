@@ -1,0 +1,23 @@
+// ndb::ContextOptions: what holds for one context, where it differs from its client's.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace ndb {
+
+// What a context is opened with: client.context({.namespace_ = "tenant-7"}). Where a field is not set, ClientOptions
+// decide. A context of another namespace or database costs no more than any other: connections are the client's.
+struct ContextOptions {
+  // Where the context works: the parts of keys that name none, and so of models, queries, GQL, new ids and
+  // transactions. "" is the default one.
+  std::optional<std::string> namespace_{};
+  // Every call of the context goes to this database; BadKeyError for a key of another one.
+  std::optional<std::string> database{};
+  // Bounds of the in-context cache; see Context::set_cache_limit().
+  std::optional<std::size_t> cache_entries{};
+  std::optional<std::size_t> cache_bytes{};
+};
+
+}  // namespace ndb
