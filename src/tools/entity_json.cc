@@ -1,29 +1,29 @@
 #include "tools/entity_json.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "base/rfc3339.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
 
 namespace ndb::tools {
 namespace {
 
-using google::protobuf::util::TimeUtil;
-using Json = nlohmann::json;  // its objects are in the order of their names
+using Json = nlohmann::json;  // its objects are sorted by name
 
-// More than a Datastore takes: messages within each other are at most 100, and some are two levels of JSON.
+// More than a Datastore accepts: it allows 100 nested messages, some of which are two levels of JSON.
 constexpr std::size_t kMaxDepth = 200;
 
 constexpr int kMaxPathElements = 100;  // of a key, in a Datastore
@@ -57,6 +57,10 @@ Json point_json(const google::type::LatLng& point) {
   return {{"latitude", double_json(point.latitude())}, {"longitude", double_json(point.longitude())}};
 }
 
+std::string timestamp_text(const google::protobuf::Timestamp& time) {
+  return format_time(WallTime(std::chrono::seconds(time.seconds()) + std::chrono::microseconds(time.nanos() / 1000)));
+}
+
 Json entity_json(const v1::Entity& entity, const Home& home);
 
 Json value_json(const v1::Value& value, const Home& home) {
@@ -75,7 +79,7 @@ Json value_json(const v1::Value& value, const Home& home) {
       out["doubleValue"] = double_json(value.double_value());
       break;
     case v1::Value::kTimestampValue:
-      out["timestampValue"] = TimeUtil::ToString(value.timestamp_value());
+      out["timestampValue"] = timestamp_text(value.timestamp_value());
       break;
     case v1::Value::kKeyValue:
       out["keyValue"] = key_json(value.key_value(), home);
@@ -113,7 +117,7 @@ Json entity_json(const v1::Entity& entity, const Home& home) {
   return out;
 }
 
-// ---- Reading. Of errors the path is put together while they are passed up.
+// ---- Reading. The path of an error is built from the inside out as the error is returned.
 
 absl::Status wrong(std::string_view what) { return absl::InvalidArgumentError(to_absl(what)); }
 
@@ -124,7 +128,7 @@ absl::Status at(std::string_view where, const absl::Status& status) {
   return wrong(cat(where, goes_on ? "" : ": ", message));
 }
 
-// A step of a path; names that could be taken for something else are in quotes.
+// One step of a path. Names that are ambiguous are quoted.
 std::string step(std::string_view name) {
   const bool plain = std::all_of(name.begin(), name.end(),
                                  [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_'; });
@@ -167,7 +171,7 @@ absl::StatusOr<std::int64_t> read_integer(const Json& json) {
 }
 
 absl::StatusOr<double> read_double(const Json& json) {
-  if (json.is_number_integer() && !json.is_number_unsigned() && json == 0) return -0.0;  // only -0 is read so
+  if (json.is_number_integer() && !json.is_number_unsigned() && json == 0) return -0.0;  // only -0 is parsed this way
   if (json.is_number()) return json.get<double>();
   if (json == "NaN") return std::numeric_limits<double>::quiet_NaN();
   if (json == "Infinity") return std::numeric_limits<double>::infinity();
@@ -176,8 +180,12 @@ absl::StatusOr<double> read_double(const Json& json) {
 }
 
 absl::Status read_timestamp(const Json& json, google::protobuf::Timestamp& out) {
-  if (json.is_string() && TimeUtil::FromString(json.get<std::string>(), &out)) return absl::OkStatus();
-  return wrong("must be a time such as \"2026-01-31T12:00:00.123456Z\"");
+  const std::optional<WallTime> time = json.is_string() ? parse_time(json.get<std::string>()) : std::nullopt;
+  if (!time) return wrong("must be a time such as \"2026-01-31T12:00:00.123456Z\"");
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(*time);
+  out.set_seconds(seconds.time_since_epoch().count());
+  out.set_nanos(static_cast<std::int32_t>(std::chrono::nanoseconds(*time - seconds).count()));
+  return absl::OkStatus();
 }
 
 absl::Status read_blob(const Json& json, std::string& out) {
@@ -317,7 +325,7 @@ absl::Status read_entity(const Json& json, v1::Entity& out) {
   });
 }
 
-// An entity without a complete key would be another one each time it is imported.
+// An entity with an incomplete key would become a new one with each import.
 absl::Status check_key(const v1::Entity& entity) {
   if (entity.key().path().empty()) return wrong(".key: the entity has no key");
   if (entity.key().path_size() > kMaxPathElements) {
@@ -332,8 +340,8 @@ absl::Status check_key(const v1::Entity& entity) {
   return absl::OkStatus();
 }
 
-// Makes the JSON as it is parsed. The parser of the library would take a name that is twice in one object for the
-// second one, and what follows a NUL for nothing.
+// Builds the JSON during parsing. The library's own parser would silently keep the second of two equal names, and
+// ignore everything after a NUL.
 class Builder final : public nlohmann::json_sax<Json> {
  public:
   bool null() override { return add(nullptr); }
@@ -342,7 +350,7 @@ class Builder final : public nlohmann::json_sax<Json> {
   bool number_unsigned(std::uint64_t value) override { return add(value); }
   bool number_float(double value, const std::string&) override { return add(value); }
   bool string(std::string& value) override { return add(std::move(value)); }
-  bool binary(Json::binary_t&) override { return false; }  // not in text
+  bool binary(Json::binary_t&) override { return false; }  // text has none
   bool start_object(std::size_t) override { return open(Json::object()); }
   bool start_array(std::size_t) override { return open(Json::array()); }
   bool end_object() override { return close(); }
@@ -400,9 +408,8 @@ class Builder final : public nlohmann::json_sax<Json> {
   }
 
   Json root_;
-  std::vector<Json*>
-      open_;  // from the outermost to the one that is being read; nothing is added to the others meanwhile
-  Json* member_ = nullptr;  // whose name was read last
+  std::vector<Json*> open_;  // from the outermost to the current one; only that one grows
+  Json* member_ = nullptr;   // the member whose name was read last
   absl::Status status_;
 };
 
@@ -425,7 +432,7 @@ absl::StatusOr<std::string> to_json(const v1::Entity& entity, const Home& home) 
   }
   try {
     return entity_json(entity, home).dump();
-  } catch (const Json::exception& error) {  // a text that is not UTF-8, though protobuf read it
+  } catch (const Json::exception& error) {  // the text is not UTF-8, although protobuf accepted it
     return absl::DataLossError(cat("the entity cannot be written as JSON: ", std::string_view(error.what())));
   }
 }

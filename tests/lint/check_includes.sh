@@ -24,7 +24,7 @@ local_datastore/version: base
 local_datastore/call_context: base
 local_datastore/limits:
 local_datastore/rules: base local_datastore/limits
-local_datastore/gql: base local_datastore/limits local_datastore/rules local_datastore/storage
+local_datastore/gql: base local_datastore/limits local_datastore/version local_datastore/rules local_datastore/storage
 local_datastore/query: base local_datastore/limits local_datastore/call_context local_datastore/rules local_datastore/concurrency local_datastore/storage
 local_datastore/composite: base local_datastore/limits local_datastore/call_context local_datastore/rules local_datastore/query
 local_datastore/write: base local_datastore/limits local_datastore/version local_datastore/rules local_datastore/storage
@@ -34,7 +34,7 @@ front_door: base local_datastore local_datastore/call_context local_datastore/li
 tools: base model memcache datastore context
 '
 
-# How an include begins, and the rooms, or parts of one, that may have it. What no row mentions is open to all.
+# The beginning of an include, and the rooms, or parts of rooms, that may have it. All others are allowed everywhere.
 libraries='
 xxhash.h: base memcache/protocol
 zlib.h: front_door model

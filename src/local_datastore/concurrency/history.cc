@@ -1,9 +1,8 @@
 #include "local_datastore/concurrency/history.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 
+#include "base/rfc3339.h"
 #include "base/strings.h"
 
 namespace ndb::local {
@@ -17,13 +16,11 @@ absl::Status History::hold(Version at) {
     held_.insert(at);
     return absl::OkStatus();
   }
-  google::protobuf::Timestamp time;
-  set_timestamp(time, oldest);
   std::string kept = cat(std::chrono::duration_cast<std::chrono::seconds>(limits_.age).count(), " seconds of history");
   if (limits_.bytes.has_value()) kept += cat(", and at most ", *limits_.bytes, " bytes of it");
   return absl::FailedPreconditionError(cat("The requested read_time is too old; this database keeps ", kept,
                                            ". The oldest time that can be read is ",
-                                           google::protobuf::util::TimeUtil::ToString(time), "."));
+                                           format_time(WallTime(std::chrono::microseconds(oldest.micros()))), "."));
 }
 
 // Fails only if that time was forgotten since, and is no longer the latest then.

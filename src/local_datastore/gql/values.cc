@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
+#include <optional>
 #include <string_view>
 #include <utility>
 
+#include "base/rfc3339.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
-#include "google/protobuf/util/time_util.h"
 #include "local_datastore/limits.h"
+#include "local_datastore/version.h"
 
 namespace ndb::local {
 namespace {
@@ -27,7 +29,7 @@ absl::StatusOr<Integer> integer(const TokenStream& tokens, const GqlToken& liter
   return number;
 }
 
-// Whether a filter could have the value. The query has a copy wherever its text names the binding, so what no filter
+// Whether a filter may have the value. The query gets a copy wherever its text names the binding, so what no filter
 // may have is not copied.
 bool may_be_operand(const v1::Value& value) {
   switch (value.value_type_case()) {
@@ -141,9 +143,9 @@ absl::Status GqlValues::date_time(const GqlToken& first, google::protobuf::Times
   if (fraction_end != std::string::npos && fraction_end - point - 1 > 6) {
     return tokens_.error(first, "expected a DATETIME with at most 6 digits of a second");
   }
-  if (!google::protobuf::util::TimeUtil::FromString(text, &out)) {
-    return tokens_.error(first, "expected a DATETIME as in DATETIME('2024-02-29T12:30:00.5Z')");
-  }
+  const std::optional<WallTime> time = parse_time(text);
+  if (!time) return tokens_.error(first, "expected a DATETIME as in DATETIME('2024-02-29T12:30:00.5Z')");
+  set_micros(out, time->time_since_epoch().count());
   return tokens_.expect_symbol(")");
 }
 
