@@ -9,7 +9,7 @@
 namespace ndb {
 namespace {
 
-// The payload under which a status remembers the subclass it stands for.
+// The type of the payload that holds the class of error of a status.
 constexpr absl::string_view kClassUrl = "ndb/error-class";
 
 absl::Status make(absl::StatusCode code, absl::string_view name, std::string_view message) {

@@ -15,9 +15,9 @@ namespace {
 
 std::atomic<std::uint32_t> forks{0};
 std::atomic<bool> grpc_left_behind{false};
-bool grpc_runs = false;  // between the two handlers
+bool grpc_runs = false;  // set by the first handler, used by the second
 
-// From the start of the program on, so that no fork is missed.
+// Registered when the program starts, so that no fork is missed.
 [[maybe_unused]] const int registered = pthread_atfork([] { grpc_runs = grpc_is_initialized() != 0; }, nullptr,
                                                        [] {
                                                          forks.fetch_add(1, std::memory_order_relaxed);

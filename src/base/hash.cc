@@ -8,7 +8,7 @@
 namespace ndb {
 namespace {
 
-// Random bytes all through, and not those that XXH3 derives from a seed of 64 bits: then each word of the input is
+// Random throughout, rather than the secret that XXH3 derives from a 64-bit seed, so that each word of the input is
 // multiplied under a mask of its own.
 class Secret {
  public:
@@ -25,7 +25,7 @@ class Secret {
   Words words_;
 };
 
-// Of a function, since keys are made before main as well.
+// In a function, because keys are also made before main.
 const Secret& secret() {
   static const Secret secret;
   return secret;

@@ -10,8 +10,8 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// Whether the text has its characters where RFC 3339 wants them. absl::ParseTime would also take fewer digits, signs
-// and white space.
+// Whether the text has exactly the form of RFC 3339. absl::ParseTime would also accept fewer digits, signs and white
+// space.
 bool has_shape(std::string_view text) {
   constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:dd", kOffset = "+dd:dd";
   const auto fits = [](char c, char wanted) { return wanted == 'd' ? is_digit(c) : c == wanted; };
@@ -42,7 +42,7 @@ std::string format_time(WallTime time) {
 
 std::optional<WallTime> parse_time(std::string_view text) {
   absl::Time time;
-  if (!has_shape(text) || text.substr(17, 2) == "60" ||  // absl would take a leap second for the next second
+  if (!has_shape(text) || text.substr(17, 2) == "60" ||  // absl would read a leap second as the next second
       !absl::ParseTime("%E4Y-%m-%d%ET%H:%M:%E*S%Ez", to_absl(text), &time, nullptr)) {
     return std::nullopt;
   }

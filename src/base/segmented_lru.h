@@ -91,10 +91,10 @@ class SegmentedLru {
     LruEntry* const victim = oldest(kProbation);
     if (victim == nullptr) return as_entry(part_[kProtected].size > 0 ? oldest(kProtected) : oldest(kWindow));
     LruEntry* const candidate = part_[kProbation].ends.older_;
-    // The use that brought the newcomer has been counted; the next one of the resident has not.
+    // The use that brought the candidate has been counted; the next one of the victim has not.
     const int lead = sketch_.estimate(candidate->hash_) - 1 - sketch_.estimate(victim->hash_);
-    // Always to prefer the newcomer would leave nothing of a loop that is longer than the segment; always the resident,
-    // nothing of what is new.
+    // To prefer always the candidate would keep nothing of a loop that is longer than the segment; always the victim,
+    // nothing that is new.
     const bool let_in = lead > 0 || (lead == 0 && ++ties_ % 16 == 0);
     return as_entry(let_in ? victim : candidate);
   }

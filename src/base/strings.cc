@@ -16,7 +16,7 @@ std::string base64url_encode(std::string_view bytes) {
 }
 
 std::optional<std::string> base64url_decode(std::string_view text) {
-  // Abseil's decoder skips white space, which no key or token of ours contains.
+  // Abseil's decoder skips white space, which our keys and tokens must not contain.
   if (text.find_first_of(" \t\r\n\f\v") != text.npos) return std::nullopt;
   std::string out;
   if (!absl::WebSafeBase64Unescape(to_absl(text), &out)) return std::nullopt;

@@ -14,7 +14,7 @@ namespace {
 
 std::string lower(std::string_view text) { return absl::AsciiStrToLower(to_absl(text)); }
 
-// Without port and brackets; empty if the text is no host with or without a port.
+// The host without port and brackets; empty if the text is not a host with an optional port.
 std::string_view host_of(std::string_view authority) {
   if (authority.starts_with('[')) {
     const std::size_t end = authority.find(']');
@@ -29,7 +29,7 @@ std::string_view host_of(std::string_view authority) {
   return host.find_first_of("/@?# \t") == std::string_view::npos ? host : "";
 }
 
-// The scheme's end in a target that is a whole URL.
+// The length of "scheme://" in a target that is a whole URL, else 0.
 std::size_t scheme_size(std::string_view target) {
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (absl::StartsWithIgnoreCase(to_absl(target), to_absl(scheme))) return scheme.size();
@@ -83,8 +83,8 @@ Access::Access(Options options) : options_(std::move(options)), bound_host_(lowe
   exposed_ = none ? bound_host_ != "localhost" : !address.is_loopback();
 }
 
-// Of names, those that only this machine or its network gives to addresses; another may be of somebody who lets it
-// point here. An address is nobody's name.
+// Accepts addresses, and names to which only this machine or its network gives addresses. Any other name may belong to
+// somebody who points it here (DNS rebinding).
 bool Access::is_own_host(std::string_view name) const {
   const std::string host = lower(name.ends_with('.') ? name.substr(0, name.size() - 1) : name);
   if (host.empty()) return false;
@@ -109,7 +109,7 @@ bool Access::is_allowed_origin(const HttpHead& head) const {
 
 absl::Status Access::check(const HttpHead& head) const {
   const std::string_view authority = authority_of(head);
-  const bool old = head.version() < 11 && authority.empty();  // HTTP/1.0 names no host, and no browser speaks it
+  const bool old = head.version() < 11 && authority.empty();  // HTTP/1.0 has no Host header, and browsers do not use it
   if (!options_.token && !old && !is_own_host(host_of(authority))) {
     return absl::PermissionDeniedError(
         cat("This is not the host ", quoted(authority),
@@ -121,7 +121,7 @@ absl::Status Access::check(const HttpHead& head) const {
         cat("Pages of ", quoted(view(head[http::field::origin])),
             " may not ask this Datastore; start it with --cors=ORIGIN if they are meant to."));
   }
-  // Browsers that do not name the page say at least that it is of another site.
+  // Browsers that do not send the page's origin at least say that it is another site.
   const std::string_view site = view(head["Sec-Fetch-Site"]);
   const bool reads = head.method() == http::verb::get || head.method() == http::verb::head;
   if (reads || site.empty() || site == "same-origin" || site == "none") return absl::OkStatus();

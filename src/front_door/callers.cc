@@ -9,23 +9,23 @@
 namespace ndb::local {
 namespace {
 
-// What gRPC calls the other end of LocalDatastore::channel(). Sockets have an address.
+// The peer name that gRPC gives to LocalDatastore::channel(). Sockets have an address instead.
 constexpr std::string_view kInProcess = "unknown";
 
 constexpr std::chrono::milliseconds kLook{100};
 
-// A message travels as a header, with up to three bytes for one of its own, and clients take no more than 8 KiB of
-// headers.
+// A message travels in a header, where each byte may take three, and clients accept at most 8 KiB of headers.
 constexpr std::size_t kMaxMessage = 2000;
 
-// The name under which Engine::disconnected() hears of its end; none for channels in the process.
+// The name with which Engine::disconnected() is told about the end of the connection; empty for channels within the
+// process.
 std::string connection_of(const grpc::ServerContext& context) {
   std::string peer = context.peer();
   return peer == kInProcess ? std::string() : peer;
 }
 
 Monotonic deadline_of(const grpc::ServerContext& context) {
-  // Without a deadline it is the end of time, which no sum may pass.
+  // gRPC gives a call without a deadline the end of time; sums with it must not overflow.
   constexpr std::chrono::hours kLongest{24};
   const auto left = context.deadline() - std::chrono::system_clock::now();
   return Clock::system().monotonic() + (left < kLongest ? std::chrono::nanoseconds(left) : kLongest);
@@ -58,7 +58,7 @@ grpc::Status Callers::check(const grpc::ServerContextBase& context) const {
         token_.check(shown ? std::string_view(found->second.data(), found->second.size()) : std::string_view());
     if (!status.ok()) return to_grpc(status);
   }
-  connections_.welcome(peer);
+  connections_.mark_verified(peer);
   return grpc::Status::OK;
 }
 

@@ -1,4 +1,4 @@
-// Who calls over gRPC, and whether they still wait.
+// The callers over gRPC: whether they may call, and whether they still wait.
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -22,10 +22,10 @@ class Callers {
   // Both outlive it.
   Callers(const Token& token, GrpcConnections& connections);
 
-  // UNAUTHENTICATED unless the caller shows the token, or is in this process.
+  // UNAUTHENTICATED unless the caller sends the token or is in this process.
   grpc::Status check(const grpc::ServerContextBase& context) const;
 
-  // Cancels a call when its client does, for as long as this lives. gRPC's synchronous server has to be asked.
+  // While it lives, cancels a call when its client cancels. gRPC's synchronous server must be polled for that.
   class Watch {
    public:
     Watch(Callers& callers, const grpc::ServerContext& context);
@@ -54,7 +54,7 @@ class Callers {
   Worker worker_;
 };
 
-// Long messages are shortened: as headers, longer ones would reach clients as an error of another code.
+// Shortens long messages: as headers they would be too long, and clients would get an error with another code.
 grpc::Status to_grpc(const absl::Status& status);
 
 }  // namespace ndb::local

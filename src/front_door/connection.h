@@ -1,4 +1,4 @@
-// What the front door knows of a connection that is not gRPC's.
+// The front door's view of a connection that is not gRPC's.
 #pragma once
 
 #include <algorithm>
@@ -11,19 +11,18 @@
 
 namespace ndb::local {
 
-// Lives as long as an operation on it is under way, or it is in the list. All that happens to it happens on the thread
-// of the front door.
+// Lives while an operation on it is in flight or it is in the list. It is used only on the thread of the front door.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   virtual ~Connection() = default;
 
-  // Ends it at once, unless a request is being answered: then that is the last one.
+  // Closes it at once, or, if a request is being answered, after the answer.
   virtual void stop() = 0;
-  // Whether it is the client's turn.
+  // Whether the client must send next.
   virtual bool waits() const = 0;
-  // Of a request that is coming in, so much memory is in use.
+  // The memory in use for a request that is being received.
   virtual std::size_t incoming_bytes() const { return 0; }
-  // Ends the call that is under way, with this reason.
+  // Cancels the call in flight, with this reason.
   virtual void cancel(const absl::Status&) {}
 
  private:
@@ -31,8 +30,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::list<std::shared_ptr<Connection>>::iterator place_{};
 };
 
-// All of them, the one that was heard of least recently first. When there are too many, it is that one which has to go:
-// somebody who opens connections and says nothing keeps nobody out.
+// All of them, ordered by last activity. If there are too many, the least recently active one is closed, so that idle
+// connections keep nobody out.
 class Connections {
  public:
   explicit Connections(std::size_t max) : max_(max) {}
@@ -48,8 +47,8 @@ class Connections {
   void drop_oldest() {
     drop_first([](const Connection&) { return true; });
   }
-  // Frees memory: drops the one with a request on its way that was heard of least recently, other than this one. False:
-  // there is none.
+  // Frees memory: closes the connection, other than `other`, that is receiving a request and was active least recently.
+  // False: there is none.
   bool drop_incoming(const Connection& other) {
     return drop_first([&](const Connection& one) { return &one != &other && one.incoming_bytes() > 0; });
   }

@@ -28,7 +28,7 @@ constexpr std::chrono::milliseconds kPause{100};
 constexpr std::chrono::seconds kSweep{1};
 constexpr std::size_t kMaxFirstBytes = 32 << 10;
 
-constexpr std::string_view kGrpcBegins = "PRI ";  // HTTP/2 without an upgrade, as all gRPC clients begin
+constexpr std::string_view kGrpcBegins = "PRI ";  // the preface of HTTP/2, with which all gRPC clients begin
 constexpr char kTlsBegins = 0x16;
 constexpr std::string_view kUseTls =
     "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 43\r\nConnection: close\r\n\r\n"
@@ -36,7 +36,7 @@ constexpr std::string_view kUseTls =
 
 }  // namespace
 
-// A connection of which nobody knows yet what it is.
+// A connection whose protocol is not known yet.
 class FrontDoor::Arrival final : public Connection {
  public:
   Arrival(FrontDoor& door, tcp::socket socket)
@@ -153,7 +153,7 @@ void FrontDoor::stop(std::chrono::milliseconds grace) {
   });
   workers_.join();
   asio::post(*io_, [this] { sweep_.cancel(); });
-  // The thread ends when the last answer is sent, which somebody who reads slowly must not delay.
+  // The thread ends when the last answer is sent. A client that reads slowly must not delay that.
   if (ended_.get_future().wait_for(kFarewell) != std::future_status::ready) io_->stop();
   thread_.join();
 }
@@ -174,7 +174,7 @@ void FrontDoor::accept(tcp::acceptor& acceptor) {
   });
 }
 
-// There are no file descriptors left, or the like.
+// Called when there are no file descriptors left, or the like.
 void FrontDoor::make_room() {
   connections_.drop_oldest();
   grpc_connections_->drop_oldest();
@@ -193,7 +193,7 @@ void FrontDoor::sweep() {
 void FrontDoor::hand_to_grpc(tcp::socket socket, const std::string& first_bytes) {
   error_code error;
   error = socket.native_non_blocking(true, error);
-  grpc_connections_->sweep();  // the port of one that has closed may be that of the new one
+  grpc_connections_->sweep();  // a connection that was closed may have had the same port
   grpc_connections_->add(socket);
   if (!sweeping_) sweep();
   const grpc::Slice slice(first_bytes);

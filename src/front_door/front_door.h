@@ -22,15 +22,15 @@
 
 namespace ndb::local {
 
-// Accepts connections on a thread of its own, reads their first bytes and hands them over: gRPC's to gRPC, all others
-// to HTTP. A client that says nothing, or says it slowly, stops nobody; it is dropped after a while. Thread-safe, but
-// for start() and stop(), which have their order.
+// Accepts connections on a thread of its own, reads their first bytes, and passes them on: gRPC's to gRPC, all others
+// to HTTP. A client that sends nothing, or sends slowly, blocks nobody and is disconnected after a while. Thread-safe,
+// except start() and stop(), which are called in this order.
 class FrontDoor {
  public:
   using GrpcDoor = std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor>;
 
-  // Listens, and lets nobody in yet. `tls`, which may be nullptr, outlives the door. `exposed`: others than this
-  // machine may be let in.
+  // Listens, but accepts nobody yet. `tls`, which may be null, must outlive the door. `exposed`: other machines may
+  // connect.
   static absl::StatusOr<std::unique_ptr<FrontDoor>> open(const std::string& host_port, bool exposed, Tls* tls);
   FrontDoor(std::unique_ptr<boost::asio::io_context> io, Listeners listeners, Tls* tls);  // use open()
   ~FrontDoor() { stop(); }
@@ -39,10 +39,10 @@ class FrontDoor {
 
   const std::string& address() const { return listeners_.address; }
 
-  // Once. gRPC's server has started, and is stopped after the door; the others outlive it.
+  // Called once. gRPC's server has started, and is stopped after the door; the other arguments must outlive the door.
   void start(GrpcDoor grpc, const HttpHandler& handler, MemoryBudget& memory, GrpcConnections& grpc_connections);
-  // Lets nobody in any more, closes the connections to HTTP that wait for requests, and waits for those that are being
-  // answered; after `grace` they are cancelled.
+  // Accepts nobody any more, closes HTTP connections that wait for requests, and waits for requests that are being
+  // answered; after `grace` it cancels them.
   void stop(std::chrono::milliseconds grace = {});
 
  private:

@@ -12,7 +12,7 @@
 namespace ndb::local {
 namespace {
 
-// Clients may connect well before they call.
+// Clients may connect well before their first call.
 constexpr std::chrono::seconds kPatience{60};
 
 bool has_gone(int fd) {
@@ -32,39 +32,39 @@ std::uint16_t port_of(std::string_view peer) {
 
 GrpcConnections::~GrpcConnections() {
   const MutexLock lock(mutex_);
-  while (!newcomers_.empty()) forget(newcomers_, newcomers_.begin());
-  while (!welcome_.empty()) forget(welcome_, welcome_.begin());
+  while (!unverified_.empty()) forget(unverified_, unverified_.begin());
+  while (!verified_.empty()) forget(verified_, verified_.begin());
 }
 
 void GrpcConnections::add(boost::asio::ip::tcp::socket& socket) {
   boost::system::error_code error;
   const std::uint16_t port = socket.remote_endpoint(error).port();
   const MutexLock lock(mutex_);
-  if (newcomers_.size() >= max_.newcomers && !newcomers_.empty()) drop(newcomers_, newcomers_.begin());
-  if (newcomers_.size() + welcome_.size() >= max_.watched && !welcome_.empty()) forget(welcome_, welcome_.begin());
+  if (unverified_.size() >= max_.unverified && !unverified_.empty()) drop(unverified_, unverified_.begin());
+  if (unverified_.size() + verified_.size() >= max_.watched && !verified_.empty()) forget(verified_, verified_.begin());
   const int fd = error ? -1 : fcntl(socket.native_handle(), F_DUPFD_CLOEXEC, 0);
-  if (fd >= 0) newcomers_.push_back({fd, port, std::chrono::steady_clock::now()});
+  if (fd >= 0) unverified_.push_back({fd, port, std::chrono::steady_clock::now()});
 }
 
-// Peers on different machines may have the same port. Then none of them is a newcomer any more, and which of them has
-// gone is not known.
-void GrpcConnections::welcome(const std::string& peer) {
+// Peers on different machines may have the same port. Then all of them count as verified, and it is not known which of
+// them has closed.
+void GrpcConnections::mark_verified(const std::string& peer) {
   const MutexLock lock(mutex_);
-  if (newcomers_.empty()) return;
+  if (unverified_.empty()) return;
   const std::uint16_t port = port_of(peer);
   const auto is_it = [port](const Watched& one) { return one.port == port; };
-  const bool only = std::count_if(newcomers_.begin(), newcomers_.end(), is_it) == 1;
-  for (auto next = newcomers_.begin(); next != newcomers_.end();) {
+  const bool only = std::count_if(unverified_.begin(), unverified_.end(), is_it) == 1;
+  for (auto next = unverified_.begin(); next != unverified_.end();) {
     const auto one = next++;
     if (!is_it(*one)) continue;
     if (only) one->peer = peer;
-    welcome_.splice(welcome_.end(), newcomers_, one);
+    verified_.splice(verified_.end(), unverified_, one);
   }
 }
 
 void GrpcConnections::drop_oldest() {
   const MutexLock lock(mutex_);
-  if (!newcomers_.empty()) drop(newcomers_, newcomers_.begin());
+  if (!unverified_.empty()) drop(unverified_, unverified_.begin());
 }
 
 bool GrpcConnections::sweep() {
@@ -73,21 +73,21 @@ bool GrpcConnections::sweep() {
   bool any = false;
   {
     const MutexLock lock(mutex_);
-    for (auto next = newcomers_.begin(); next != newcomers_.end();) {
+    for (auto next = unverified_.begin(); next != unverified_.end();) {
       const auto one = next++;
       if (has_gone(one->fd)) {
-        forget(newcomers_, one);
+        forget(unverified_, one);
       } else if (now - one->since > kPatience) {
-        drop(newcomers_, one);
+        drop(unverified_, one);
       }
     }
-    for (auto next = welcome_.begin(); next != welcome_.end();) {
+    for (auto next = verified_.begin(); next != verified_.end();) {
       const auto one = next++;
       if (!has_gone(one->fd)) continue;
       if (!one->peer.empty()) gone.push_back(std::move(one->peer));
-      forget(welcome_, one);
+      forget(verified_, one);
     }
-    any = !newcomers_.empty() || !welcome_.empty();
+    any = !unverified_.empty() || !verified_.empty();
   }
   for (const std::string& peer : gone) {
     if (on_closed_) on_closed_(peer);
@@ -100,7 +100,7 @@ void GrpcConnections::forget(List& list, List::iterator one) {
   list.erase(one);
 }
 
-// The connection ends, for gRPC too, which then closes its file descriptor.
+// Closes the connection for gRPC too, which then closes its file descriptor.
 void GrpcConnections::drop(List& list, List::iterator one) {
   shutdown(one->fd, SHUT_RDWR);
   forget(list, one);

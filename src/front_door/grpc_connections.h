@@ -1,4 +1,4 @@
-// The connections that were handed to gRPC.
+// The connections that were passed to gRPC.
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
@@ -15,17 +15,17 @@
 
 namespace ndb::local {
 
-// gRPC keeps a connection as long as its client likes, whatever that says, or does not, and tells nobody when it ends.
-// So that nobody who has no token takes all file descriptors, few connections may be without a call that was let in
-// (newcomers), and for a while only. Thread-safe.
+// gRPC keeps a connection as long as its client likes, and does not report its end. To keep clients without a token
+// from taking all file descriptors, only few connections may be unverified (without an accepted call), and only for a
+// limited time. Thread-safe.
 class GrpcConnections {
  public:
-  // `peer`, as gRPC writes it, has closed a connection over which it made calls.
+  // `peer`, in gRPC's form, has closed a connection over which it made calls.
   using OnClosed = std::function<void(const std::string& peer)>;
 
-  // `max`: how many may be newcomers, and how many are watched.
+  // How many connections may be unverified, and how many are watched.
   struct Max {
-    std::size_t newcomers;
+    std::size_t unverified;
     std::size_t watched;
   };
   explicit GrpcConnections(Max max) : max_(max) {}
@@ -33,25 +33,26 @@ class GrpcConnections {
   GrpcConnections(const GrpcConnections&) = delete;
   GrpcConnections& operator=(const GrpcConnections&) = delete;
 
-  // Before the first connection.
+  // Call it before the first connection.
   void set_on_closed(OnClosed on_closed) { on_closed_ = std::move(on_closed); }
 
-  // A connection that gRPC is about to get. If there are too many newcomers, the oldest is ended.
+  // A connection that gRPC is about to get. If too many are unverified, the oldest of these is closed.
   void add(boost::asio::ip::tcp::socket& socket);
-  // A call of this peer, as gRPC writes it, was let in.
-  void welcome(const std::string& peer);
+  // A call of this peer, in gRPC's form, was accepted.
+  void mark_verified(const std::string& peer);
 
-  // Ends a newcomer, if there is one.
+  // Closes the oldest unverified connection, if there is one.
   void drop_oldest();
-  // Ends newcomers that have been here for too long, and sees who has gone. False: there are no connections any more.
+  // Closes connections that have been unverified for too long, and notices which clients have disconnected. False:
+  // there are no connections left.
   bool sweep();
 
  private:
   struct Watched {
-    int fd;  // of our own for the socket, whose other one is gRPC's to close
+    int fd;  // a duplicate of the socket's descriptor; gRPC closes the original
     std::uint16_t port;
     std::chrono::steady_clock::time_point since;
-    std::string peer{};  // empty: not known
+    std::string peer{};  // empty: unknown
   };
   using List = std::list<Watched>;
 
@@ -61,8 +62,8 @@ class GrpcConnections {
   const Max max_;
   OnClosed on_closed_;
   Mutex mutex_;
-  List newcomers_ NDB_GUARDED_BY(mutex_);  // the oldest first
-  List welcome_ NDB_GUARDED_BY(mutex_);
+  List unverified_ NDB_GUARDED_BY(mutex_);  // oldest first
+  List verified_ NDB_GUARDED_BY(mutex_);
 };
 
 }  // namespace ndb::local

@@ -9,7 +9,7 @@
 namespace ndb::local {
 namespace {
 
-constexpr int kGzip = 16 + MAX_WBITS;  // zlib's word for its own format with gzip's header
+constexpr int kGzip = 16 + MAX_WBITS;  // zlib's constant for gzip headers
 
 Bytef* input(std::string_view bytes) { return reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data())); }
 
@@ -32,7 +32,7 @@ absl::StatusOr<std::string> gunzip(std::string_view bytes, std::size_t limit) {
     out.append(piece.data(), size);
     if (result == Z_STREAM_END) {
       if (stream.avail_in == 0) return out;
-      if (inflateReset(&stream) != Z_OK) break;  // members may follow each other
+      if (inflateReset(&stream) != Z_OK) break;  // a gzip file may have several members
     } else if (result != Z_OK) {
       break;
     }

@@ -1,4 +1,4 @@
-// Bodies in gzip (RFC 1952).
+// Bodies compressed with gzip (RFC 1952).
 #pragma once
 
 #include <cstddef>
@@ -9,8 +9,8 @@
 
 namespace ndb::local {
 
-// INVALID_ARGUMENT if the bytes are not gzip, or are cut off; OUT_OF_RANGE, without having made more, if they are more
-// than `limit` bytes.
+// INVALID_ARGUMENT if the bytes are not gzip or are truncated; OUT_OF_RANGE if they inflate to more than `limit` bytes,
+// of which no more are produced.
 absl::StatusOr<std::string> gunzip(std::string_view bytes, std::size_t limit);
 
 std::string gzip(std::string_view bytes);

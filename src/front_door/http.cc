@@ -14,8 +14,8 @@ namespace {
 
 using google::protobuf::Message;
 
-// Whether the path is of this form; if so, `fields` gets what the braces stand for, which holds no slash and, before a
-// colon, goes up to the last one.
+// Whether the path matches the pattern. If so, `fields` gets the values of the names in braces. A value contains no
+// slash and, before a colon in the pattern, extends to the last colon.
 bool matches(std::string_view form, std::string_view path, std::vector<std::pair<std::string, std::string>>& fields) {
   fields.clear();
   for (;;) {
@@ -36,7 +36,7 @@ bool matches(std::string_view form, std::string_view path, std::vector<std::pair
   }
 }
 
-// A HEAD is answered as a GET whose body is left out.
+// A HEAD is answered like a GET, without the body.
 http::verb verb_of(const HttpHead& head) { return head.method() == http::verb::head ? http::verb::get : head.method(); }
 
 HttpResponse ok() { return http_response(http::status::ok, "text/plain", "Ok"); }
@@ -78,7 +78,8 @@ HttpHandler::HttpHandler(const std::vector<Method>& methods, const Token& token,
         return routes;
       }()) {}
 
-// What one program takes for a body may be the next request to another (RFC 9112 section 6.1).
+// Programs that disagree on where a body ends would read it as another request (request smuggling, RFC 9112 section
+// 6.1).
 absl::Status HttpHandler::check_framing(const HttpHead& head) {
   const std::size_t codings = head.count(http::field::transfer_encoding);
   const std::size_t lengths = head.count(http::field::content_length);
@@ -158,7 +159,7 @@ HttpResponse HttpHandler::preflight(const HttpHead& head) const {
   response.set(http::field::access_control_allow_headers,
                to_beast(headers.empty() ? "authorization, content-type" : headers));
   response.set(http::field::access_control_max_age, "3600");
-  // A page of the network asks a machine of its own (Private Network Access).
+  // A page from the network asks for access to this machine (Private Network Access).
   if (head.count("Access-Control-Request-Private-Network") > 0) {
     response.set("Access-Control-Allow-Private-Network", "true");
   }

@@ -1,4 +1,4 @@
-// What HTTP requests are answered with, knowing nothing of connections.
+// The answers to HTTP requests, independent of connections.
 #pragma once
 
 #include <functional>
@@ -16,36 +16,35 @@
 
 namespace ndb::local {
 
-// `/`, `/reset`, `/shutdown`, and the methods of the table with bodies in JSON or protobuf. Thread-safe.
+// Serves `/`, `/reset`, `/shutdown`, and the methods of the table with bodies in JSON or protobuf. Thread-safe.
 class HttpHandler {
  public:
   struct Actions {
     std::function<absl::Status()> reset{};
     std::function<void()> shut_down{};  // empty: refused
   };
-  // Methods and token outlive it.
+  // `methods` and `token` must outlive it.
   HttpHandler(const std::vector<Method>& methods, const Token& token, Access access, Actions actions);
 
-  // INVALID_ARGUMENT if it is not beyond doubt where a request ends: nothing that follows on its connection may be
-  // read.
+  // INVALID_ARGUMENT if the end of the request is ambiguous; then nothing more may be read from its connection.
   static absl::Status check_framing(const HttpHead& head);
 
-  // The answer to a request whose body need not be read: it is nobody's business, there is nothing there, and the like.
+  // The answer to a request whose body need not be read, such as one without permission, or for an unknown path.
   std::optional<HttpResponse> answer_head(const HttpHead& head) const;
 
   struct Answer {
     HttpResponse response;
-    std::function<void()> afterwards{};  // to be called when the response was sent
+    std::function<void()> afterwards{};  // to be called after the response was sent
   };
-  // May block, until the call has ended. For requests that answer_head() has let pass. The memory that the request
-  // takes is added to the loan.
+  // May block until the call has ended. For requests that passed answer_head(). Adds the memory that the request takes
+  // to the loan.
   Answer answer(const CallContext& call, const HttpRequest& request, MemoryBudget::Loan& loan) const;
 
-  // Adds to a response what its request's page and its encoding ask for. Once, before it is sent.
+  // Adds the headers to a response that depend on the request's page and encoding. Called once, before it is sent.
   void finish(const HttpHead& head, HttpResponse& response) const;
 
  private:
-  using Fields = std::vector<std::pair<std::string, std::string>>;  // of a request, that the path gives
+  using Fields = std::vector<std::pair<std::string, std::string>>;  // fields of a request that the path contains
   struct Request {
     const CallContext& call;
     const HttpRequest& http;
@@ -54,7 +53,7 @@ class HttpHandler {
   };
   struct Route {
     http::verb verb;
-    std::string_view path;  // what braces name is a field
+    std::string_view path;  // names in braces are fields
     enum class Needs { kNothing, kToken, kTokenAndNoPage } needs;
     std::function<Answer(const Request& request)> answer;
   };
@@ -63,7 +62,7 @@ class HttpHandler {
     Fields fields{};
   };
 
-  // NOT_FOUND, or UNIMPLEMENTED with the verbs that are there.
+  // NOT_FOUND, or UNIMPLEMENTED with the verbs that the path supports.
   absl::StatusOr<Match> find(const HttpHead& head) const;
   absl::Status check_caller(const HttpHead& head, const absl::StatusOr<Match>& match) const;
   HttpResponse preflight(const HttpHead& head) const;

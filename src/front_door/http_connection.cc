@@ -22,11 +22,11 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 using boost::system::error_code;
 
-constexpr std::chrono::seconds kPatience{60};  // for the next request, its body, and the reading of an answer
+constexpr std::chrono::seconds kPatience{60};  // for the next request, its body, and for an answer to be read
 constexpr std::chrono::seconds kFarewell{2};
 constexpr std::chrono::milliseconds kLook{100};
 constexpr std::uint32_t kMaxHead = 64 << 10;
-constexpr std::size_t kMaxDrained = 32 << 20;  // of what a client sends on though it was refused
+constexpr std::size_t kMaxDrained = 32 << 20;  // of what a refused client goes on sending
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string to_text(const HttpResponse& response) {
@@ -38,7 +38,8 @@ std::string to_text(const HttpResponse& response) {
   return cat(text, "\r\n", response.body());
 }
 
-// Lines that go on in the next one, which other programs read as fields of their own (RFC 9112 section 5.2).
+// Detects header lines that continue on the next line, which other programs would read as separate fields (RFC 9112
+// section 5.2).
 class FoldedLines {
  public:
   bool find(std::string_view bytes) {
@@ -53,7 +54,7 @@ class FoldedLines {
   char last_ = 0;
 };
 
-// A request that a worker answers. Shared with the worker, as the connection may give up waiting for it.
+// A request that a worker answers. The worker shares it, because the connection may stop waiting for it.
 struct Exchange {
   Exchange(HttpRequest received, MemoryBudget::Loan memory, std::chrono::milliseconds max_call)
       : request(std::move(received)),
@@ -67,7 +68,7 @@ struct Exchange {
   const std::chrono::steady_clock::time_point begun;
 };
 
-// Always with one operation of its transport under way, or at work for a request.
+// At any time either one operation of its transport is in flight, or a request is being answered.
 class HttpConnection final : public Connection {
  public:
   HttpConnection(HttpServer& server, std::unique_ptr<Transport> transport)
@@ -113,12 +114,12 @@ class HttpConnection final : public Connection {
     folded_ = FoldedLines();
     parser_.emplace();
     parser_->header_limit(kMaxHead);
-    parser_->body_limit(boost::none);  // judged by itself
+    parser_->body_limit(boost::none);  // checked here
     transport_->close_after(kPatience);
     parse();
   }
 
-  // What is there of the request, and on to the next step when its head, or all of it, has been read.
+  // Parses what has arrived, and takes the next step when the head, or the whole request, is complete.
   void parse() {
     error_code error;
     while (buffer_.size() > 0 && !error) {
@@ -136,7 +137,8 @@ class HttpConnection final : public Connection {
     read();
   }
 
-  // What has come in counts, not what was announced. Whoever sends on goes before whoever has stopped in the middle.
+  // Counts the bytes that have arrived, not those that were announced. If memory is short, a request that still makes
+  // progress has priority over one that has stalled.
   bool cover_body() {
     while (!loan_.cover(parser_->get().body().size())) {
       if (!server_.connections.drop_incoming(*this)) return false;
@@ -192,7 +194,7 @@ class HttpConnection final : public Connection {
     });
   }
 
-  // A client that has gone wants no answer, and one that waits is not to wait for ever.
+  // A client that has gone needs no answer, and one that waits must not wait for ever.
   void watch() {
     watching_ = true;
     watch_.expires_after(kLook);
@@ -203,7 +205,7 @@ class HttpConnection final : public Connection {
 
   void on_watch() {
     if (transport_->hung_up()) {
-      stopped_ = true;  // requests that are behind this one are not begun
+      stopped_ = true;  // later requests on this connection are not begun
       exchange_->call.cancel(absl::CancelledError("The client has closed its connection."));
     }
     if (std::chrono::steady_clock::now() < exchange_->begun + server_.max_call + server_.grace) return watch();
@@ -224,7 +226,7 @@ class HttpConnection final : public Connection {
 
   void refuse(const absl::Status& status) { send({http_error(status, &request())}, false); }
 
-  // `whole`: the request was read to its end, so that the next one can follow.
+  // `whole`: the request was read completely, so that another one can follow.
   void send(HttpHandler::Answer answer, bool whole) {
     answering_ = true;
     watching_ = false;
@@ -248,7 +250,7 @@ class HttpConnection final : public Connection {
     if (afterwards_) std::exchange(afterwards_, nullptr)();
     if (error || stopped_) return end();
     if (keep_alive_) return begin_request();
-    // Closed with bytes unread, a socket would tell the client to forget the answer.
+    // If a socket is closed with unread bytes, the client may discard the answer.
     transport_->close_after(kFarewell);
     transport_->end_writing(then(&HttpConnection::on_ended));
   }
@@ -278,7 +280,7 @@ class HttpConnection final : public Connection {
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   FoldedLines folded_;
-  std::shared_ptr<Exchange> exchange_;  // the request that is being answered
+  std::shared_ptr<Exchange> exchange_;  // the request being answered
   asio::steady_timer watch_;
   bool watching_ = false;
   std::string answer_;
@@ -286,7 +288,7 @@ class HttpConnection final : public Connection {
   bool keep_alive_ = false;
   bool answering_ = false;
   bool stopped_ = false;
-  MemoryBudget::Loan loan_;  // for the body that is coming in
+  MemoryBudget::Loan loan_;  // for the body being received
   std::size_t drained_ = 0;
   std::array<char, 4096> scrap_{};
 };

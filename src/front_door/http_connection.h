@@ -14,20 +14,20 @@
 
 namespace ndb::local {
 
-// What all connections share. Only handlers of requests run on the workers; a client that is slow occupies none.
+// The state that all connections share. Only handlers of requests run on the workers, so a slow client occupies none.
 struct HttpServer {
   boost::asio::io_context& io;
   Workers& workers;
   Connections& connections;
   const HttpHandler& handler;
   MemoryBudget& memory;
-  // Within the first a call has to end; whatever it does then, its client gets an answer after the second.
+  // A call has to end within max_call; in any case its client gets an answer after the second limit.
   std::chrono::milliseconds max_call = std::chrono::seconds(60);
   std::chrono::milliseconds grace = std::chrono::seconds(5);
 };
 
-// Serves request after request until the client closes, is too slow or too greedy. `first_bytes` were read already. The
-// server outlives the connection. On the thread of its io_context.
+// Serves requests until the client closes the connection, is too slow or sends too much. `first_bytes` have been read
+// already. The server outlives the connection. Called on the thread of its io_context.
 void serve_http(HttpServer& server, std::unique_ptr<Transport> transport, std::string_view first_bytes);
 
 }  // namespace ndb::local

@@ -31,7 +31,7 @@ constexpr std::size_t kWorthCompressing = 1 << 10;
 
 bool same(std::string_view a, std::string_view b) { return absl::EqualsIgnoreCase(to_absl(a), to_absl(b)); }
 
-// Bodies are JSON unless they say otherwise: curl calls everything a form.
+// A body is JSON unless its type says otherwise; curl labels every body a form.
 std::string_view media_type(const HttpHead& head) {
   const std::string_view type = view(head[http::field::content_type]);
   return type.substr(0, type.find_first_of("; \t"));
@@ -62,8 +62,8 @@ absl::StatusOr<Parameters> parameters_of(const HttpHead& head) {
   return parameters;
 }
 
-// Those that all of Google's APIs have (https://cloud.google.com/apis/docs/system-parameters), with `$` before them or
-// without.
+// The parameters that all of Google's APIs accept (https://cloud.google.com/apis/docs/system-parameters), with or
+// without a leading `$`.
 bool is_of_all_apis(std::string_view name) {
   constexpr std::string_view kNames[] = {"access_token", "alt",         "callback",  "fields",     "key",
                                          "oauth_token",  "prettyPrint", "quotaUser", "uploadType", "upload_protocol",
@@ -72,7 +72,7 @@ bool is_of_all_apis(std::string_view name) {
          std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
 }
 
-// The form of a response, which `alt` may choose as well.
+// The format of a response, which `alt` may also select.
 struct Form {
   bool protobuf = false;
   json::JsonPrintOptions json{};
@@ -141,7 +141,7 @@ std::string json_error(const absl::Status& status, http::status code) {
   return text;
 }
 
-// Parses bytes once it is known that there is memory for what becomes of them.
+// Parses bytes after making sure that there is memory for the resulting message.
 absl::Status parse_bytes(std::string_view bytes, MemoryBudget::Loan& loan, Message& message) {
   if (bytes.size() > kNotMeasured) {
     google::protobuf::io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
@@ -152,7 +152,7 @@ absl::Status parse_bytes(std::string_view bytes, MemoryBudget::Loan& loan, Messa
   return absl::InvalidArgumentError(cat("The request is not a valid ", message.GetTypeName(), "."));
 }
 
-// By way of protobuf's bytes, as protobuf does it itself, to look at them in between.
+// Converts by way of protobuf's binary form, as protobuf does itself, in order to measure it in between.
 absl::Status parse_json(std::string_view text, MemoryBudget::Loan& loan, Message& message) {
   static json::TypeResolver* const types =
       json::NewTypeResolverForDescriptorPool("type.googleapis.com", google::protobuf::DescriptorPool::generated_pool());
@@ -160,13 +160,13 @@ absl::Status parse_json(std::string_view text, MemoryBudget::Loan& loan, Message
   const json::Status status = json::JsonToBinaryString(types, cat("type.googleapis.com/", message.GetTypeName()),
                                                        google::protobuf::StringPiece(text.data(), text.size()), &bytes);
   if (status.ok()) return parse_bytes(bytes, loan, message);
-  // It quotes the payload, which need not be text.
+  // It quotes the payload, which may not be text.
   std::string why(status.message().data(), status.message().size());
   std::replace_if(why.begin(), why.end(), [](char c) { return (c & 0x80) != 0; }, '?');
   return absl::InvalidArgumentError(cat("Invalid JSON payload received. ", why));
 }
 
-// The fields of a message as parameters, `?pageSize=10&filter=...`: JSON's names, each once.
+// The fields of a message as parameters, `?pageSize=10&filter=...`: with JSON's names, each at most once.
 absl::Status parse_parameters(const HttpHead& head, MemoryBudget::Loan& loan, Message& message) {
   NDB_ASSIGN_OR_RETURN(const Parameters parameters, parameters_of(head));
   google::protobuf::Struct fields;
@@ -188,7 +188,7 @@ absl::Status parse_body(const HttpHead& head, std::string_view body, MemoryBudge
 HttpResponse http_response(http::status code, std::string_view type, std::string body) {
   HttpResponse response(code, 11);
   if (!type.empty()) response.set(http::field::content_type, to_beast(type));
-  // A browser takes nothing that it is given here for a page.
+  // A browser must not interpret the response as a page.
   response.set("X-Content-Type-Options", "nosniff");
   response.body() = std::move(body);
   response.prepare_payload();

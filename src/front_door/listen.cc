@@ -22,7 +22,7 @@ absl::Status cannot_listen(std::string_view host_port, const error_code& error) 
                                     "; choose a free port as host:port"));
 }
 
-// Which colon is before the port nobody could tell, no client either.
+// It would be ambiguous which colon precedes the port, for clients too.
 absl::Status check_brackets(std::string_view host_port) {
   const std::string_view host = host_port.substr(0, host_port.rfind(':'));
   if (host.find(':') == std::string_view::npos || host.starts_with('[')) return absl::OkStatus();
@@ -61,15 +61,15 @@ void open(tcp::acceptor& acceptor, const tcp::endpoint& endpoint, error_code& er
   if (acceptor.open(endpoint.protocol(), error)) return;
   close_on_exec(acceptor.native_handle());
   if (acceptor.set_option(tcp::acceptor::reuse_address(true), error)) return;
-  if (acceptor.set_option(tcp::no_delay(true), error)) return;  // which accepted sockets inherit
-  // [::] means all addresses; ::1 and 127.0.0.1 are two.
+  if (acceptor.set_option(tcp::no_delay(true), error)) return;  // accepted sockets inherit it
+  // [::] means all addresses, while ::1 and 127.0.0.1 are separate.
   const asio::ip::v6_only v6_only(!endpoint.address().is_unspecified());
   if (endpoint.address().is_v6() && acceptor.set_option(v6_only, error)) return;
   if (acceptor.bind(endpoint, error)) return;
   error = acceptor.listen(tcp::acceptor::max_listen_connections, error);
 }
 
-// A machine may lack IPv6 and know a name for it nevertheless.
+// A machine without IPv6 may still have a name for it.
 bool is_absent(const error_code& error) {
   return error == asio::error::address_family_not_supported || error == boost::system::errc::address_not_available;
 }
@@ -88,7 +88,7 @@ absl::StatusOr<Listeners> listen(asio::io_context& io, const std::string& host_p
             ", where the network could read and write everything; ask for a token (--auth-token), or say that this is "
             "meant (--allow-unauthenticated)"));
   }
-  // All addresses of a name get one port. The one that is free for the first may be taken for another.
+  // All addresses of a name get the same port. One that is free on the first address may be in use on another.
   constexpr int kTries = 10;
   for (int i = 0; i < kTries; ++i) {
     Listeners listeners;

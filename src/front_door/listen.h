@@ -1,4 +1,4 @@
-// Sockets that listen.
+// Listening sockets.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -13,17 +13,17 @@ namespace ndb::local {
 
 struct Listeners {
   std::vector<boost::asio::ip::tcp::acceptor> acceptors{};  // one for each address that the host has
-  std::string address{};                                    // host:port with the port that was taken
+  std::string address{};                                    // host:port with the actual port
 };
 
-// Listens on host:port, where port 0 takes a free one. Unless `exposed`, all addresses must be of this machine alone.
-// An error names the address and says what to do.
+// Listens on host:port; port 0 selects a free port. Unless `exposed`, all addresses must be reachable only from this
+// machine. An error names the address and says what to do.
 absl::StatusOr<Listeners> listen(boost::asio::io_context& io, const std::string& host_port, bool exposed);
 
-// How many file descriptors this process may have.
+// The limit of file descriptors of this process.
 std::size_t max_files();
 
-// Programs that this one starts do not inherit the socket.
+// Keeps programs that this one starts from inheriting the socket.
 void close_on_exec(int socket);
 
 }  // namespace ndb::local

@@ -33,17 +33,17 @@
 namespace ndb {
 namespace {
 
-// Above what a request may have, so that a request that is too big is answered rather than cut off.
+// More than the limit of a request, so that a request that is too large is answered rather than cut off.
 constexpr int kMaxReceiveBytes = 64 << 20;
 
-// For what gRPC is receiving, all together.
+// The total that gRPC may be receiving.
 constexpr std::size_t kReceivedBytes = 256 << 20;
-// For what HTTP is receiving and what all requests take as messages.
+// The total for bodies that HTTP is receiving and for the messages of all requests.
 constexpr std::size_t kRequestBytes = 512 << 20;
 
 constexpr std::chrono::seconds kFarewell{1};
 
-// A client that says nothing within the first is not sensible; the second is longer than any transaction.
+// A client that sends nothing within the first is broken; the second is longer than any transaction.
 constexpr std::chrono::milliseconds kHandshake = std::chrono::seconds(10);
 constexpr std::chrono::milliseconds kMaxIdle = std::chrono::minutes(5);
 constexpr std::size_t kHistoryBytesInMemory = 16 << 20;
@@ -99,7 +99,7 @@ std::set<std::string> services_of(const std::vector<local::Method>& methods) {
   return services;
 }
 
-// With grpc.health.v1, for which gRPC has nothing but a switch for all servers of the process.
+// Starts the server with grpc.health.v1, which gRPC offers only as a switch for all servers of the process.
 std::unique_ptr<grpc::Server> start_with_health(grpc::ServerBuilder& builder, const std::set<std::string>& services) {
   static Mutex mutex;
   const MutexLock lock(mutex);
@@ -114,7 +114,7 @@ std::unique_ptr<grpc::Server> start_with_health(grpc::ServerBuilder& builder, co
 
 }  // namespace
 
-// In the order in which they need each other.
+// Members are in the order in which they depend on each other.
 struct LocalDatastore::Impl {
   explicit Impl(const Options& options) : token(options.auth_token), lock_timeout(options.lock_timeout) {}
 
@@ -125,13 +125,13 @@ struct LocalDatastore::Impl {
 
   ForkMark mark;
   Mutex mutex;
-  std::vector<std::weak_ptr<Channel>> channels NDB_GUARDED_BY(mutex);  // that were given out
+  std::vector<std::weak_ptr<Channel>> channels NDB_GUARDED_BY(mutex);  // handed out by channel()
   const local::Token token;
   const std::chrono::milliseconds lock_timeout;
   local::MemoryBudget memory{kRequestBytes};
-  // Of file descriptors, connections to HTTP take half, and these twice as many as they are.
+  // HTTP connections get half of the file descriptors. These get a part of the rest, since each takes two.
   local::GrpcConnections connections{
-      {.newcomers = std::min<std::size_t>(128, local::max_files() / 8), .watched = local::max_files() / 6}};
+      {.unverified = std::min<std::size_t>(128, local::max_files() / 8), .watched = local::max_files() / 6}};
   local::Callers callers{token, connections};
   std::unique_ptr<local::Tls> tls;
   std::unique_ptr<local::Engine> engine;
@@ -147,8 +147,9 @@ struct LocalDatastore::Impl {
 
 namespace {
 
-// The servers that live. When the process ends they are shut down before the static objects that gRPC and RocksDB have
-// made by then, whatever object holds them: a test fixture's may be older than those. Never destroyed.
+// The servers that are running. When the process exits, they are shut down before the static objects that gRPC and
+// RocksDB have made by then, whatever object holds them: for example a test fixture that is older than those. Never
+// destroyed.
 template <class Server>
 class Living {
  public:
@@ -156,7 +157,7 @@ class Living {
     static Living& living = *std::make_unique<Living>().release();
     return living;
   }
-  // Of one that is running, so that those objects exist.
+  // Called for a running server, so that those objects exist.
   void add(Server* server) {
     [[maybe_unused]] static const int registered = std::atexit([] { all().end(); });
     const MutexLock lock(mutex_);
@@ -288,9 +289,9 @@ void LocalDatastore::Impl::close_channels() {
 void LocalDatastore::Impl::shutdown() {
   if (server == nullptr || mark.left_behind()) return;
   Living<Impl>::all().remove(this);
-  close_channels();  // a call that begins in this process from now on is an error of its own
-  // Calls do not take longer than their waits for locks, by much. Those that do are cancelled then, by gRPC's server
-  // too, which else waits twenty seconds for clients that went silent.
+  close_channels();  // calls in this process fail with an error of their own from now on
+  // Calls take little longer than their waits for locks. Those that do are then cancelled, by gRPC's server too, which
+  // would otherwise wait twenty seconds for clients that have gone silent.
   const std::chrono::milliseconds grace = lock_timeout + kFarewell;
   const auto deadline = std::chrono::system_clock::now() + grace;
   if (door != nullptr) door->stop(grace);

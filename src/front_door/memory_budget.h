@@ -1,4 +1,4 @@
-// How much memory the requests that are under way may take, all together.
+// A limit on the memory of all requests in flight together.
 #pragma once
 
 #include <atomic>
@@ -14,10 +14,10 @@ class MemoryBudget {
   MemoryBudget(const MemoryBudget&) = delete;
   MemoryBudget& operator=(const MemoryBudget&) = delete;
 
-  // What one request has taken, given back at its end. Not thread-safe; the budget outlives it.
+  // The memory that one request has taken, returned when it ends. Not thread-safe; the budget must outlive it.
   class Loan {
    public:
-    // Below this a request is not counted; there are few enough of them.
+    // Smaller requests are not counted; there are few enough of them.
     static constexpr std::size_t kSmall = 64 << 10;
 
     explicit Loan(MemoryBudget& budget) : budget_(&budget) {}
@@ -29,7 +29,7 @@ class MemoryBudget {
       return *this;
     }
 
-    // Takes as much as is missing to `bytes`. False: there is not so much left, and nothing is taken.
+    // Takes what is missing to `bytes`. False: there is not enough left, and nothing is taken.
     bool cover(std::size_t bytes) {
       if (bytes <= kSmall || bytes <= taken_) return true;
       if (!budget_->take(bytes - taken_)) return false;

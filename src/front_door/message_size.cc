@@ -17,9 +17,9 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-// An element takes at least four bytes of a valid request: the tag and the size of a value, and a tag and a byte in it.
+// An element of a valid request takes at least four bytes: the tag and the size of a value, and a tag and a byte in it.
 constexpr std::size_t kMaxElements = kMaxRequestBytes / 4;
-// Keys, mutations, bindings: no method takes as many of any.
+// Keys, mutations, bindings: no method accepts that many of any.
 constexpr int kMaxRepeated = 10'000;
 constexpr int kMaxDepth = 100;  // the parser's
 
@@ -29,7 +29,7 @@ class Measure {
  public:
   explicit Measure(google::protobuf::io::ZeroCopyInputStream& bytes) : in_(&bytes) {}
 
-  // False: enough is known, or the bytes cannot be parsed.
+  // False: the result is known, or the bytes cannot be parsed.
   bool message(const Descriptor* type, int depth) {
     std::map<int, int> repeated;
     while (const std::uint32_t tag = in_.ReadTag()) {

@@ -1,4 +1,4 @@
-// What the messages of a request cost, found out before they are made.
+// Estimates the memory of a request's message before it is parsed.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
@@ -10,12 +10,12 @@
 
 namespace ndb::local {
 
-// Smaller requests become messages of a megabyte at most, and need not be looked at.
+// Smaller requests become messages of at most a megabyte and need not be measured.
 inline constexpr std::size_t kNotMeasured = 8 << 10;
 
 // About how many bytes of memory a message of this type takes once it is parsed: two bytes on the wire may become an
-// object of a hundred. One pass, without recursion deeper than the parser's own. INVALID_ARGUMENT for more than any
-// valid request has. Bytes that cannot be parsed are counted up to there.
+// object of a hundred. One pass, no deeper recursion than the parser's. INVALID_ARGUMENT if there is more than any
+// valid request has. Bytes that cannot be parsed end the count.
 absl::StatusOr<std::size_t> parsed_size(google::protobuf::io::ZeroCopyInputStream& bytes,
                                         const google::protobuf::Descriptor& type);
 

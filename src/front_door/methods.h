@@ -1,4 +1,4 @@
-// The methods of the local Datastore, in one table for all that carries them: gRPC, and HTTP with JSON or protobuf.
+// The methods of the local Datastore, in one table for all transports: gRPC, and HTTP with JSON or protobuf.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -14,25 +14,25 @@
 
 namespace ndb::local {
 
-// One method, under its two names. Another API is another function that gives such a table.
+// One method, under its two names. Another API is another function that returns such a table.
 struct Method {
   using Message = google::protobuf::Message;
 
   const char* grpc;            // "/package.Service/Method"
   std::string_view http_verb;  // "POST"
-  std::string_view http_path;  // "/v1/projects/{project_id}:lookup": what braces name is a string field of the request
-  const Message& request;      // examples of the two types
+  std::string_view http_path;  // "/v1/projects/{project_id}:lookup": names in braces are string fields of the request
+  const Message& request;      // prototypes of the two types
   const Message& response;
-  // Thread-safe; may block, until the call has ended. The request is its to change.
+  // Thread-safe; may block until the call has ended. May modify the request.
   std::function<absl::Status(const CallContext& call, Message& request, Message& response)> call;
 };
 
-// google.datastore.v1.Datastore. The engine outlives the table.
+// google.datastore.v1.Datastore. The engine must outlive the table.
 std::vector<Method> datastore_methods(Engine& engine);
-// google.datastore.admin.v1.DatastoreAdmin, likewise.
+// google.datastore.admin.v1.DatastoreAdmin; `admin` must outlive the table.
 std::vector<Method> admin_methods(IndexAdmin& admin);
 
-// INVALID_ARGUMENT if a request of so many bytes is more than the cloud takes.
+// INVALID_ARGUMENT for a request larger than the cloud accepts.
 absl::Status check_request_size(std::size_t bytes);
 
 }  // namespace ndb::local

@@ -1,4 +1,4 @@
-// gRPC's server reflection: what tools such as grpcurl ask a server about itself.
+// gRPC's server reflection: how tools such as grpcurl discover the services of a server.
 #pragma once
 
 #include <grpcpp/impl/service_type.h>
@@ -10,11 +10,11 @@
 
 namespace ndb::local {
 
-// grpc.reflection.v1, and under its older name v1alpha. Not gRPC's own library, which would add itself to every server
-// of the process, and cannot ask for a token.
+// grpc.reflection.v1, also under its older name v1alpha. gRPC's own library is not used, because it would add itself to
+// every server of the process and cannot require a token.
 class Reflection final : public grpc::Service {
  public:
-  // The names of the services to list. The callers outlive it.
+  // `services`: the names to list. `callers` must outlive it.
   Reflection(std::set<std::string> services, const Callers& callers);
 
  private:

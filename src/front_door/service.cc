@@ -22,7 +22,7 @@ using google::protobuf::Message;
 
 absl::Status parse(const grpc::ByteBuffer& bytes, MemoryBudget::Loan& loan, Message& message) {
   NDB_RETURN_IF_ERROR(check_request_size(bytes.Length()));
-  grpc::ByteBuffer copy(bytes);  // shares the slices; the reader wants it mutable
+  grpc::ByteBuffer copy(bytes);  // shares the slices; the reader needs a mutable buffer
   if (bytes.Length() > kNotMeasured) {
     grpc::ProtoBufferReader reader(&copy);
     NDB_ASSIGN_OR_RETURN(const std::size_t size, parsed_size(reader, *message.GetDescriptor()));
@@ -64,7 +64,7 @@ Service::Service(const std::vector<Method>& methods, Callers& callers, MemoryBud
       const Callers::Watch watch(callers, *context);
       return serve(method, watch.call(), memory, *in, *out);
     };
-    // gRPC takes both over.
+    // gRPC takes ownership of both.
     auto handler = std::make_unique<Handler>(handle, this);
     auto rpc = std::make_unique<RpcServiceMethod>(method.grpc, RpcServiceMethod::NORMAL_RPC, handler.release());
     AddMethod(rpc.release());
@@ -78,7 +78,7 @@ grpc::ServerGenericBidiReactor* UnknownMethods::CreateReactor(grpc::GenericCallb
                                                    "; ask its reflection which services it has (grpcurl list).")};
   }
   auto refusal = std::make_unique<Refusal>(status);
-  return refusal.release();  // which ends itself
+  return refusal.release();  // it deletes itself
 }
 
 }  // namespace ndb::local

@@ -12,15 +12,15 @@
 
 namespace ndb::local {
 
-// Works on bytes rather than as a generated service: a request that cannot be parsed gets INVALID_ARGUMENT, and
-// messages live in an arena. Handlers may block; gRPC's synchronous server adds threads as they do.
+// Works on bytes rather than as a generated service, so that a request that cannot be parsed gets INVALID_ARGUMENT, and
+// messages live in an arena. Handlers may block; gRPC's synchronous server then adds threads.
 class Service final : public grpc::Service {
  public:
-  // All outlive it.
+  // All arguments must outlive it.
   Service(const std::vector<Method>& methods, Callers& callers, MemoryBudget& memory);
 };
 
-// Answers the calls of methods that are not there: UNIMPLEMENTED, with their name, for which gRPC has no words.
+// Answers calls of unknown methods with UNIMPLEMENTED and the method's name; gRPC's own answer has no message.
 class UnknownMethods final : public grpc::CallbackGenericService {
  public:
   explicit UnknownMethods(Callers& callers) : callers_(callers) {}

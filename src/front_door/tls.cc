@@ -21,7 +21,7 @@ absl::StatusOr<std::string> read_pem(const std::string& path) {
   return absl::InvalidArgumentError(cat("cannot read ", quoted(path), ", which should be a PEM file for TLS"));
 }
 
-// Protocols as TLS lists them: each its length and its name.
+// Searches a list of protocols in TLS's form: each with its length before its name.
 bool lists(std::string_view protocols, std::string_view wanted) {
   while (!protocols.empty()) {
     const std::size_t size = static_cast<unsigned char>(protocols.front());
@@ -78,7 +78,8 @@ ClientHello::~ClientHello() {
   SSL_CTX_free(context_);
 }
 
-// Called when the message is whole. Says to OpenSSL that the decision is to come later, which ends the handshake here.
+// Called when the message is complete. Tells OpenSSL that the decision will follow later, which ends the handshake
+// here.
 int ClientHello::choose(SSL* ssl, int*, void* self) {
   const unsigned char* data = nullptr;
   std::size_t size = 0;

@@ -13,18 +13,18 @@
 
 namespace ndb::local {
 
-// One certificate in the two forms that the libraries want: gRPC makes its connections itself.
+// One certificate in the two forms that the libraries need: gRPC handles its connections itself.
 struct Tls {
   boost::asio::ssl::context https{boost::asio::ssl::context::tls_server};
   std::shared_ptr<grpc::ServerCredentials> grpc{};
 };
 
-// From two PEM files: the chain, the server's certificate first, and its key, which has no passphrase. An error names
-// the file.
+// Loads two PEM files: the chain, with the server's certificate first, and its key, without a passphrase. An error
+// names the file.
 absl::StatusOr<std::unique_ptr<Tls>> load_tls(const std::string& cert_file, const std::string& key_file);
 
-// Reads a ClientHello as it comes in. gRPC clients offer HTTP/2 alone; who offers HTTP/1.1 too, or nothing, gets that.
-// One thread.
+// Parses a ClientHello as it arrives. gRPC clients offer only HTTP/2; a client that offers HTTP/1.1 too, or nothing,
+// gets HTTP/1.1. Used by one thread.
 class ClientHello {
  public:
   enum class Protocol { kUndecided, kGrpc, kHttp, kBroken };
@@ -34,7 +34,7 @@ class ClientHello {
   ClientHello(const ClientHello&) = delete;
   ClientHello& operator=(const ClientHello&) = delete;
 
-  // kUndecided: more is needed.
+  // kUndecided: more bytes are needed.
   Protocol read(std::string_view bytes);
 
  private:

@@ -11,7 +11,7 @@ namespace ndb::local {
 
 Token::Token(std::string_view token) : digest_(token.empty() ? "" : sha256(token)) {}
 
-// Digests have one length, so that not even that of the token shows.
+// Compares digests, which have the same length, so that not even the token's length leaks.
 absl::Status Token::check(std::string_view authorization) const {
   if (!required()) return absl::OkStatus();
   constexpr std::string_view kScheme = "Bearer ";

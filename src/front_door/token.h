@@ -1,4 +1,4 @@
-// Who may call.
+// Authentication of callers.
 #pragma once
 
 #include <string>
@@ -8,22 +8,22 @@
 
 namespace ndb::local {
 
-// The token that a caller has to show as `Authorization: Bearer TOKEN`. Thread-safe.
+// The token that callers send as `Authorization: Bearer TOKEN`. Thread-safe.
 class Token {
  public:
   explicit Token(std::string_view token);  // empty: everybody may call
 
   bool required() const { return !digest_.empty(); }
 
-  // UNAUTHENTICATED, with what to do, unless `authorization` shows the token. How long that takes says nothing about
-  // the token.
+  // UNAUTHENTICATED, with what to do, unless `authorization` has the token. Takes the same time whatever the
+  // difference.
   absl::Status check(std::string_view authorization) const;
 
  private:
   std::string digest_;
 };
 
-// INVALID_ARGUMENT if the token could not be sent in a header.
+// INVALID_ARGUMENT if the token cannot be sent in a header.
 absl::Status check_token(std::string_view token);
 
 }  // namespace ndb::local

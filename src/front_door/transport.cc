@@ -30,7 +30,7 @@ class TlsTransport final : public Transport {
   void write(std::string_view bytes, Done done) override {
     asio::async_write(stream_, asio::buffer(bytes.data(), bytes.size()), std::move(done));
   }
-  // TLS ends in both directions. What a client says instead of its farewell is read and dropped by Transport.
+  // TLS is closed in both directions. Transport reads and drops whatever a client sends instead of its close_notify.
   void end_writing(Done done) override {
     stream_.async_shutdown(
         [this, done = std::move(done)](const error_code&) mutable { Transport::end_writing(std::move(done)); });

@@ -1,4 +1,4 @@
-// The way to a client: TCP, or TLS above it.
+// The byte stream to a client: TCP, or TLS over TCP.
 #pragma once
 
 #include <boost/asio/basic_waitable_timer.hpp>
@@ -13,8 +13,8 @@
 
 namespace ndb::local {
 
-// One operation at a time, on the thread of the io_context. What operations work on outlives them, and so does the
-// transport.
+// One operation at a time, on the thread of the io_context. The transport, and the buffers of operations, must outlive
+// the operations.
 class Transport {
  public:
   using Done = std::function<void(boost::system::error_code error, std::size_t size)>;
@@ -24,21 +24,21 @@ class Transport {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  // What is under way then, or begins later, ends with an error. The last call counts.
+  // Operations in flight at that time, and later ones, fail. A later call replaces an earlier one.
   void close_after(std::chrono::seconds time);
-  void keep_open();  // takes it back
+  void keep_open();  // cancels close_after()
   void close();
-  // Whether the client will say no more. What it said before may still be unread.
+  // Whether the client will send nothing more. What it sent before may still be unread.
   bool hung_up();
 
-  // Before all else.
+  // Called before all other operations.
   virtual void start(Done done);
   virtual void read_some(char* to, std::size_t size, Done done);
   virtual void write(std::string_view bytes, Done done);  // all of them
-  // Tells the client that nothing follows; reads are still possible.
+  // Tells the client that nothing follows; reading is still possible.
   virtual void end_writing(Done done);
 
-  // The socket, which the transport has no more to do with.
+  // Gives up the socket; the transport no longer uses it.
   boost::asio::ip::tcp::socket release();
 
  protected:
@@ -46,10 +46,10 @@ class Transport {
 
  private:
   boost::asio::basic_waitable_timer<std::chrono::steady_clock> timer_;
-  const std::shared_ptr<Transport*> life_;  // so that a timer that went off too late finds nobody
+  const std::shared_ptr<Transport*> life_;  // lets a late timer find out that the transport is gone
 };
 
-// TLS, as the server. `first_bytes` were read already; the context outlives the transport.
+// TLS as the server. `first_bytes` have been read already; the context must outlive the transport.
 std::unique_ptr<Transport> make_tls_transport(boost::asio::ip::tcp::socket socket, std::string_view first_bytes,
                                               boost::asio::ssl::context& context);
 

@@ -13,7 +13,7 @@ void Workers::post(std::function<void()> task) {
   try {
     threads_.emplace_back([this] { work(); });
   } catch (const std::system_error&) {
-    if (threads_.empty()) throw;  // else the task is done when somebody has ended theirs
+    if (threads_.empty()) throw;  // otherwise the task runs when another thread is free
   }
 }
 

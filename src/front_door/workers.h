@@ -11,9 +11,9 @@
 
 namespace ndb::local {
 
-// Runs every task at once, on a thread that is idle or a new one: a task may wait for what a later one gives back, as a
-// commit waits for the locks of a transaction until that is committed. There are as many threads as tasks were ever
-// under way together. Thread-safe, but for join().
+// Runs every task at once, on an idle thread or a new one: a task may wait for something that a later one releases, as
+// a commit waits for the locks of a transaction until that has committed. There are as many threads as tasks ever ran
+// at the same time. Thread-safe, except join().
 class Workers {
  public:
   Workers() = default;
@@ -22,7 +22,7 @@ class Workers {
   Workers& operator=(const Workers&) = delete;
 
   void post(std::function<void()> task);
-  // Waits for all tasks to end. None is posted any more.
+  // Waits for all tasks to end. No task may be posted afterwards.
   void join();
 
  private:
@@ -30,7 +30,7 @@ class Workers {
 
   Mutex mutex_;
   Condition changed_;
-  std::deque<std::function<void()>> tasks_ NDB_GUARDED_BY(mutex_);  // not begun yet
+  std::deque<std::function<void()>> tasks_ NDB_GUARDED_BY(mutex_);  // not started yet
   std::size_t idle_ NDB_GUARDED_BY(mutex_) = 0;
   bool joining_ NDB_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_ NDB_GUARDED_BY(mutex_);

@@ -59,10 +59,10 @@ absl::Status look_up(const Snapshot& snapshot, const v1::LookupRequest& request,
 
 constexpr std::chrono::minutes kCollectEvery{1};
 
-// What of the store is not of any database, as storage_key.h says.
+// The prefix of rows that belong to no database; see storage_key.h.
 constexpr std::string_view kOwnNumbers = "M";
 
-// What errors call a row of the store.
+// The name of a row of the store in errors.
 std::string describe_row(std::string_view row) {
   std::string text;
   std::string kind;
@@ -78,7 +78,7 @@ std::string describe_row(std::string_view row) {
   return cat("the index of ", kind, ".", property);
 }
 
-// The layout of the store, so that another one is never read as this one.
+// The layout of the store, so that a store with another layout is refused.
 constexpr std::string_view kFormatKey = "Mformat";
 constexpr std::string_view kFormat = "2";
 
@@ -131,7 +131,7 @@ Engine::Engine(const Options& options, const Clock& clock, std::unique_ptr<KvSto
 
 Engine::~Engine() { upkeep_call_.cancel(absl::UnavailableError("the local Datastore is being closed")); }
 
-// What earlier processes have left counts too.
+// Counts what earlier processes have left, too.
 absl::Status Engine::fit_history() {
   if (!options_.history.bytes.has_value()) return absl::OkStatus();
   {
@@ -164,8 +164,8 @@ absl::StatusOr<std::size_t> Engine::collect_garbage() {
       [&](std::size_t bytes) { history_.remove(bytes); });
 }
 
-// Transactions are ended first, so that no call in flight waits for their locks, and once more after these calls, which
-// may have begun others.
+// Ends transactions first, so that no call in flight waits for their locks, and again after these calls, which may have
+// begun others.
 absl::Status Engine::reset() {
   {
     Gate::Closure closure(gate_);
@@ -212,7 +212,7 @@ absl::Status Engine::read(const CallContext& call, const v1::ReadOptions& option
                            begin(call, options.new_transaction(), scope));
       absl::Status status = read_in(call, *transaction, known, run);
       if (status.ok()) status = call.check();
-      // Nobody learns its name if the read failed.
+      // If the read failed, nobody learns the transaction's name.
       if (status.ok()) {
         new_transaction = transaction->id;
       } else {
@@ -226,7 +226,7 @@ absl::Status Engine::read(const CallContext& call, const v1::ReadOptions& option
       NDB_RETURN_IF_ERROR(hold.status());
       return run({.store = *store_, .at = at, .call = call}, ignored);
     }
-    default: {  // an eventual read may be strong
+    default: {  // an eventual read may be strongly consistent
       const HistoryHold hold(history_, commits_);
       return run({.store = *store_, .at = hold.at(), .call = call}, ignored);
     }
@@ -242,8 +242,8 @@ absl::Status Engine::read_in(const CallContext& call, Transaction& transaction, 
   return absl::OkStatus();
 }
 
-// What a query reads is known only after it has run, so it runs first and locks its read set then. If a commit has
-// written to the read set in between, the query runs again; what it has locked by then can no longer change.
+// What a query reads is known only after it has run, so it runs first and locks its read set afterwards. If a commit
+// has written to the read set in between, the query runs again; what is locked by then can no longer change.
 absl::Status Engine::read_locked(const CallContext& call, Transaction& transaction, const ReadSet& known,
                                  const Read& run) {
   constexpr int kMaxRuns = 100;
@@ -261,7 +261,7 @@ absl::Status Engine::read_locked(const CallContext& call, Transaction& transacti
     log_.unpin(at);
     if (locked.ok() && !changed) return status;
   }
-  NDB_RETURN_IF_ERROR(call.check());  // it stays open
+  NDB_RETURN_IF_ERROR(call.check());  // the transaction stays open
   if (absl::IsFailedPrecondition(locked)) return transactions_.use(call, transaction.id, transaction.scope).status();
   transactions_.abort(transaction);
   if (!locked.ok()) return locked;
@@ -295,7 +295,7 @@ absl::Status Engine::begin_transaction(const CallContext& call, v1::BeginTransac
   NDB_ASSIGN_OR_RETURN(const std::shared_ptr<Transaction> transaction,
                        begin(call, request.transaction_options(), scope));
   response.set_transaction(transaction->id);
-  if (!call.check().ok()) transactions_.abort(*transaction);  // nobody learns its name
+  if (!call.check().ok()) transactions_.abort(*transaction);  // nobody has learnt its name
   return call.check();
 }
 
@@ -345,7 +345,7 @@ absl::StatusOr<std::shared_ptr<Transaction>> Engine::transaction_of(const CallCo
   if (request.single_use_transaction().has_read_only()) {
     return absl::InvalidArgumentError("A single_use_transaction must be read_write.");
   }
-  return nullptr;  // nothing is read before its commit
+  return nullptr;  // it has read nothing before its commit
 }
 
 absl::Status Engine::commit(const CallContext& call, v1::CommitRequest& request, v1::CommitResponse& response) {
@@ -370,7 +370,7 @@ absl::Status Engine::commit(const CallContext& call, v1::CommitRequest& request,
     if (status.ok()) status = pending.complete_keys(*ids_);
     if (status.ok()) status = lock(call, transaction->locks, false, pending);
     if (status.ok()) status = write(call, transaction.get(), pending, response);
-    // An update of what is no longer there is the other one's doing, too.
+    // An update of an entity that no longer exists is also a conflict with another writer.
     const bool checked = !transaction->snapshot.is_zero() && !transaction->read_only && pending.has_mutations();
     if (!status.ok() && checked) {
       if (absl::Status contention = unchanged(*transaction); !contention.ok()) status = std::move(contention);
@@ -382,17 +382,17 @@ absl::Status Engine::commit(const CallContext& call, v1::CommitRequest& request,
   return status;
 }
 
-// A commit outside of a transaction that is aborted for a deadlock releases its locks and tries again: it has read
-// nothing that could have changed.
+// A commit outside of a transaction that is aborted because of a deadlock releases its locks and tries again: it has
+// read nothing that could have changed.
 absl::Status Engine::lock(const CallContext& call, LockTable::Owner& owner, bool may_repeat, PendingCommit& pending) {
-  transactions_.sweep();  // nobody waits for one whose time is over
+  transactions_.sweep();  // nobody has to wait for a transaction that has expired
   const std::vector<std::string> entities = pending.entities();
   const Monotonic until = clock_.monotonic() + options_.lock_timeout;
   for (;;) {
     absl::Status locked = locks_.exclude(call, owner, entities, until);
     if (locked.ok()) {
       NDB_RETURN_IF_ERROR(pending.apply(*store_, Version(clock_.now()), call));
-      // Only readers of a range care for more than the entities, and only locks keep them apart.
+      // Only readers of ranges lock more than entities, and only under pessimistic concurrency.
       if (options_.concurrency == Concurrency::kPessimistic)
         locked = locks_.exclude(call, owner, pending.touched(), until);
     }
@@ -412,7 +412,7 @@ absl::Status Engine::write(const CallContext& call, const Transaction* transacti
     MutexLock lock(commit_mutex_);
     const bool checked = transaction != nullptr && !transaction->snapshot.is_zero() && pending.has_mutations();
     if (checked) NDB_RETURN_IF_ERROR(unchanged(*transaction));
-    NDB_RETURN_IF_ERROR(call.check());  // the last moment at which nothing is written
+    NDB_RETURN_IF_ERROR(call.check());  // the last point at which nothing has been written
     commit_time = commits_.begin_commit();
     KvStore::Batch batch;
     replaced = pending.write(commit_time, batch);
@@ -438,13 +438,13 @@ absl::Status Engine::unchanged(const Transaction& transaction) const {
       cat(describe_row(*changed), ", which ", transaction.locks.name, " has read, was written after its snapshot."));
 }
 
-// The upkeep collects what is too much; a commit does it itself only where it would outrun the upkeep.
+// The background upkeep removes the excess; a commit does so itself only if the history grows faster than that.
 void Engine::grow_history(std::size_t bytes) {
   history_.add(bytes);
   const std::size_t excess = history_.excess();
   if (excess == 0) return;
   if (excess > *options_.history.bytes) {
-    (void)collect_garbage();  // the upkeep tells of errors
+    (void)collect_garbage();  // the upkeep reports errors
   } else {
     upkeep_.wake();
   }

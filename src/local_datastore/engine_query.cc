@@ -21,10 +21,10 @@ constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max();
 
 using Batch = v1::QueryResultBatch;
 
-// Fills one batch, result after result, until it is full or the query has what it wants.
+// Fills one batch with results until it is full or the query is complete.
 class BatchBuilder {
  public:
-  // `start` is the query's start cursor, which the batch ends with if it has nothing.
+  // `start` is the query's start cursor, which is the end cursor of an empty batch.
   BatchBuilder(const QueryPlan& plan, const std::string& start, const ReadMask* mask, EntityReader entities,
                Batch& batch)
       : plan_(plan), mask_(mask), entities_(std::move(entities)), batch_(batch) {
@@ -35,13 +35,13 @@ class BatchBuilder {
     batch_.set_more_results(Batch::NO_MORE_RESULTS);
   }
 
-  // How many results this batch can take, and one to see whether there are more.
+  // How many results this batch can take, plus one that shows whether there are more.
   std::size_t needed() const {
     const int results = std::min(plan_.limit.value_or(kMaxBatchResults), kMaxBatchResults);
     return static_cast<std::size_t>(std::min(plan_.offset, kMaxBatchSkips)) + static_cast<std::size_t>(results) + 1;
   }
 
-  // False when the batch is done.
+  // False when the batch is complete.
   bool add(const QueryResult& result) {
     if (is_past_end(plan_, result)) return stop(Batch::MORE_RESULTS_AFTER_CURSOR);
     if (batch_.skipped_results() < plan_.offset) return skip(result);
@@ -107,7 +107,7 @@ class BatchBuilder {
     return absl::OkStatus();
   }
 
-  // As an index has it: no meaning of its own, no negative zero, and a timestamp is a number of microseconds, marked
+  // The value as an index has it: no meaning of its own, no negative zero, and a timestamp as a number of microseconds
   // with meaning 18.
   static v1::Value projected(v1::Value value) {
     value.clear_meaning();

@@ -56,11 +56,11 @@ absl::Status check_element(const v1::Key::PathElement& element, bool last, KeyUs
   return absl::OkStatus();
 }
 
-// Walks the values of one entity.
+// Checks the values of one entity.
 class EntityRules {
  public:
   explicit EntityRules(const Scope& scope) : scope_(scope), writes_(true) {}
-  // Of an operand, which is not written itself and may have the meaning of a projected value.
+  // For an operand, which is not stored itself and may have the meaning of a projected value.
   EntityRules(const Scope& scope, std::string_view property) : scope_(scope), writes_(false), property_(property) {}
 
   absl::Status check_properties(v1::Entity& entity, bool indexed, std::size_t depth) {
@@ -145,7 +145,7 @@ class EntityRules {
     return absl::OkStatus();
   }
 
-  // Written so that NaN is outside.
+  // The comparisons are false for NaN.
   static absl::Status check_geo_point(const google::type::LatLng& point) {
     if (!(point.latitude() >= -90 && point.latitude() <= 90)) {
       return invalid("Geo point latitude outside permitted range -90.0 to 90.0.");
@@ -159,7 +159,7 @@ class EntityRules {
   const Scope& scope_;
   const bool writes_;
   std::string_view property_;
-  std::size_t path_bytes_ = 0;  // of `a.b`, the name in an index of what is being checked
+  std::size_t path_bytes_ = 0;  // the length of the path `a.b` of the current value
   int index_entries_ = 0;
 };
 
@@ -199,7 +199,7 @@ absl::Status check_key(v1::Key& key, const Scope& scope, KeyUse use) {
     return invalid(cat("Key path has ", key.path_size(), " elements; at most ", kMaxPathElements, " are allowed."));
   }
   if (use == KeyUse::kValue) {
-    // A property may refer to another project or database.
+    // The value of a key property may be in another project or database.
     v1::PartitionId& partition = *key.mutable_partition_id();
     if (partition.project_id().empty()) {
       partition.set_project_id(scope.project);

@@ -5,7 +5,7 @@
 namespace ndb::local {
 
 std::int64_t to_micros(const google::protobuf::Timestamp& timestamp) {
-  constexpr std::int64_t kLimit = 9'000'000'000'000;  // a timestamp from a request cannot overflow
+  constexpr std::int64_t kLimit = 9'000'000'000'000;  // keeps timestamps of requests from overflowing
   return std::clamp(timestamp.seconds(), -kLimit, kLimit) * 1'000'000 + timestamp.nanos() / 1000;
 }
 

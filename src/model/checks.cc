@@ -73,7 +73,7 @@ class Preparing {
     if (checks.validator != nullptr) validate(row, field);
     if (!checks.required && !checks.json && checks.choices == nullptr && checks.kind.empty()) return;
     const std::optional<Value> value = read(row, field);
-    if (!value) return;  // it cannot be written, which the encoder will say
+    if (!value) return;  // the encoder reports that it cannot be written
     if (checks.required && value->is_null()) missing_ += cat(missing_.empty() ? "" : ", ", ndb::quoted(path()));
     if (value->type() != ValueType::kArray) return one_value(checks, *value);
     for (const Value& element : value->as_array()) one_value(checks, element);
@@ -89,7 +89,7 @@ class Preparing {
   void validate(const PropertyRow& row, void* field) {
     try {
       row.checks->each(field, row.checks->validator->run);
-    } catch (...) {  // a user's function, which may throw what it likes
+    } catch (...) {  // a user's function may throw anything
       const absl::Status error = status_of(std::current_exception());
       const std::optional<Value> value = read(row, field);
       refuse(cat("holds ", value ? shown(*value) : "a value that cannot be stored",

@@ -8,7 +8,7 @@
 namespace ndb::detail {
 namespace {
 
-// zlib takes its input by pointers to bytes that are not const, and does not write them.
+// zlib takes its input by pointers to non-const bytes, but does not write them.
 Bytef* input(std::string_view bytes) { return reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data())); }
 
 }  // namespace
@@ -35,7 +35,7 @@ Inflated inflate(std::string_view bytes, std::size_t limit, std::string& out) {
     stream.avail_out = static_cast<uInt>(out.size() - done);
     code = ::inflate(&stream, Z_NO_FLUSH);
     out.resize(out.size() - stream.avail_out);
-    if (code == Z_OK && stream.avail_out != 0) break;  // it wants more input, and there is none
+    if (code == Z_OK && stream.avail_out != 0) break;  // it needs more input, and there is none
   }
   inflateEnd(&stream);
   if (out.size() > limit) return Inflated::kTooLarge;

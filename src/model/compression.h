@@ -1,4 +1,4 @@
-// zlib streams, as NDB keeps compressed properties.
+// zlib streams, the form in which NDB stores compressed properties.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@ std::string deflated(std::string_view bytes);
 enum class Inflated { kWhole, kTooLarge, kMalformed };  // kTooLarge: to more than `limit` bytes
 Inflated inflate(std::string_view bytes, std::size_t limit, std::string& out);
 
-// Whether `bytes` begin as a zlib stream of the usual settings does: how NDB knows what lost its meaning.
+// Whether `bytes` begin like a zlib stream with the usual settings. NDB uses this to recognise values that lost their
+// meaning.
 inline bool looks_deflated(std::string_view bytes) { return bytes.starts_with("x\x9c"); }
 
 }  // namespace ndb::detail

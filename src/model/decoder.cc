@@ -166,7 +166,7 @@ bool Decoder::over_budget() {
                   " MiB in memory, which is all that it may be when it is read"));
 }
 
-// What stands for characters beside a string: a blob, perhaps compressed.
+// Reads a property that is stored as a blob, possibly compressed, where a string is expected.
 bool Decoder::blob(const WireValue& wire, std::string& into, std::string_view wanted) {
   std::string_view bytes;
   if (!contents(wire, into, bytes, wanted)) return false;
@@ -174,12 +174,12 @@ bool Decoder::blob(const WireValue& wire, std::string& into, std::string_view wa
   return true;
 }
 
-// The bytes of a blob: where they are stored, or, if they are compressed, inflated into `room`.
+// The bytes of a blob: in place, or, if they are compressed, inflated into `room`.
 bool Decoder::contents(const WireValue& wire, std::string& room, std::string_view& bytes, std::string_view wanted) {
   if (wire.type != ValueType::kBlob) return wrong_type(wanted, wire);
   bytes = wire.bytes;
   const bool marked = wire.meaning == kZlibMeaning;
-  // Clients that know no meanings lose the mark when they write the entity back.
+  // Clients that do not know meanings lose the mark when they write the entity.
   if (!marked && !(is_compressed(storage_) && looks_deflated(wire.bytes))) return true;
   switch (inflate(wire.bytes, budget_.left(), room)) {
     case Inflated::kWhole:
@@ -193,7 +193,7 @@ bool Decoder::contents(const WireValue& wire, std::string& room, std::string_vie
   return fail(cat("is stored as ", wire.bytes.size(), " compressed bytes, which are no zlib data"));
 }
 
-// A struct as an entity inside this one, or as the bytes of one.
+// A struct, stored as an embedded entity or as the bytes of one.
 bool Decoder::structure(const Table& table, const WireValue& wire, void* object) {
   if (depth_ == kMaxDepth) return malformed();
   std::string room;
@@ -216,7 +216,7 @@ inline bool Decoder::property(const PropertyRow& row, std::string_view bytes, vo
   return false;
 }
 
-// A property without a row of its own.
+// A property that has no row of its own.
 bool Decoder::unlisted(const Table& table, std::string_view name, std::string_view bytes, void* object,
                        Unknown* unknown) {
   if (const std::size_t dot = name.find('.'); dot != std::string_view::npos) {
@@ -242,7 +242,7 @@ bool Decoder::unlisted(const Table& table, std::string_view name, std::string_vi
   return true;
 }
 
-// NDB's older layout: `name` is a property of the structs in `field`. Of repeated structs its values are an array.
+// NDB's older layout: `name` is a property of the structs in `field`. For repeated structs its values are an array.
 bool Decoder::column(const PropertyRow& row, std::string_view name, std::string_view bytes, void* field) {
   const StructOps& structs = *row.ops->structs;
   WireValue wire;
@@ -272,7 +272,7 @@ bool Decoder::cell(const Table& table, std::string_view name, std::string_view b
 
 bool Decoder::properties(const Table& table, std::string_view entity, void* object, Unknown* unknown) {
   const std::span<const PropertyRow> rows = table.rows();
-  std::size_t expected = 0;  // writers keep an order, so the next row is most often the right one
+  std::size_t expected = 0;  // writers keep the order, so the next row is usually the right one
   WireReader in(entity);
   while (!in.done()) {
     std::uint32_t tag;

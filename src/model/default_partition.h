@@ -1,4 +1,4 @@
-// Where keys take from what their maker did not say.
+// The source of the parts of a key's partition that its maker did not set.
 #pragma once
 
 #include "absl/status/status.h"
@@ -6,8 +6,8 @@
 
 namespace ndb {
 
-// Gives the partition of the context that is current where it is called, or null without one. Keys ask it for the
-// fields that they were not given. The room of the contexts sets it, before there is any context; thread-safe.
+// Returns the partition of the current context, or null without one. Keys ask it for the fields that they were not
+// given. The context room sets it before any context exists; thread-safe.
 using DefaultPartition = const Partition* (*)();
 void set_default_partition(DefaultPartition source) noexcept;
 

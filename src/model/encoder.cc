@@ -155,7 +155,7 @@ void Encoder::text(std::string_view value) {
   compressed(value);
 }
 
-// A blob of compressed bytes, with the meaning that says so.
+// A blob of compressed bytes, with the meaning that marks it.
 void Encoder::compressed(std::string_view value) {
   charge(value.size());
   if (!ok()) return;
@@ -299,7 +299,7 @@ void Encoder::value(const Value& value, bool outer_indexed) {
       break;
   }
   const Array& elements = value.as_array();
-  if (elements.empty()) exclude(indexed);  // else each element says it
+  if (elements.empty()) exclude(indexed);  // otherwise each element is marked
   meaning();
   const std::size_t before = size();
   for (auto it = elements.rbegin(); it != elements.rend(); ++it) {
@@ -341,7 +341,7 @@ inline void Encoder::property(const PropertyRow& row, const void* object) {
 }
 
 void Encoder::properties(const Table& table, const void* object, const Unknown* unknown) {
-  bool class_kept = false;  // of a PolyModel that this program does not have
+  bool class_kept = false;  // the entity's class is one that this program does not have
   if (unknown != nullptr && !unknown->fields().empty()) {
     if (depth_ > 0) charge(Budget::kUnknown);
     raw(unknown->fields());

@@ -106,7 +106,7 @@ std::string Handle::to_string() const {
     if (const auto value = properties->find(row.name); value != properties->end()) show(row.field, value->second);
   }
   for (const auto& [property, value] : *properties) {
-    if (table.find(property) == nullptr) show(property, value);  // dynamic, or not known
+    if (table.find(property) == nullptr) show(property, value);  // dynamic or unknown
   }
   return out + "})";
 }

@@ -1,4 +1,4 @@
-// What the encoder and the decoder of entities both know: field tags and limits of google.datastore.v1.
+// What the encoder and the decoder of entities share: field tags and limits of google.datastore.v1.
 #pragma once
 
 #include <cstdint>
@@ -30,8 +30,8 @@ constexpr int kZlibMeaning = 22;  // the meaning of a zlib stream
 // One entry of an Entity's properties: a name and the bytes of a Value. False if it is malformed.
 bool parse_entry(std::string_view entry, std::string_view& name, std::string_view& value);
 
-// Calls `take(name, value)` for every property among the fields of an Entity, until it gives false. False if it did, or
-// if the fields are malformed.
+// Calls `take(name, value)` for every property among the fields of an Entity, until it returns false. False if it did,
+// or if the fields are malformed.
 template <class Take>
 bool for_each_property(std::string_view fields, const Take& take) {
   WireReader in(fields);
@@ -50,7 +50,7 @@ bool for_each_property(std::string_view fields, const Take& take) {
 
 bool has_property(std::string_view fields, std::string_view name);
 
-// The property in which a PolyModel keeps the names of its classes.
+// The property in which a PolyModel stores the names of its classes.
 constexpr std::string_view kClassProperty = "class";
 
 // One property as a field of an Entity.

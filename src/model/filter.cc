@@ -10,7 +10,7 @@
 namespace ndb {
 namespace {
 
-// A part that is a combination of the same kind gives its own parts, so that filters added in a loop do not nest.
+// A part that is a combination of the same kind is flattened, so that filters added in a loop do not nest.
 Filter combine(Op op, std::vector<Filter> parts) {
   if (parts.size() == 1) return std::move(parts.front());
   Filter all("", op, {});

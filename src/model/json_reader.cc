@@ -33,11 +33,11 @@ std::optional<double> special_number(const Node& json) {
   return std::nullopt;
 }
 
-// Makes values of JSON. After the first error, what it gives is of no use.
+// Converts JSON to values. After the first error the results are meaningless.
 class JsonReader {
  public:
   bool ok() const { return why_.empty(); }
-  const std::string& path() const { return path_; }  // of the property at fault
+  const std::string& path() const { return path_; }  // the path of the property with the error
   const std::string& why() const { return why_; }
 
   Entity::Properties dynamic_object(const Node& json) {
@@ -46,7 +46,7 @@ class JsonReader {
     return properties;
   }
 
-  // By stored names. Computed properties are passed over.
+  // Uses stored names. Ignores computed properties.
   Entity::Properties object(const Table& table, const Node& json) {
     Entity::Properties properties;
     members(json, [&](const std::string& field, const Node& member) {
@@ -63,7 +63,7 @@ class JsonReader {
   }
 
  private:
-  // `take(name, member)` for all members until the first error. Of two with one name the last counts.
+  // Calls `take(name, member)` for all members until the first error. If a name is there twice, the last one counts.
   template <class Take>
   void members(const Node& json, const Take& take) {
     if (!json.is(JsonType::kObject)) return (void)wrong(json, "an object");
@@ -153,7 +153,7 @@ class JsonReader {
     return dynamic(json);
   }
 
-  // An object with one member whose name says what the member is. Nothing if it is an entity with such a property.
+  // An object with one member whose name is a type tag. Nothing if it is an entity with such a property.
   std::optional<Value> tagged(const Node& json) {
     std::string tag;
     std::optional<Node> value;
@@ -213,14 +213,14 @@ class JsonReader {
 
   Value timestamp(const Node& json) { return time(json, "", "", "a time like 2026-01-02T03:04:05.678Z"); }
 
-  // A text that is a time between what is put around it.
+  // A time, as text between a prefix and a suffix.
   Value time(const Node& json, std::string_view before, std::string_view behind, std::string_view wanted) {
     const std::optional<std::string> text = text_of(json);
     const std::optional<Timestamp> time = text ? parse_time(cat(before, *text, behind)) : std::nullopt;
     return time ? Value(*time) : wrong(json, wanted);
   }
 
-  // JSON does not say whether a value is indexed: it is where it can be.
+  // JSON does not say whether a value is indexed; it is indexed if it can be.
   template <class Characters>
   static Value indexable(Characters characters) {
     const bool small = characters.size() <= kMaxIndexedBytes;
@@ -243,7 +243,7 @@ class JsonReader {
   int depth_ = 0;
 };
 
-// Values of JSON into the fields of a model, by stored names.
+// Assigns values of JSON to the fields of a model, by stored names.
 absl::Status assign(const ModelInfo& info, const Entity::Properties& values, Payload& payload) {
   Encoder out;
   out.properties(values);
@@ -275,7 +275,7 @@ absl::Status populate(std::string_view text, const Key& key, Payload& payload) {
 
 void Handle::populate_json(std::string_view json) {
   if (!payload_) throw_absent();
-  const detail::PayloadPtr trial(payload_->clone());  // an error changes nothing
+  const detail::PayloadPtr trial(payload_->clone());  // after an error nothing has changed
   if (const absl::Status status = detail::populate(json, key_, *trial.get()); !status.ok()) throw_error(status);
   edited();
   (void)detail::populate(json, key_, *payload_.get());

@@ -13,7 +13,7 @@ namespace {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-// The four digits of \uXXXX; nothing if they are not there.
+// The value of the four digits of \uXXXX; nothing if they are missing.
 std::optional<std::uint32_t> hex4(std::string_view digits) {
   std::uint32_t unit = 0;
   const char* const begin = digits.data();
@@ -40,15 +40,15 @@ void append_utf8(std::string& out, std::uint32_t point) {
   }
 }
 
-// The length of the token that `text` begins with, its closing quote included, if that is a string, which has begun
-// with a quote. The text is JSON.
+// The length of the token at the beginning of `text`, including its closing quote if it is a string, whose opening
+// quote has been read. The text is valid JSON.
 std::size_t string_size(std::string_view text) {
   std::size_t i = 1;
   while (text[i] != '"') i += text[i] == '\\' ? 2 : 1;
   return i + 1;
 }
 
-// The characters that a backslash takes their meaning, and what they mean, in pairs.
+// The characters that may follow a backslash and what they stand for, in pairs.
 constexpr std::string_view kEscapes = "\"\"\\\\//b\bf\fn\nr\rt\t";
 
 char unescaped(char c) {
@@ -60,7 +60,7 @@ char unescaped(char c) {
 
 }  // namespace
 
-// Reads front to back, with the open arrays and objects in a list instead of on the stack.
+// Parses in one pass, and keeps the open arrays and objects in a list instead of on the stack.
 class JsonParser {
  public:
   JsonParser(std::string_view text, JsonText* out) : text_(text), out_(out) {}
@@ -70,7 +70,7 @@ class JsonParser {
     for (;;) {
       skip_blanks();
       if (!value()) return false;
-      if (opened_) continue;  // its first element or member comes
+      if (opened_) continue;  // its first element or member follows
       if (!close_ended()) return false;
       if (open_.empty()) return at_ == text_.size();
     }
@@ -94,7 +94,7 @@ class JsonParser {
     while (at_ < text_.size() && is_blank(text_[at_])) ++at_;
   }
 
-  // A value; of an array or object that is not empty only its beginning, up to where its first value comes.
+  // Parses a value; of a non-empty array or object only the beginning, up to its first value.
   bool value() {
     opened_ = false;
     if (at_ == text_.size()) return false;
@@ -131,7 +131,7 @@ class JsonParser {
     return !object || name();
   }
 
-  // Behind a value: a comma and what comes before the next one, or the ends of what ends here.
+  // After a value: a comma and what precedes the next value, or the ends of the arrays and objects that end here.
   bool close_ended() {
     for (skip_blanks(); !open_.empty(); skip_blanks()) {
       const Open& open = open_.back();
@@ -204,7 +204,7 @@ class JsonParser {
   }
 
   const std::string_view text_;
-  JsonText* const out_;  // null: it is only checked
+  JsonText* const out_;  // null: only validate
   std::size_t at_ = 0, count_ = 0;
   std::vector<Open> open_;
   bool opened_ = false;
@@ -227,7 +227,7 @@ std::optional<std::int64_t> JsonText::Value::integer() const {
 
 std::optional<double> JsonText::Value::number() const {
   double value = 0;
-  // Not of std, which does not tell what is too large from what is too small, and so nearest to 0.
+  // std::from_chars does not distinguish numbers that are too large from those nearest to 0.
   const auto [end, error] = absl::from_chars(text().data(), text().data() + text().size(), value);
   return error == std::errc::result_out_of_range && value != 0 ? std::nullopt : std::optional(value);
 }
@@ -246,7 +246,7 @@ std::optional<std::string> JsonText::Value::string() const {
     }
     std::uint32_t point = *hex4(in.substr(i + 1));
     i += 4;
-    if (point >= 0xD800 && point < 0xE000) {  // a half, which needs the other
+    if (point >= 0xD800 && point < 0xE000) {  // half of a surrogate pair
       const bool escaped = point < 0xDC00 && in.substr(i + 1).starts_with("\\u");
       const std::uint32_t low = escaped ? *hex4(in.substr(i + 3)) : 0;
       if (low < 0xDC00 || low >= 0xE000) return std::nullopt;

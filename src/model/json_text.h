@@ -1,5 +1,5 @@
-// JSON as a text: what a valid one is, and one taken apart. A library would not do: a JSON text that NDB stored goes
-// out as it came, with numbers of any length, halves of characters and nesting of any depth.
+// JSON texts: validation and parsing. A library would not do, because a JSON text that NDB stored must be written back
+// unchanged, with numbers of any length, unpaired surrogates and nesting of any depth.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,20 @@ namespace ndb::detail {
 
 enum class JsonType : std::uint8_t { kNull, kBool, kInteger, kReal, kString, kArray, kObject };
 
-// A JSON text in UTF-8 (RFC 8259), and what Python's json.dumps() writes besides: NaN, Infinity and -Infinity as
-// numbers. Parsing takes linear time whatever the text, and no stack. Views point into the text.
+// A JSON text in UTF-8 (RFC 8259), or one with the extensions of Python's json.dumps(): NaN, Infinity and -Infinity as
+// numbers. Parsing takes linear time for any text and does not recurse. Views point into the text.
 class JsonText {
   struct Node {
     JsonType type;
     std::string_view text;
-    std::size_t end;  // the index behind its last descendant
+    std::size_t end;  // the index after its last descendant
   };
 
  public:
-  // Nothing if the text is no JSON.
+  // Nothing if the text is not JSON.
   static std::optional<JsonText> parse(std::string_view text);
 
-  // A value of it. Valid as long as the JsonText and its text.
+  // A value in the text. Valid as long as the JsonText and its text.
   class Value {
    public:
     JsonType type() const { return node().type; }
@@ -35,12 +35,13 @@ class JsonText {
     bool is_number() const { return is(JsonType::kInteger) || is(JsonType::kReal); }
 
     bool boolean() const { return text() == "true"; }
-    std::optional<std::int64_t> integer() const;  // nothing if it does not fit
-    std::optional<double> number() const;         // the nearest; nothing if it is beyond all finite ones
-    // The characters of a string. Nothing if it holds a half of a character, as in "\ud800", which UTF-8 has not.
+    std::optional<std::int64_t> integer() const;  // nothing if it is out of range
+    std::optional<double> number() const;         // the nearest one; nothing if it is out of range
+    // The characters of a string. Nothing if it contains an unpaired surrogate, as in "\ud800", which UTF-8 cannot
+    // represent.
     std::optional<std::string> string() const;
 
-    // Of an array `take(element)`, of an object `take(name, member)`, both Values; names may be there twice.
+    // Calls `take(element)` for an array, `take(name, member)` for an object, with Values; names may occur twice.
     template <class Take>
     void for_each_element(const Take& take) const {
       for (std::size_t i = at_ + 1; i < node().end; i = json_->nodes_[i].end) take(Value(*json_, i));
@@ -69,15 +70,15 @@ class JsonText {
 
 bool is_json(std::string_view text);
 
-// How deep values may be within each other where entities are read from JSON or written as JSON, which is more than an
-// entity can have: that work calls itself, and a tasklet's stack is small. What an ndb::Json holds has no such limit.
+// How deep values may be nested where entities are read from or written as JSON: deeper than entities can be. That code
+// is recursive, and a tasklet's stack is small. The contents of an ndb::Json have no such limit.
 inline constexpr int kMaxJsonDepth = 64;
 
-// `text`, which is JSON, without blanks between its parts; or with line breaks and so many spaces per level.
+// `text`, which must be JSON, without white space; or with line breaks and this many spaces per level.
 std::string compact_json(std::string_view text);
 std::string indented_json(std::string_view text, std::size_t spaces);
 
-// `text`, which is UTF-8, as a JSON string with its quotes, at the end of `out`.
+// Appends `text`, which must be UTF-8, to `out` as a JSON string with quotes.
 void append_json_string(std::string& out, std::string_view text);
 
 }  // namespace ndb::detail

@@ -1,4 +1,4 @@
-// Handle::to_json(). Values pass through ndb::Value, and what JSON cannot tell is told by the class.
+// Handle::to_json(). Values are converted by way of ndb::Value; the class provides what JSON cannot express.
 #include <charconv>
 #include <cmath>
 #include <set>
@@ -18,7 +18,7 @@ namespace ndb {
 namespace detail {
 namespace {
 
-// Writes one JSON text front to back, without blanks. After the first error the text is of no use.
+// Writes one JSON text without white space. After the first error the text is meaningless.
 class JsonWriter {
  public:
   explicit JsonWriter(const JsonOptions& options)
@@ -27,7 +27,7 @@ class JsonWriter {
 
   const std::string& text() const { return out_; }
   bool ok() const { return why_.empty(); }
-  const std::string& path() const { return path_; }  // of the property at fault
+  const std::string& path() const { return path_; }  // the path of the property with the error
   const std::string& why() const { return why_; }
 
   void object(const Entity::Properties& properties) {
@@ -37,7 +37,8 @@ class JsonWriter {
     }
   }
 
-  // In the order of the class; what the class does not know only if it has an ndb::Expando for it.
+  // In the order of the class. Properties that the class does not know are written only if it has an ndb::Expando for
+  // them.
   void structure(const Table& table, const Entity::Properties& properties) {
     const Nesting nesting(*this, '{', '}');
     for (const PropertyRow& row : table.rows()) {
@@ -53,7 +54,7 @@ class JsonWriter {
   }
 
  private:
-  // Brackets around what is written while it lives.
+  // Writes brackets around what is written during its lifetime.
   class Nesting {
    public:
     Nesting(JsonWriter& writer, char open, char close) : writer_(writer), close_(close) {
@@ -121,7 +122,7 @@ class JsonWriter {
     char buffer[32];
     const std::string_view digits(buffer, std::to_chars(buffer, buffer + sizeof buffer, number).ptr);
     out_ += digits;
-    if (digits.find_first_of(".e") == std::string_view::npos) out_ += ".0";  // an integer would be read as one
+    if (digits.find_first_of(".e") == std::string_view::npos) out_ += ".0";  // otherwise it would be read as an integer
   }
 
   void point(const GeoPoint& point) {
@@ -132,7 +133,7 @@ class JsonWriter {
     number(point.longitude);
   }
 
-  // A value of a type that only itself tells.
+  // A value whose type is known only from itself.
   void dynamic(const Value& value) {
     switch (value.type()) {
       case ValueType::kNull:
@@ -172,7 +173,7 @@ class JsonWriter {
     switch (ops.shape) {
       case Shape::kBytes:
         return blob(value.as_blob());
-      case Shape::kJson:  // what is none, which a put would refuse, is shown as text
+      case Shape::kJson:  // invalid JSON, which a put would refuse, is written as text
         if (is_json(value.as_blob())) {
           out_ += compact_json(value.as_blob());
           return;
@@ -206,7 +207,7 @@ class JsonWriter {
 
   const std::set<std::string_view> include_, exclude_;
   std::string out_, path_, why_;
-  bool first_ = true;  // nothing yet stands in the innermost brackets
+  bool first_ = true;  // the innermost brackets are still empty
   int depth_ = 0;
 };
 

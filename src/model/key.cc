@@ -92,7 +92,7 @@ absl::Status check(const PartitionView& where, std::span<const Key::Element> pat
   return absl::OkStatus();
 }
 
-// The canonical google.datastore.v1.Key: fields in ascending order, empty ones left out.
+// The canonical google.datastore.v1.Key: fields in ascending order, empty ones omitted.
 std::string serialize(const PartitionView& where, std::span<const Key::Element> path) {
   std::string partition;
   if (!where.project.empty()) append_bytes(partition, 2, where.project);
@@ -130,7 +130,7 @@ bool parse_partition(std::string_view bytes, PartitionView& where) {
   return true;
 }
 
-// One path element; the tags differ between google.datastore.v1.Key and the legacy Reference. A tag of `end` ends it.
+// One path element. The tags differ between google.datastore.v1.Key and the legacy Reference. A tag of `end` ends it.
 struct ElementTags {
   std::uint32_t kind, number, name, end;
 };
@@ -181,7 +181,7 @@ bool parse_key(std::string_view bytes, PartitionView& where, Path& path) {
   return true;
 }
 
-// The legacy Reference message, in which App Engine and google-cloud-ndb write url-safe keys: app = 13, path = 14 (a
+// The legacy Reference message, in which App Engine and google-cloud-ndb encode url-safe keys: app = 13, path = 14 (a
 // message of groups 1 with type = 2, id = 3, name = 4), name_space = 20, database_id = 23.
 bool parse_reference(std::string_view bytes, PartitionView& where, Path& path) {
   WireReader in(bytes);
@@ -260,14 +260,14 @@ std::strong_ordering compare_elements(const Key::Element& a, const Key::Element&
 
 }  // namespace
 
-// The views point into `bytes`, which never changes.
+// The views point into `bytes`, which is immutable.
 struct Key::Rep {
   std::string bytes;
   std::size_t hash = 0;
   PartitionView where;
   Path path;
 
-  // A key's representation from parts that may live anywhere.
+  // Makes a key's representation from parts that may be stored anywhere.
   static absl::StatusOr<Key> make(const PartitionView& where, std::span<const Element> path) {
     NDB_RETURN_IF_ERROR(check(where, path));
     auto rep = std::make_shared<Rep>();
@@ -335,7 +335,7 @@ bool Key::is_complete() const { return rep_ != nullptr && rep_->path.back().id.i
 
 bool Key::has_ancestor(const Key& ancestor) const {
   if (!*this || !ancestor || path().size() < ancestor.path().size()) return false;
-  // A canonical ancestor is a prefix of its descendants, element for element.
+  // A canonical ancestor is a prefix of its descendants.
   return bytes().starts_with(ancestor.bytes());
 }
 
@@ -368,7 +368,7 @@ std::string Key::urlsafe() const {
     append_varint(groups, wire_tag(1, kEndGroup));
   }
   std::string reference;
-  // A project with a '~' would be read as the one behind it; see from_urlsafe().
+  // A project with a '~' would be read as the part after it; see from_urlsafe().
   const bool has_tilde = project().find('~') != std::string_view::npos;
   append_bytes(reference, 13, has_tilde ? cat('~', project()) : std::string(project()));
   append_bytes(reference, 14, groups);
@@ -386,7 +386,7 @@ absl::StatusOr<Key> Key::try_from_urlsafe(std::string_view text) {
   if (!bytes || !parse_reference(*bytes, where, path)) {
     return bad_key(cat(quoted(text), " is not a url-safe key"));
   }
-  // App Engine wrote the location before the project, as in "s~shop".
+  // App Engine put the location before the project, as in "s~shop".
   where.project.remove_prefix(where.project.find('~') + 1);
   auto key = Rep::make(where, path);
   if (!key.ok()) return annotate(key.status(), cat(quoted(text), " is not a url-safe key"));

@@ -1,25 +1,25 @@
-// Limits of the Datastore API that the client keeps, so that what exceeds one is refused before it is sent, with an
-// error that names it (cloud.google.com/datastore/docs/concepts/limits). The local Datastore has a list of its own.
+// The limits of the Datastore API that the client checks before sending, so that an error names the limit
+// (cloud.google.com/datastore/docs/concepts/limits). The local Datastore has its own list.
 #pragma once
 
 #include <cstddef>
 
 namespace ndb {
 
-// Of a key.
+// Limits of a key.
 inline constexpr std::size_t kMaxKeyElements = 100;
 inline constexpr std::size_t kMaxKeyPartBytes = 1500;       // a kind or name
 inline constexpr std::size_t kMaxPartitionPartBytes = 100;  // a project, database or namespace
 inline constexpr std::size_t kMaxKeyBytes = 6 * 1024;
 
-// Of an entity.
+// Limits of an entity.
 inline constexpr std::size_t kMaxPropertyNameBytes = 1500;
 inline constexpr std::size_t kMaxIndexedBytes = 1500;       // of an indexed string or blob
-inline constexpr std::size_t kMaxUnindexedBytes = 1048487;  // of any other
+inline constexpr std::size_t kMaxUnindexedBytes = 1048487;  // of any other one
 inline constexpr std::size_t kMaxEntityBytes = 1048572;
-inline constexpr int kMaxEntityDepth = 20;  // of entities within each other
+inline constexpr int kMaxEntityDepth = 20;  // of nested entities
 
-// Of one request.
+// Limits of one request.
 inline constexpr std::size_t kMaxLookupKeys = 1000;
 inline constexpr std::size_t kMaxCommitMutations = 500;
 inline constexpr std::size_t kMaxAllocateKeys = 500;

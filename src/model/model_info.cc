@@ -12,8 +12,8 @@
 namespace ndb::detail {
 namespace {
 
-// A hash table of lists that only grow at their heads, so that readers need no lock. It holds nothing that is
-// constructed at run time: classes register before main, in any order.
+// A hash table of lists that grow only at their heads, so that readers need no lock. It has no dynamic initialisation,
+// because classes register before main, in any order.
 constexpr std::size_t kBuckets = 256;
 constinit std::array<std::atomic<const Registration*>, kBuckets> buckets{};
 

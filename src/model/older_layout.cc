@@ -1,5 +1,5 @@
-// Encoder, the older layout of NDB: the fields of structs as properties with dotted names, those of repeated structs as
-// arrays.
+// The encoder for NDB's older layout: the fields of structs as properties with dotted names, those of repeated structs
+// as arrays.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -12,7 +12,7 @@
 namespace ndb::detail {
 namespace {
 
-constexpr std::string_view kNullValue("\x58\0", 2);  // a Value that is null
+constexpr std::string_view kNullValue("\x58\0", 2);  // a null Value
 
 }  // namespace
 
@@ -33,7 +33,7 @@ void Encoder::columns(const PropertyRow& row, const void* field, bool indexed) {
     columns(structs.table(), objects, structs.repeated, indexed);
     prefix_.resize(outer);
     if (!ok()) within(row.name);
-  } else if (!structs.repeated) {  // of no structs at all nothing is written
+  } else if (!structs.repeated) {  // an empty list of structs is not written
     const std::size_t before = size();
     null(indexed);
     property(before, row.name);
@@ -107,10 +107,11 @@ void Encoder::column(const PropertyRow& row, std::span<const void* const> object
   property(before, row.name);
 }
 
-// What the structs hold that they do not know. Where one of repeated structs lacks what another has, it gets a null.
+// Properties of the structs that their class does not know. If one of repeated structs lacks a property that another
+// has, it gets a null.
 void Encoder::unknown_columns(const Table& table, std::span<const void* const> objects, bool repeated) {
   std::map<std::string_view, std::vector<std::string_view>> columns;
-  // Each of the structs gets an element of each column, so few bytes could make many columns of many nulls.
+  // Each struct gets an element in each column, so few bytes could make many columns of many nulls.
   const auto fits = [&](std::size_t count) { return count * objects.size() <= kMaxEntityBytes / kNullValue.size(); };
   for (std::size_t i = 0; i < objects.size(); ++i) {
     const Unknown* unknown = table.unknown_of(objects[i]);

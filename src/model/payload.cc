@@ -22,7 +22,7 @@ namespace {
 std::string_view kind_shown(const ModelInfo& info, const Key& key) { return info.any_kind ? key.kind() : info.kind; }
 
 const void* properties_of(const Payload& payload) {
-  return const_cast<Payload&>(payload).properties();  // only read
+  return const_cast<Payload&>(payload).properties();  // read only
 }
 
 void encode_properties(Encoder& out, const Payload& payload) {
@@ -48,7 +48,7 @@ absl::StatusOr<PayloadPtr> decode_as(const ModelInfo& info, const Key& key, std:
   return payload;
 }
 
-// The names in the property `class`: several, or in the answer of a projection one.
+// The names in the property `class`: several, or a single one in the result of a projection.
 bool class_list(std::string_view value, std::vector<std::string>& names) {
   Decoder in;
   WireValue wire;
@@ -59,8 +59,8 @@ std::string shown(const std::vector<std::string>& names) {
   return Value(Array(names.begin(), names.end())).to_string();
 }
 
-// The class that an entity of the kind of `info` is of, by what is stored as its classes: the last of them that this
-// program has. None are stored in what was written before there were classes.
+// The class of an entity whose kind is that of `info`: the last of the stored classes that this program has. Entities
+// that were written before there were classes have none.
 absl::StatusOr<const ModelInfo*> stored_class(const ModelInfo& info, const Key& key,
                                               const std::vector<std::string>& names) {
   const ModelInfo* root = &info;
@@ -74,7 +74,7 @@ absl::StatusOr<const ModelInfo*> stored_class(const ModelInfo& info, const Key& 
                         info.class_name, "; read it as ", root->class_name, " or as ndb::Entity"));
 }
 
-// An entity of a PolyModel. Classes that this program does not have are kept as they are stored.
+// An entity of a PolyModel. Classes that this program does not have are preserved.
 absl::StatusOr<PayloadPtr> decode_poly(const ModelInfo& info, const Key& key, std::string_view entity, Budget* batch) {
   std::string_view stored;
   std::vector<std::string> names;
@@ -174,7 +174,7 @@ bool operator==(const Handle& a, const Handle& b) {
   detail::encode_properties(right, *b.payload_.get());
   if (!left.ok() || !right.ok()) return false;
   if (left.bytes() == right.bytes()) return true;
-  // What the class does not know may stand in another order.
+  // Properties that the class does not know may be in another order.
   Entity::Properties left_properties, right_properties;
   detail::Decoder in;
   return left.size() == right.size() && in.properties(left.bytes(), left_properties) &&

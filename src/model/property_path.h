@@ -1,4 +1,4 @@
-// Where in an entity an error is.
+// The place of an error within an entity.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace ndb::detail {
 
-// The path to a property, "home.city", is put together while the nested entities are left, from the inside out.
+// Prepends a name to the path of a property, such as "home.city", which is built from the inside out.
 inline void prepend_name(std::string& path, std::string_view name) {
   path = path.empty() ? std::string(name) : cat(name, ".", path);
 }

@@ -13,7 +13,7 @@
 namespace ndb {
 namespace {
 
-// The Datastore's order of types. Types of one rank are told apart by their values first.
+// The Datastore's order of types. Types of the same rank are compared by value first.
 int rank(ValueType type) {
   switch (type) {
     case ValueType::kNull:

@@ -1,5 +1,5 @@
-// The protobuf wire format, as much of it as keys and entities need. Readers never read past their input, whatever it
-// holds.
+// The part of the protobuf wire format that keys and entities need. Readers never read past their input, whatever it
+// contains.
 #pragma once
 
 #include <bit>
@@ -18,7 +18,7 @@ constexpr std::size_t varint_size(std::uint64_t value) {
   return (static_cast<std::size_t>(std::bit_width(value | 1)) + 6) / 7;
 }
 
-// Writes `value` at `out`, which has room for it, and returns the end.
+// Writes `value` at `out`, which must have room for it, and returns the end.
 inline char* write_varint(char* out, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) *out++ = static_cast<char>(value | 0x80);
   *out++ = static_cast<char>(value);
@@ -36,8 +36,8 @@ inline void append_bytes(std::string& out, std::uint32_t field, std::string_view
   out.append(bytes);
 }
 
-// Reads one message front to back. Every function returns false when the input is malformed; the reader is then
-// useless.
+// Reads one message in one pass. Every function returns false when the input is malformed; the reader must not be used
+// afterwards.
 class WireReader {
  public:
   explicit WireReader(std::string_view in) : at_(in.data()), end_(in.data() + in.size()) {}
@@ -49,7 +49,7 @@ class WireReader {
       value = static_cast<unsigned char>(*at_++);
       return true;
     }
-    if (end_ - at_ >= 2 && static_cast<signed char>(at_[1]) >= 0) {  // the usual length of what is not tiny
+    if (end_ - at_ >= 2 && static_cast<signed char>(at_[1]) >= 0) {  // the usual length of larger fields
       value = (static_cast<unsigned char>(at_[0]) & 0x7fu) | static_cast<unsigned>(at_[1]) << 7;
       at_ += 2;
       return true;
@@ -81,7 +81,7 @@ class WireReader {
     return true;
   }
 
-  // Passes over the field that `tag` has opened.
+  // Skips the field that `tag` has opened.
   bool skip(std::uint32_t tag);
 
  private:
@@ -92,7 +92,7 @@ class WireReader {
   const char* end_;
 };
 
-// Whether `text` is UTF-8: shortest forms only, no surrogates, nothing above U+10FFFF.
+// Whether `text` is valid UTF-8: shortest forms only, no surrogates, nothing above U+10FFFF.
 bool is_utf8(std::string_view text);
 
 }  // namespace ndb::detail

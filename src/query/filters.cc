@@ -9,7 +9,7 @@
 namespace ndb {
 namespace {
 
-// Far deeper than the Datastore allows, and nowhere near the end of a tasklet's stack.
+// Much deeper than the Datastore allows, and far from the end of a tasklet's stack.
 constexpr int kMaxDepth = 100;
 
 wire::PropertyFilter::Operator wire_operator(Op op) {
@@ -37,7 +37,7 @@ wire::PropertyFilter::Operator wire_operator(Op op) {
   return wire::PropertyFilter::OPERATOR_UNSPECIFIED;
 }
 
-// Filters of model classes cannot be wrong in these ways.
+// Filters that are made from model classes cannot have these errors.
 absl::Status check(const Filter& filter) {
   if (filter.property.empty()) return bad_filter("a filter names no property");
   const bool list = filter.op == Op::kIn || filter.op == Op::kNotIn;
@@ -78,7 +78,7 @@ absl::StatusOr<wire::Filter> message(const Context::Impl& context, const Filter&
   return out;
 }
 
-// Keys may lack their partition, as keys anywhere may.
+// Keys may lack their partition, as everywhere in the API.
 absl::StatusOr<Value> qualify(const Context::Impl& context, const Value& value) {
   if (value.type() == ValueType::kKey) {
     NDB_ASSIGN_OR_RETURN(Key key, context.qualify(value.as_key()));

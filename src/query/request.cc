@@ -12,7 +12,7 @@
 namespace ndb {
 namespace {
 
-// No key is not "no ancestor": Key::parent() of a root gives it, and the query would be over the whole kind.
+// An empty key does not mean "no ancestor": Key::parent() of a root is one, and the query would span the whole kind.
 absl::StatusOr<Key> qualified_ancestor(const Context::Impl& context, const Key& ancestor) {
   if (!ancestor) return bad_query("the ancestor is the empty key; leave ancestor() out for a query without one");
   if (!ancestor.is_complete()) {

@@ -11,7 +11,7 @@
 namespace ndb {
 namespace {
 
-// How an index gives a timestamp: its microseconds, marked with this.
+// The meaning with which indexes return a timestamp as microseconds.
 constexpr int kFromIndex = 18;
 
 }  // namespace
@@ -29,8 +29,8 @@ absl::Status through_cache(Context::Impl& context, const wire::EntityResult& res
       found.payload = **std::move(known);
       return absl::OkStatus();
     }
-    // Of a PolyModel it may be of another class than was asked for. If it is not older than this result, the entity has
-    // changed its class, and is no result.
+    // The entity of a PolyModel may be of another class than the query's. If the cached one is not older than this
+    // result, the entity has changed its class, and is no longer a result.
     if (!detail::is_poly(info) || !absl::IsNotFound(known->status())) return known->status();
     const bool own = context.workspace->own_writes.find(found.key) != nullptr;
     if (own || context.cache.find(found.key)->version >= version) return absl::OkStatus();

@@ -1,4 +1,4 @@
-// What becomes of one result.
+// How one result meets the context cache.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,9 @@
 
 namespace ndb {
 
-// An entity as the context cache lets it be seen: the fresh one, which is then kept there; the one that is cached; or,
-// with an empty payload, nothing, because it is known here to be deleted, or of another class by now. `generation`: of
-// the cache when the query began. Not OK: this one result can't be given; `found.key` is set as far as it is known.
+// The entity that the caller gets: the result itself, which is then cached; the cached entity; or an empty payload,
+// because the context knows that the entity is deleted, or of another class by now. `generation` is that of the cache
+// when the query began. Not OK: this one result can't be returned; `found.key` is set if it is known.
 absl::Status through_cache(Context::Impl& context, const wire::EntityResult& result, WallTime read_time,
                            const detail::ModelInfo& info, const Options& options, std::uint64_t generation,
                            detail::QueryResult& found);

@@ -1,4 +1,4 @@
-// A query that is being run, batch by batch, with the next batch under way while one is used.
+// A running query: fetches batch by batch, and requests the next batch while the caller uses the current one.
 #include <algorithm>
 #include <limits>
 #include <memory>
@@ -69,17 +69,17 @@ class Run final : public detail::QueryRun {
   const detail::Wanted wanted_;
   const Options options_;
   const detail::Bounds bounds_;
-  datastore::Pace pace_;            // of the run, or of the present step
+  datastore::Pace pace_;            // of the run, or of the current step
   const std::uint64_t generation_;  // of the context cache when the query began
 
-  wire::RunQueryRequest request_;  // the next one to send
-  std::size_t remaining_;          // results that are still to be given
+  wire::RunQueryRequest request_;  // the next request to send
+  std::size_t remaining_;          // results that are still to be returned
   wire::RunQueryResponse response_;
   int position_ = 0;                                                     // in its batch
-  std::shared_ptr<detail::FutureState<wire::RunQueryResponse>> answer_;  // of the request that is under way
+  std::shared_ptr<detail::FutureState<wire::RunQueryResponse>> answer_;  // of the request in flight
   bool ended_ = false;                                                   // response_ is the last one
-  bool stuck_ = false;                                                   // where the next one starts is not known
-  std::optional<Ready> ready_;                                           // found, and not given yet
+  bool stuck_ = false;                                                   // the start of the next one is unknown
+  std::optional<Ready> ready_;                                           // found, and not returned yet
   Cursor before_, after_;
   absl::Status failed_;
   bool busy_ = false;
@@ -107,7 +107,7 @@ absl::Status Run::start() {
   return remaining_ == 0 ? absl::OkStatus() : send();
 }
 
-// Sends the next request, after a pause if the last batch brought nothing.
+// Sends the next request, after a pause if the last batch made no progress.
 absl::Status Run::send() {
   if (stuck_) return absl::InternalError("the Datastore says that a query has more results, but not from where on");
   NDB_ASSIGN_OR_RETURN(const datastore::Pace::Next next, pace_.next(now()));
@@ -116,7 +116,8 @@ absl::Status Run::send() {
   return absl::OkStatus();
 }
 
-// Sends the next request while there are results to use. Whatever speaks against it is said when they are used up.
+// Sends the next request while there are results left to use. An error that prevents it is reported when they are used
+// up.
 void Run::send_ahead() {
   if (stuck_) return;
   if (bounds_ == detail::Bounds::kStep) {
@@ -126,8 +127,8 @@ void Run::send_ahead() {
   }
 }
 
-// What has been read, but not given yet, counts as if it will be: if the context cache drops some of it after all, one
-// more batch is asked for.
+// Counts results that were fetched and not returned yet against the limit. If the context cache then drops some of
+// them, one more batch is requested.
 void Run::post(const datastore::CallOptions& options) {
   if (request_.has_query() && remaining_ != kNoLimit) {
     const std::size_t wanted = std::min<std::size_t>(remaining_ - unread(), std::numeric_limits<std::int32_t>::max());
@@ -138,7 +139,7 @@ void Run::post(const datastore::CallOptions& options) {
       context::start_rpc(*context_->workspace, &datastore::Stub::run_query, wire::RunQueryRequest(request_), options);
 }
 
-// Waits for the next batch, then sends the request for the one behind it, if that is wanted.
+// Waits for the next batch, then requests the one after it, if it is needed.
 absl::Status Run::receive() {
   if (answer_ == nullptr) NDB_RETURN_IF_ERROR(send());
   const auto answer = std::exchange(answer_, nullptr);
@@ -151,7 +152,7 @@ absl::Status Run::receive() {
     NDB_RETURN_IF_ERROR(check_kind_of_results());
     adopt_parsed_query();
   }
-  // At its limit the query goes on if, in the end, not all of the batch is given.
+  // A query that has reached its limit goes on if some of the batch are not returned after all.
   ended_ = batch.more_results() != Batch::NOT_FINISHED &&
            (batch.more_results() != Batch::MORE_RESULTS_AFTER_LIMIT || remaining_ == kNoLimit);
   if (ended_) return absl::OkStatus();
@@ -160,7 +161,7 @@ absl::Status Run::receive() {
   return absl::OkStatus();
 }
 
-// Lets the next request start where `batch` has ended.
+// Lets the next request start at the end of `batch`.
 void Run::follow(const Batch& batch) {
   wire::Query& query = *request_.mutable_query();
   stuck_ = stuck_ || batch.end_cursor().empty() || batch.end_cursor() == query.start_cursor();
@@ -174,7 +175,7 @@ void Run::follow(const Batch& batch) {
   }
 }
 
-// Further batches of a GQL query are asked for by the query that the Datastore made of the text.
+// Further batches of a GQL query use the query into which the Datastore has parsed the text.
 void Run::adopt_parsed_query() {
   stuck_ = !response_.has_query();
   const wire::Query& parsed = response_.query();
@@ -217,7 +218,7 @@ absl::Status Run::find_next() {
   return absl::OkStatus();
 }
 
-// What the context cache knows to be no result any more.
+// Whether the context cache knows that this is no longer a result.
 bool Run::is_dropped(const detail::QueryResult& result) const {
   return result.status.ok() && wanted_.kind == Kind::kEntities && !result.payload;
 }
@@ -245,7 +246,7 @@ bool Run::has_next() {
   busy_ = true;
   try {
     failed_ = in_query(find_next(), spec_);
-  } catch (...) {  // an error of a policy or an error handler, or StuckError
+  } catch (...) {  // an exception of a policy or an error handler, or StuckError
     busy_ = false;
     throw;
   }

@@ -24,9 +24,9 @@ namespace {
 
 using memcache::Gateway;
 
-// Only a server that is in trouble needs as long.
+// Only a server in trouble needs that long.
 constexpr std::chrono::seconds kPatience{5};
-// Keys of one query and one invalidation.
+// The number of keys per query and per invalidation.
 constexpr std::size_t kBatch = 500;
 
 std::ostream& complain() { return std::cerr << "ndb: "; }
@@ -37,8 +37,8 @@ std::unique_ptr<Gateway> make_gateway(const CacheCommand& command) {
     throw BadArgumentError("no memcached servers: give --memcached=HOSTS or set MEMCACHED_HOSTS");
   }
   config.connect_timeout = config.io_timeout = kPatience;
-  // With another list of servers than the programs' it would invalidate records that nobody reads. Who only looks must
-  // not leave a list behind.
+  // With another list of servers than the programs', it would invalidate records that nobody reads. Commands that only
+  // read must not leave a list behind.
   const bool invalidates = command.verb == CacheCommand::Verb::kFlush && !command.all;
   config.ring_check = invalidates ? RingCheck::kEnforce : RingCheck::kOff;
   auto gateway = Gateway::make(std::move(config));
@@ -85,7 +85,7 @@ int stats(memcache::Admin& gateway) {
   return code;
 }
 
-// Invalidates and counts.
+// Invalidates records and counts them.
 class Flush {
  public:
   explicit Flush(memcache::Coherence& gateway) : gateway_(&gateway) {}
@@ -95,7 +95,7 @@ class Flush {
       done_ += keys.size();
       return;
     }
-    // Which keys it is shows one at a time; invalidating the others once more does no harm.
+    // Invalidating one key at a time shows which ones failed; repeating the others does no harm.
     for (const Key& key : keys) {
       absl::Status status = gateway_->invalidate({&key, 1});
       status.ok() ? ++done_ : ++failed_;
@@ -114,7 +114,7 @@ class Flush {
  private:
   memcache::Coherence* gateway_;
   std::size_t done_ = 0, failed_ = 0;
-  absl::Status error_;  // the first
+  absl::Status error_;  // the first one
 };
 
 int flush_keys(memcache::Coherence& gateway, const CacheCommand& command) {
@@ -125,7 +125,7 @@ int flush_keys(memcache::Coherence& gateway, const CacheCommand& command) {
 
 int flush_kind(memcache::Coherence& gateway, const CacheCommand& command) {
   ClientOptions options = command.options;
-  options.memcached_hosts.emplace();  // the gateway is there already
+  options.memcached_hosts.emplace();  // the command has a gateway already
   const Client client(std::move(options));
   const auto scope = client.context();
   const Query<Entity> all = query(*command.kind).order(Order("__key__", false));
@@ -158,7 +158,7 @@ int flush_all(memcache::Admin& gateway) {
 }  // namespace
 
 int cache(const CacheCommand& command) {
-  // Warnings about servers are what `ndb cache stats` is for.
+  // Warnings about servers belong to `ndb cache stats`.
   set_log_sink([](Severity severity, std::string_view message) {
     if (severity == Severity::kError) complain() << message << '\n';
   });

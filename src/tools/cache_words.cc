@@ -16,7 +16,7 @@ namespace {
 using memcache::Inspection;
 using State = memcache::Inspection::State;
 
-// The two largest units of it.
+// The duration in its two largest units.
 std::string span(std::chrono::seconds time) {
   static constexpr std::pair<std::int64_t, std::string_view> kUnits[] = {
       {86400, " d"}, {3600, " h"}, {60, " min"}, {1, " s"}};

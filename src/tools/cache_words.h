@@ -1,4 +1,4 @@
-// What memcache holds, and how its servers are, in words.
+// Records and servers of memcache, described in words.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace ndb::tools {
 
-// Several lines each, the last one ended.
+// Several lines each; every line ends in a newline.
 std::string in_words(const Key& key, const memcache::Inspection& record, WallTime now);
 std::string in_words(const memcache::ServerStats& server);
 

@@ -11,7 +11,7 @@ Client client_of_datastore(ClientOptions options) {
   set_log_sink([](Severity severity, std::string_view message) {
     if (severity == Severity::kError) std::cerr << "ndb: " << message << '\n';
   });
-  options.memcached_hosts.emplace();  // none
+  options.memcached_hosts.emplace();  // no memcached
   return Client(std::move(options));
 }
 

@@ -1,4 +1,4 @@
-// Calls of the Datastore, waited for.
+// Synchronous calls of the Datastore.
 #pragma once
 
 #include <future>
@@ -11,11 +11,11 @@
 
 namespace ndb::tools {
 
-// A client without memcache, for a command that says itself what is wrong: the log, whose sink is replaced, has errors
-// only. Throws ndb::Error where the options make no sense.
+// A client without memcache, for a command that reports its errors itself: the log sink is replaced and shows only
+// errors. Throws ndb::Error for invalid options.
 Client client_of_datastore(ClientOptions options);
 
-// Sends a request at once; the answer is in the future. The stub may end first: calls under way then fail.
+// Sends a request at once; the future gets the answer. If the stub is destroyed earlier, calls in flight fail.
 template <class Request, class Response>
 std::future<absl::StatusOr<Response>> send(datastore::Stub& stub,
                                            void (datastore::Stub::*rpc)(Request, const datastore::CallOptions&,

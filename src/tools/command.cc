@@ -17,74 +17,76 @@ namespace ndb::tools {
 const std::string_view kHelp = R"(usage: ndb COMMAND [OPTION...]
 
   serve               run the local Datastore until it gets SIGINT or SIGTERM
-  cache show KEY...   say what memcache holds of these entities
-  cache flush KEY...  stop memcache from serving what it holds of these entities, or of those --kind or --all mean
-  cache stats         say how the memcached servers are
+  cache show KEY...   show what memcache holds of these entities
+  cache flush KEY...  make memcache stop serving these entities, or those of --kind or --all
+  cache stats         show the state of the memcached servers
   export [FILE]       write the entities of a database as lines of JSON, by default to stdout
-  import [FILE]       put entities that were exported into a database, by default from stdin
+  import [FILE]       put exported entities into a database, by default from stdin
   help                print this text
   --version           print the version
 
 `--name=value` and `--name value` mean the same. Options of serve:
 
   --host-port=HOST:PORT    where to listen, for gRPC and HTTP; port 0 takes a free one (default: 127.0.0.1:8081)
-  --tls-cert=FILE          speak TLS with this certificate (PEM; its chain behind it), whose key
-  --tls-key=FILE           is in this file (PEM, without a passphrase)
-  --auth-token=TOKEN       ask callers for `authorization: Bearer TOKEN` (default: NDB_AUTH_TOKEN, which other users
-                           of the machine do not see; if that is not set, nobody is asked)
-  --allow-unauthenticated  listen without a token where the network can reach it: everybody may read, write and end it
-  --cors=ORIGIN            let pages of this origin ask over HTTP, as http://localhost:3000; can be repeated; * is all
-  --allow-host=NAME        answer HTTP requests for this name too; can be repeated
-  --data-dir=DIRECTORY     keep the data here; made if it is missing, readable by its owner alone
-  --accept-damaged-log     with --data-dir: start though a log in it is damaged or missing, with what was committed before
-                           the damage; what was committed after it is lost
-  --in-memory              keep the data in memory; it ends with the process (default)
+  --tls-cert=FILE          use TLS with this certificate (PEM, followed by its chain)
+  --tls-key=FILE           the key of the certificate (PEM, without a passphrase)
+  --auth-token=TOKEN       require `authorization: Bearer TOKEN` from callers (default: NDB_AUTH_TOKEN, which other
+                           users of the machine cannot see; if that is not set, no token is required)
+  --allow-unauthenticated  listen where other machines can reach it, without a token: anybody may read, write and
+                           shut it down
+  --cors=ORIGIN            allow HTTP requests from pages of this origin, such as http://localhost:3000; repeatable;
+                           * allows all
+  --allow-host=NAME        also answer HTTP requests for this host name; repeatable
+  --data-dir=DIRECTORY     keep the data here; the directory is created if it is missing, readable only by its owner
+  --accept-damaged-log     with --data-dir: start even if a log is damaged or missing, with what was committed before
+                           the damage; later commits are lost
+  --in-memory              keep the data in memory until the process ends (default)
   --fsync=always|interval  with --data-dir: make a commit durable before it is acknowledged (default), or
                            within a second of it. Killing the process loses no commit either way.
   --concurrency=pessimistic|optimistic
                            pessimistic (default): what a transaction has read is locked until it ends.
-                           optimistic: nobody waits; a commit is refused if what it has read was written since.
-  --lock-timeout=SECONDS   ABORTED is who waits for locks for longer (default: 5)
+                           optimistic: reads do not lock; a commit fails if what was read has changed since.
+  --lock-timeout=SECONDS   a call that waits longer for a lock fails with ABORTED (default: 5)
   --transaction-timeout=SECONDS
-                           a transaction ends this long after it began (default: 270),
+                           a transaction expires this long after it began (default: 270)
   --transaction-idle-timeout=SECONDS
-                           and this long after its last call (default: 60)
-  --history=SECONDS        how far back read times reach (default: 3600)
-  --history-bytes=BYTES    forget the oldest of the versions that newer ones have replaced when there are more of them
+                           a transaction expires this long after its last call (default: 60)
+  --history=SECONDS        keep old versions for reads up to this long ago (default: 3600)
+  --history-bytes=BYTES    keep at most this many bytes of old versions, and drop the oldest first
                            (default: 16777216 in memory, no limit with --data-dir)
   --index-file=FILE        an index.yaml (default: the one in --data-dir). Every query runs without composite
-                           indexes; those it would need in the cloud are added to the file, below its line
-                           "# AUTOGENERATED", and a file that has entries but no such line is left alone.
-  --require-indexes        refuse queries for which the file lacks an index, as the cloud does, and name the index
+                           indexes. Those that it would need in the cloud are added to the file, below its line
+                           "# AUTOGENERATED"; a file with entries but without that line is not changed.
+  --require-indexes        refuse queries for which the file lacks an index, as the cloud does; the error names the index
 
 Options of cache:
 
-  --memcached=HOSTS        the memcached servers, as all programs list them: host:port, [v6]:port or /path/to/socket,
-                           separated by commas or spaces (default: MEMCACHED_HOSTS)
-  --project=PROJECT        where paths and kinds are (default: DATASTORE_PROJECT_ID, GOOGLE_CLOUD_PROJECT,
+  --memcached=HOSTS        the memcached servers, in the same list as all programs use, separated by commas or spaces:
+                           host:port, [v6]:port or /path/to/socket (default: MEMCACHED_HOSTS)
+  --project=PROJECT        the project of paths and kinds (default: DATASTORE_PROJECT_ID, GOOGLE_CLOUD_PROJECT,
                            DATASTORE_DATASET; "local" with an emulator)
-  --database=DATABASE      likewise (default: the default database)
-  --namespace=NAMESPACE    likewise (default: the default namespace)
+  --database=DATABASE      their database (default: the default database)
+  --namespace=NAMESPACE    their namespace (default: the default namespace)
   --emulator-host=HOST:PORT
-                           the Datastore that lists the entities of --kind (default: DATASTORE_EMULATOR_HOST, or the
-                           cloud)
-  --kind=KIND              of flush: all entities of the kind that are in the Datastore, in one namespace
-  --all                    of flush: empty the servers (flush_all), raw items and those of other programs included
+                           the Datastore that lists the entities of --kind (default: DATASTORE_EMULATOR_HOST, or
+                           the cloud)
+  --kind=KIND              of flush: all entities of the kind in the Datastore, in one namespace
+  --all                    of flush: empty the servers (flush_all), including raw items and items of other programs
 
-A flush also ends entities that live in memcache alone (use_datastore = false).
+A flush also removes entities that are stored only in memcache (use_datastore = false).
 
-KEY is a url-safe key, which says itself where it is, or a path, whose numbers are ids:
+KEY is a url-safe key, which contains its partition, or a path, in which numbers are ids:
 
   Account:ada   Account:42   Parent:1/Child:x   Account:name=42 (a name of digits)   File:a%2Fb%25 (the name a/b%)
 
-Options of export and import, which are about all namespaces and kinds of one database by default:
+Options of export and import, which transfer all namespaces and kinds of one database by default:
 
-  --project, --database, --emulator-host   as those of cache; --host is another name of --emulator-host
-  --namespace=NAMESPACE    only this namespace; can be repeated; --namespace= is the default one
-  --kind=KIND              only this kind; can be repeated
+  --project, --database, --emulator-host   as for cache; --host is another name for --emulator-host
+  --namespace=NAMESPACE    only this namespace; repeatable; --namespace= is the default one
+  --kind=KIND              only this kind; repeatable
 
-An export is as of one time. An import overwrites what is there under the same key, reserves numeric ids and ends at
-the first line that is wrong; the lines before it are imported then. docs/local-datastore.md tells the format.
+An export shows the database as of one time. An import replaces entities with the same key, reserves numeric ids, and
+stops at the first line with an error, after importing the lines before it. docs/local-datastore.md describes the format.
 )";
 
 namespace {
@@ -166,7 +168,7 @@ absl::StatusOr<std::size_t> parse_bytes(std::string_view name, std::string_view 
   return bytes;
 }
 
-// Where the value of an option of serve goes that is a number of seconds; nullptr for the others.
+// The member that an option of serve sets to a number of seconds; nullptr for other options.
 std::chrono::milliseconds* seconds_option(std::string_view name, LocalDatastore::Options& options) {
   if (name == "--lock-timeout") return &options.lock_timeout;
   if (name == "--transaction-timeout") return &options.transaction_timeout;
@@ -180,7 +182,7 @@ absl::Status take_no_value(const Flag& flag) {
   return absl::InvalidArgumentError(cat(flag.name, " takes no value"));
 }
 
-// Where the value of an option of serve goes that is taken as it is; nullptr for the others.
+// The member that an option of serve sets to its value as it is; nullptr for other options.
 std::string* text_option(std::string_view name, LocalDatastore::Options& options) {
   if (name == "--data-dir") return &options.data_dir;
   if (name == "--tls-cert") return &options.tls_cert;
@@ -267,7 +269,7 @@ absl::StatusOr<std::vector<std::string>> parse_hosts(std::string_view text) {
   return hosts;
 }
 
-// The options that all of cache have: whether it is one of them.
+// Parses an option that all cache commands have. False: `flag` is none of them.
 absl::StatusOr<bool> parse_where(Flag& flag, std::span<const std::string>& rest, ClientOptions& options) {
   if (flag.name == "--memcached") {
     NDB_ASSIGN_OR_RETURN(const std::string value, take_value(flag, rest));

@@ -18,11 +18,11 @@ namespace ndb::tools {
 
 struct Help {};
 struct Version {};
-// `ndb cache VERB`. A flush has keys, or a kind, or is of all.
+// `ndb cache VERB`. A flush has either keys, or a kind, or `all`.
 struct CacheCommand {
   enum class Verb : std::uint8_t { kShow, kFlush, kStats };
   Verb verb = Verb::kShow;
-  std::vector<Key> keys{};  // those without a project are in that of the options
+  std::vector<Key> keys{};  // keys without a project belong to that of the options
   std::optional<std::string> kind{};
   bool all = false;
   ClientOptions options{};
@@ -42,8 +42,7 @@ using Command = std::variant<Help, Version, LocalDatastore::Options, CacheComman
 // What `ndb help` prints.
 extern const std::string_view kHelp;
 
-// What the arguments after the program's name ask for. INVALID_ARGUMENT, with a message for the user, if they make no
-// sense.
+// Parses the arguments after the program's name. INVALID_ARGUMENT, with a message for the user, if they are invalid.
 absl::StatusOr<Command> parse_command(std::span<const std::string> arguments);
 
 }  // namespace ndb::tools

@@ -26,8 +26,8 @@
 namespace ndb::tools {
 namespace {
 
-// The file of an export: under another name until it is whole. Pipes, devices and `-`, which is stdout, are written as
-// they are.
+// The output file of an export. It has a temporary name until it is complete. Pipes, devices and `-` (stdout) are
+// written directly.
 class Output {
  public:
   explicit Output(const std::string& name) : name_(name) {
@@ -69,7 +69,7 @@ class Output {
   }
 
   const std::string name_;
-  std::string partial_{};  // what is written; empty: stdout, or finished
+  std::string partial_{};  // the name of the temporary file; empty: stdout, or finished
   std::ofstream file_;
 };
 
@@ -134,10 +134,11 @@ class Export {
     return send(*core_.stub, &datastore::Stub::run_query, std::move(request), options);
   }
 
-  // The next batch is on its way while one is written. The first of all has the time at which the others are read.
+  // Requests the next batch while one is written. The very first batch determines the time as of which all others are
+  // read.
   template <class Take>
   absl::Status for_each_row(const std::string& name_space, const std::string& kind, const Take& take) {
-    // Without a deadline: an export takes as long as it takes, but ends if the Datastore brings nothing for long.
+    // Without a deadline: an export takes as long as it takes, but fails if the Datastore makes no progress for long.
     datastore::Pace pace({}, Clock::system().monotonic());
     auto next = ask(name_space, kind, "", {});
     for (std::string cursor;;) {
@@ -161,7 +162,7 @@ class Export {
     }
   }
 
-  // Pauses if `batch`, which began at `cursor`, has brought nothing. Gives the options of the next RPC.
+  // Pauses if `batch`, which began at `cursor`, made no progress. Returns the options of the next RPC.
   static absl::StatusOr<datastore::CallOptions> wait_before_next(const wire::QueryResultBatch& batch,
                                                                  const std::string& cursor, datastore::Pace& pace) {
     if (batch.end_cursor().empty() || batch.end_cursor() == cursor) {

@@ -5,9 +5,9 @@
 
 namespace ndb::tools {
 
-// Writes every entity as a line of JSON (entity_json.h), by namespaces and keys, all as of one time. Progress and what
-// failed go to stderr. A file is there under its name only when it is whole. The exit code: 0, or 1 if it failed.
-// Throws ndb::Error where options make no sense.
+// Writes every entity as a line of JSON (entity_json.h), in the order of namespaces and keys, all as of one time.
+// Progress and errors go to stderr. The file appears under its name only when it is complete. Returns the exit code: 0,
+// or 1 for a failure. Throws ndb::Error for invalid options.
 int export_entities(const TransferCommand& command);
 
 }  // namespace ndb::tools

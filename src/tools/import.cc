@@ -25,16 +25,16 @@
 namespace ndb::tools {
 namespace {
 
-constexpr std::size_t kMaxBytes = 9 << 20;       // of 10 MiB; the rest is for what is around the entities
-constexpr std::size_t kMaxLineBytes = 32 << 20;  // no entity is as long: 1 MiB of it is at most 8 MiB of JSON
-constexpr int kRetries = 5;                      // putting the same again does no harm
+constexpr std::size_t kMaxBytes = 9 << 20;       // of 10 MiB; the rest is for the fields around the entities
+constexpr std::size_t kMaxLineBytes = 32 << 20;  // longer than any entity: 1 MiB is at most 8 MiB of JSON
+constexpr int kRetries = 5;                      // repeating a put does no harm
 
-// Lines with their numbers. Never keeps more than one line.
+// Lines with their numbers. Holds at most one line at a time.
 class Lines {
  public:
   explicit Lines(std::istream& in) : in_(in) {}
 
-  // False at the end, and where reading has failed: status().
+  // False at the end, and after a read error: see status().
   bool next() {
     line_.clear();
     if (in_.peek() == std::istream::traits_type::eof()) return false;
@@ -65,7 +65,7 @@ class Lines {
 // The entities of one Commit, each with the number of its line.
 class Batch {
  public:
-  // False: it is full, or has the key already, which a Commit must not.
+  // False: the batch is full, or has the key already, which a Commit may contain only once.
   bool takes(const v1::Entity& entity) const {
     return entities_.empty() ||
            (entities_.size() < kMaxCommitMutations && bytes_ + entity.ByteSizeLong() <= kMaxBytes &&
@@ -84,10 +84,11 @@ class Batch {
   std::size_t size() const { return entities_.size(); }
   const std::vector<std::string>& entities() const { return entities_; }
   const std::vector<std::size_t>& lines() const { return lines_; }
-  const std::set<std::string>& ids() const { return ids_; }  // keys
+  const std::set<std::string>& ids() const { return ids_; }  // their keys
 
  private:
-  // Of ancestors too: who got one of them would have descendants.
+  // Includes the ids of ancestors: a new entity that was given one of them would become the parent of existing
+  // entities.
   void add_ids(v1::Key key) {
     for (; key.path_size() > 0; key.mutable_path()->RemoveLast()) {
       if (key.path(key.path_size() - 1).has_id()) ids_.insert(key.SerializeAsString());
@@ -105,7 +106,7 @@ class Import {
   Import(const TransferCommand& command, const Client::Core& core)
       : command_(command), stub_(*core.stub), database_(*core.partition.database) {}
 
-  // One batch is on its way while the next one is read.
+  // Sends one batch while the next one is read.
   absl::Status run(std::istream& in) {
     Lines lines(in);
     while (lines.next()) {
@@ -143,7 +144,7 @@ class Import {
     return absl::OkStatus();
   }
 
-  // What comes before a bad line is imported, and if that fails it is what counts.
+  // Imports the lines before a bad line first; an error of that import has priority.
   absl::Status finish(const absl::Status& status, std::size_t line) {
     NDB_RETURN_IF_ERROR(send_batch());
     NDB_RETURN_IF_ERROR(wait());
@@ -172,7 +173,7 @@ class Import {
     return absl::OkStatus();
   }
 
-  // Which entity it refuses a Datastore does not say; one at a time it does.
+  // The Datastore does not say which entity it refuses, so the entities are sent one at a time.
   absl::Status find_culprit(const Batch& sent, const absl::Status& status) {
     const bool refused = status.code() == absl::StatusCode::kInvalidArgument;
     for (std::size_t i = 0; refused && i < sent.size(); ++i) {
@@ -206,7 +207,7 @@ class Import {
   const TransferCommand& command_;
   datastore::Stub& stub_;
   const std::string database_;
-  Batch batch_, sent_;  // being filled, on its way
+  Batch batch_, sent_;  // the one being filled, and the one in flight
   Commit commit_;
   std::vector<Reservation> reservations_;
   Progress progress_{"imported"};

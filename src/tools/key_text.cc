@@ -33,7 +33,7 @@ absl::StatusOr<Id> parse_id(std::string_view text) {
   return number;
 }
 
-// `parent`: none for the first element.
+// `parent` is null for the first element.
 absl::StatusOr<Key> parse_element(std::string_view text, const Partition& where, const Key& parent) {
   const std::size_t colon = text.find(':');
   if (colon == text.npos) {

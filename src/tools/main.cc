@@ -1,4 +1,4 @@
-// The `ndb` command. Exit codes: 0, 1 for what failed, 2 for arguments that make no sense.
+// The `ndb` command. Exit codes: 0 for success, 1 for a failure, 2 for invalid arguments.
 #include <exception>
 #include <iostream>
 #include <string>

@@ -1,4 +1,4 @@
-// How far a long command is, for the person who waits.
+// Progress messages of a long command.
 #pragma once
 
 #include <chrono>
@@ -7,19 +7,19 @@
 
 namespace ndb::tools {
 
-// Writes `ndb: exported 12000 entities` to stderr: every second on a terminal, in one line that changes; elsewhere,
-// where lines stay, every ten seconds.
+// Writes `ndb: exported 12000 entities` to stderr: on a terminal every second, always in the same line; elsewhere every
+// ten seconds, in a new line.
 class Progress {
  public:
   explicit Progress(std::string verb);  // "exported"
   void add(std::uint64_t entities);
-  void end();  // the line that changes is finished
+  void end();  // ends the line
   std::uint64_t entities() const { return entities_; }
 
  private:
   const std::string verb_;
   const bool terminal_;
-  bool open_ = false;  // the line has no end yet
+  bool open_ = false;  // the line has not been ended yet
   std::uint64_t entities_ = 0;
   std::chrono::steady_clock::time_point next_;
 };

@@ -16,8 +16,8 @@ namespace ndb::tools {
 
 namespace {
 
-// Somebody who cannot wait for the calls in flight signals again. What was acknowledged is in the log of the store,
-// whatever ends the process.
+// A second signal ends the process without waiting for calls in flight. Acknowledged commits are in the store's log,
+// however the process ends.
 void end_at_second_signal(const sigset_t& ending, const std::future<void>& stopped) {
   using std::chrono_literals::operator""ms;
   while (stopped.wait_for(0ms) != std::future_status::ready) {
@@ -36,13 +36,14 @@ void serve(LocalDatastore::Options options) {
   sigaddset(&ending, SIGINT);
   sigaddset(&ending, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // inherited by all threads of the server
-  // Whoever read what this process writes, until it was running, may have closed the pipe.
+  // A reader that waited only for the server to start may have closed the pipe.
   std::signal(SIGPIPE, SIG_IGN);
 
   options.on_shutdown = [] { kill(getpid(), SIGTERM); };
   const std::unique_ptr<LocalDatastore> server = LocalDatastore::start(options);
   const std::string where = options.data_dir.empty() ? "in memory" : cat("in ", options.data_dir);
-  // What the test helpers of Google's client libraries wait for, where they wait for it, and for everybody else.
+  // The line that the test helpers of Google's client libraries wait for, on the stream on which they expect it, and
+  // for all other readers.
   constexpr const char* kRunning = "Dev App Server is now running";
   std::cout << "ndb: the local Datastore listens on " << server->address() << ", with its data " << where << '\n'
             << "export DATASTORE_EMULATOR_HOST=" << (options.tls_cert.empty() ? "" : "https://") << server->address()

@@ -5,9 +5,9 @@
 
 namespace ndb::tools {
 
-// Serves until SIGINT, SIGTERM or `POST /shutdown` arrives, then ends what is in flight and closes the store; a second
-// signal ends the process at once. Call it before any thread is started: it blocks the two signals, and ignores
-// SIGPIPE. Throws ndb::Error if the server can't be started.
+// Serves until SIGINT, SIGTERM or `POST /shutdown` arrives, then completes the calls in flight and closes the store; a
+// second signal ends the process at once. Call it before any thread is started, because it blocks the two signals.
+// Ignores SIGPIPE. Throws ndb::Error if the server can't be started.
 void serve(LocalDatastore::Options options);
 
 }  // namespace ndb::tools

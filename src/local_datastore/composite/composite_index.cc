@@ -10,8 +10,8 @@
 namespace ndb::local {
 namespace {
 
-// An equality makes an order by the same property meaningless, and an equality of the key makes all orders meaningless.
-// Orders after the key decide nothing, and every index ends with ascending keys.
+// After an equality on a property, an order by it decides nothing; after an equality on the key, no order does. Orders
+// after the key decide nothing either, and every index ends with ascending keys.
 IndexNeed need_of(const QueryPlan& plan, const Conjunction& conjunction) {
   IndexNeed need{.kind = plan.kind, .ancestor = !conjunction.ancestors.empty()};
   std::set<std::string> ranges;
@@ -72,7 +72,7 @@ bool IndexNeed::is_met_by(std::span<const CompositeIndex> indexes) const {
     std::set<std::string> equalities;
     bool ancestor;
   };
-  std::map<std::vector<IndexedProperty>, Rest> rests;  // by how indexes end
+  std::map<std::vector<IndexedProperty>, Rest> rests;  // by the ends of indexes
   const std::size_t behind = sorted.size() + distinct.size() + existing.size();
   for (const CompositeIndex& index : indexes) {
     if (index.kind != kind || (index.ancestor && !ancestor) || index.properties.size() < behind) continue;

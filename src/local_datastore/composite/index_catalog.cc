@@ -21,7 +21,7 @@
 namespace ndb::local {
 namespace {
 
-// Whoever reads the file meanwhile sees the old text or the new one.
+// A concurrent reader of the file sees either the old text or the new one.
 absl::Status replace_file(const std::string& name, const std::string& text) {
   const std::string fresh = name + ".new";
   std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
@@ -74,7 +74,7 @@ absl::Status IndexCatalog::check(const QueryPlan& plan) {
     return absl::FailedPreconditionError(message);
   }
   for (const CompositeIndex& index : wanted) suggest(index);
-  // The file grows by an eighth between two writes at least, so all of them together are linear in the last one.
+  // The file grows by at least an eighth between two writes, so the total work is linear in its final size.
   constexpr std::size_t kShare = 8;
   if (unwritten_ * kShare >= known_count_) write_suggestions();
   return absl::OkStatus();
@@ -87,7 +87,7 @@ void IndexCatalog::flush() {
 
 std::vector<CompositeIndex> IndexCatalog::indexes() {
   const MutexLock lock(mutex_);
-  read_again().IgnoreError();  // then those known before
+  read_again().IgnoreError();  // on failure the previous ones stay
   std::set<CompositeIndex> all;
   for (const auto& [kind, indexes] : known_) all.insert(indexes.begin(), indexes.end());
   return {all.begin(), all.end()};

@@ -5,8 +5,8 @@
 
 namespace ndb::local {
 
-// The time is taken under the mutex: append() either comes before it, and keeps what the time does not cover, or finds
-// the pin.
+// The time is read under the mutex: a concurrent append() either comes first, and its entries are not later than the
+// time, or finds the pin.
 Version CommitLog::pin() {
   MutexLock lock(mutex_);
   return *pins_.insert(clock_.read_time());

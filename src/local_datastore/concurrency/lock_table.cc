@@ -108,7 +108,7 @@ absl::Status LockTable::acquire(const CallContext& call, const Request& request,
     const absl::Status status = wait(call, waiter, until);
     waiters_.remove(&waiter);
     std::erase(request.owner.waits_, &waiter);
-    if (!status.ok()) wake_waiters_of(request.owner);  // who stood behind it in the queue
+    if (!status.ok()) wake_waiters_of(request.owner);  // those queued behind it
     NDB_RETURN_IF_ERROR(status);
   }
   grant(request);
@@ -135,8 +135,8 @@ absl::Status LockTable::wait(const CallContext& call, Waiter& waiter, Monotonic 
   }
 }
 
-// Those who hold what the waiter's request excludes, and those who asked for it before, unless they wait for its owner
-// themselves.
+// The owners that hold what the waiter's request excludes, and those that requested it earlier, unless they are waiting
+// for the waiter's owner.
 std::vector<LockTable::Owner*> LockTable::blockers_of(const Waiter& waiter) {
   const Request& request = waiter.request;
   std::vector<Owner*> out;
@@ -160,7 +160,7 @@ std::vector<LockTable::Owner*> LockTable::blockers_of(const Waiter& waiter) {
     const Request& other = (*earlier)->request;
     if (!request.excludes(other) || waits_for(&other.owner, &request.owner)) continue;
     add(&other.owner);
-    if (other.exclusive && request.end.empty()) break;  // whatever came before that one, it waits for itself
+    if (other.exclusive && request.end.empty()) break;  // that one already waits for all earlier ones
   }
   return out;
 }
@@ -177,7 +177,7 @@ void LockTable::grant(const Request& request) {
     holders.push_back(&owner);
     owner.shared_.push_back(std::move(key));
   }
-  // Who waits already now waits for this owner too.
+  // Requests that already wait now also wait for this owner.
   for (Waiter* waiter : waiters_) {
     if (waiter->request.excludes(request) && !has(waiter->blockers, &owner)) waiter->blockers.push_back(&owner);
   }
@@ -210,8 +210,7 @@ bool LockTable::waits_for(Owner* from, const Owner* to) {
   return find_path(from, to, seen, path);
 }
 
-// Whether `from` waits for `to`, be it through others; the waits that lead there are added to `path`, the last one
-// first.
+// Whether `from` waits for `to`, directly or through others. The waits on the way are added to `path`, last one first.
 bool LockTable::find_path(Owner* from, const Owner* to, std::unordered_set<Owner*>& seen, Path& path) {
   if (from == to) return true;
   if (!from->doomed_.empty() || !seen.insert(from).second) return false;

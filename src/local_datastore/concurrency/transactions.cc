@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr seconds kRemembered{300};  // how long an ended transaction is told from an unknown one
+constexpr seconds kRemembered{300};  // how long an ended transaction is distinguished from an unknown one
 constexpr std::string_view kExpired = "The referenced transaction has expired or is no longer valid.";
 constexpr std::string_view kUnknown = "Invalid transaction.";
 
@@ -52,7 +52,7 @@ void TransactionTable::end_all() {
   }
 }
 
-// Held in the history, and, for an optimistic one, pinned in the log, until release().
+// The snapshot is held in the history, and pinned in the log for an optimistic transaction, until release().
 absl::StatusOr<Version> TransactionTable::snapshot_of(const Start& start) {
   if (!start.read_time.is_zero()) {
     NDB_RETURN_IF_ERROR(history_.hold(start.read_time));
@@ -63,7 +63,7 @@ absl::StatusOr<Version> TransactionTable::snapshot_of(const Start& start) {
   for (;;) {
     const Version at = log_.pin();
     if (history_.hold(at).ok()) return at;
-    log_.unpin(at);  // forgotten in between, and no longer the latest
+    log_.unpin(at);  // dropped in between, and no longer the latest
   }
 }
 

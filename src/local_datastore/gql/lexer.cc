@@ -15,7 +15,7 @@ using Kind = GqlToken::Kind;
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-// Letters, and every byte of a character outside ASCII.
+// Letters, and every byte of a non-ASCII character.
 bool begins_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' ||
          static_cast<unsigned char>(c) >= 128;
@@ -73,7 +73,7 @@ class Lexer {
     return std::string(text_.substr(begin, at_ - begin));
   }
 
-  // A quote within is doubled, or escaped by a backslash.
+  // A quote within the text is doubled, or escaped by a backslash.
   absl::StatusOr<GqlToken> quoted_text(Kind kind) {
     const std::size_t begin = at_;
     const char quote = text_[at_++];

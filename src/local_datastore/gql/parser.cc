@@ -69,7 +69,7 @@ class Parser {
     return values_.all_used();
   }
 
-  // A property's name may have dots, and the kind in front.
+  // A property's name may contain dots, and may be qualified by the kind.
   absl::StatusOr<std::string> property() {
     NDB_ASSIGN_OR_RETURN(std::string first, tokens_.name("the name of a property"));
     std::string rest;
@@ -166,7 +166,7 @@ class Parser {
 
   absl::StatusOr<v1::Filter> disjunction(int depth) { return joined(v1::CompositeFilter::OR, "OR", depth); }
 
-  // OR of ANDs of conditions.
+  // A disjunction of conjunctions of conditions.
   absl::StatusOr<v1::Filter> joined(v1::CompositeFilter::Operator op, std::string_view keyword, int depth) {
     const auto part = [&] {
       return op == v1::CompositeFilter::OR ? joined(v1::CompositeFilter::AND, "AND", depth) : condition(depth);
@@ -226,7 +226,7 @@ class Parser {
     return absl::OkStatus();
   }
 
-  // The value stands first: 5 < p, 5 IN p, KEY(K, 1) HAS DESCENDANT __key__.
+  // Conditions with the value first: 5 < p, 5 IN p, KEY(K, 1) HAS DESCENDANT __key__.
   absl::Status backward(v1::PropertyFilter& filter) {
     NDB_ASSIGN_OR_RETURN(*filter.mutable_value(), values_.value());
     if (tokens_.take_keyword("IN")) {
@@ -342,7 +342,7 @@ class Parser {
 
   TokenStream tokens_;
   GqlValues values_;
-  std::string kind_;  // of the SELECT that is being parsed
+  std::string kind_;  // kind of the current SELECT
   int conditions_ = 0;
 };
 

@@ -11,7 +11,7 @@ namespace {
 
 using Kind = GqlToken::Kind;
 
-// Words that are no names unless they are in backquotes. Names of functions are not among them.
+// Words that are names only within backquotes. Function names are not reserved.
 constexpr std::array<std::string_view, 26> kReserved = {
     "AGGREGATE", "ANCESTOR", "AND",  "AS",    "ASC",  "BY",     "CONTAINS", "DESC", "DESCENDANT",
     "DISTINCT",  "FALSE",    "FROM", "HAS",   "IN",   "IS",     "LIMIT",    "NOT",  "NULL",

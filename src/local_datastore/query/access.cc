@@ -13,14 +13,14 @@ const PropertyCondition* condition_on(const Conjunction& conjunction, std::strin
   return found == conjunction.conditions.end() ? nullptr : &found->second;
 }
 
-// Whether the property has the same value in all results, so that an order by it decides nothing.
+// Whether all results have the same value of the property, so that an order by it decides nothing.
 bool is_constant(const QueryPlan& plan, const std::string& property) {
   if (plan.any_of.size() != 1 || property == kKeyProperty) return false;
   const PropertyCondition* condition = condition_on(plan.any_of.front(), property);
   return condition != nullptr && condition->equals.size() == 1 && !condition->within.has_value();
 }
 
-// Whether an equality, an ancestor or a key leaves few entities to look at.
+// Whether an equality, an ancestor or a key leaves only few candidate entities.
 bool is_restricted(const Conjunction& conjunction) {
   return !conjunction.ancestors.empty() || std::any_of(conjunction.conditions.begin(), conjunction.conditions.end(),
                                                        [](const auto& item) { return !item.second.equals.empty(); });
@@ -128,7 +128,7 @@ Intervals QueryAccess::intervals_of(const std::string& property) const {
     for (const std::string& equal : condition->equals) {
       some.push_back({above(equal, true).begin, below(equal, true).end});
     }
-    // As ResultMaker chooses: what satisfies all, else what the inequalities let through.
+    // The same choice as in ResultMaker: entries that satisfy all conditions, else those that satisfy the inequalities.
     if (condition->within.has_value()) {
       const Intervals both = intersect(some, *condition->within);
       some = both.empty() ? *condition->within : both;

@@ -19,7 +19,7 @@ const std::string* aggregated_property(const Aggregation& aggregation) {
   return nullptr;
 }
 
-// query.proto: an alias keeps the rules for names of properties.
+// query.proto: the rules for property names also apply to aliases.
 absl::Status check_alias(const std::string& alias) {
   if (alias.size() > kMaxNameBytes) {
     return absl::InvalidArgumentError(

@@ -6,7 +6,7 @@
 namespace ndb::local {
 namespace {
 
-// A byte for the format and the plan's signature; then each component after its header: a byte for the direction and
+// A byte for the format, and the plan's signature; then each component after its header: a byte for the direction and
 // four for the size.
 constexpr char kFormat = '\1';
 constexpr std::size_t kHeaderSize = 9;
@@ -59,7 +59,7 @@ absl::StatusOr<QueryPosition> decode_cursor(const QueryPlan& plan, std::string_v
   if (out.components.empty()) return out;
   if (out.components.size() != plan.orders.size()) return mismatch();
   if (same_direction != plan.orders.size() && same_direction != 0) return mismatch();
-  // With all orders reversed, the result that the cursor is behind comes next.
+  // If all orders are reversed, the result before the cursor is the next one.
   out.exclusive = same_direction != 0;
   out.sort_key = sort_key(plan, out.components);
   return out;

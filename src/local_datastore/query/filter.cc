@@ -43,7 +43,7 @@ void merge(Conjunction& into, const Conjunction& other) {
   }
 }
 
-// `out` AND `factor`: each alternative of the one with each of the other.
+// `out` AND `factor`: combines every alternative of one with every alternative of the other.
 absl::Status distribute(Disjunction& out, const Disjunction& factor) {
   if (out.size() * factor.size() > kMaxDisjunctions) return too_many_disjunctions();
   if (factor.size() == 1) {
@@ -214,7 +214,7 @@ class Normalizer {
       return invalid(cat("The filter on property ", quoted(property),
                          " compares with an array or an entity; those are not indexed."));
     }
-    value.clear_exclude_from_indexes();  // it is compared with what is in an index
+    value.clear_exclude_from_indexes();  // it is compared with indexed values
     NDB_RETURN_IF_ERROR(check_operand(property, value, scope_.scope, true));
     return index_value(value);
   }

@@ -56,7 +56,7 @@ absl::StatusOr<bool> ZigzagJoin::next() {
   }
 }
 
-// Each scan goes to where the others are, until all agree.
+// Each scan seeks to the position of the others, until all agree.
 absl::StatusOr<bool> ZigzagJoin::next_common() {
   NDB_ASSIGN_OR_RETURN(const bool found, scans_.front().next());
   if (!found) return false;
@@ -136,8 +136,8 @@ absl::Status IndexScan::parse(const Row& row) {
   return absl::DataLossError("a row of an index is damaged");
 }
 
-// Of the open range. The entities of one value are always in the order of their paths, so backwards the scan seeks the
-// last row of the value before, and goes on from that value's first row.
+// For the open range. The entities of one value are always in the order of their paths, so a backward scan seeks the
+// last row of the previous value and continues from that value's first row.
 absl::StatusOr<std::optional<Row>> IndexScan::first_of_next_value() {
   const KeyRange& range = ranges_[opened_ - 1];
   if (!backwards_) {
@@ -153,7 +153,7 @@ absl::StatusOr<std::optional<Row>> IndexScan::first_of_next_value() {
     value_.end = after_prefix(value_.begin);
     NDB_ASSIGN_OR_RETURN(const std::optional<Row> first, reader_.seek(first_key_of(row_.encoded), value_.end));
     if (first.has_value()) return first;
-    behind = value_.begin;  // the earlier scan has read all of this value
+    behind = value_.begin;  // the previous scan has read all entries of this value
   }
 }
 

@@ -13,7 +13,7 @@
 namespace ndb::local {
 namespace {
 
-// Looks at the rows whose keys begin with a prefix, or at one row for each name that follows it.
+// Reads the rows whose keys begin with a prefix, or one row for each name that follows it.
 class PrefixScan {
  public:
   PrefixScan(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads, ReadStats& stats)
@@ -81,8 +81,7 @@ class PrefixScan {
   ReadStats& stats_;
 };
 
-// What the keys of entities (D), of members of kinds (K) or of index entries (I) begin with in all namespaces of the
-// plan's database.
+// The prefix of entities (D), of members of kinds (K) or of index entries (I) in all namespaces of the plan's database.
 std::string database_of(char rows, const QueryPlan& plan) {
   std::string out(1, rows);
   append_escaped(out, plan.partition_id.project_id());
@@ -90,7 +89,7 @@ std::string database_of(char rows, const QueryPlan& plan) {
   return out;
 }
 
-// The first bytes of encoded values, in their order, and what representations are called; they come sorted by name.
+// Maps the first bytes of encoded values to the names of representations; adds these in sorted order.
 absl::Status add_representations(PrefixScan& scan, const std::string& index, v1::Entity& entity) {
   constexpr std::array<std::pair<char, std::string_view>, 7> kRepresentations = {{{kIndexBoolean, "BOOLEAN"},
                                                                                   {kIndexDouble, "DOUBLE"},
@@ -114,7 +113,7 @@ struct Statistics {
   std::int64_t index_bytes = 0;
 };
 
-// By kind, over all namespaces.
+// Statistics by kind, over all namespaces.
 absl::StatusOr<std::map<std::string, Statistics>> measure(PrefixScan& scan, const QueryPlan& plan) {
   std::map<std::string, Statistics> out;
   std::string text;
@@ -142,8 +141,8 @@ absl::StatusOr<std::map<std::string, Statistics>> measure(PrefixScan& scan, cons
   return out;
 }
 
-// The cloud makes statistics once a day, and whoever wants the latest asks for their timestamp first and then for those
-// that have it. So it is the beginning of the day: all that are read in one have the same.
+// The cloud computes statistics once a day. Clients read the timestamp of the latest ones first, and then those with
+// that timestamp. Here the timestamp is the beginning of the day, so both reads agree.
 Version day_of(Version at) {
   constexpr std::int64_t kDay = 24 * 3600 * std::int64_t{1'000'000};
   return Version(at.micros() / kDay * kDay);
@@ -235,7 +234,7 @@ absl::StatusOr<std::vector<v1::Entity>> metadata_of(const Snapshot& snapshot, co
   } else if (plan.kind == "__property__") {
     status = add_properties(scan, plan, out);
   } else if (!plan.partition_id.namespace_id().empty()) {
-    // Statistics are about all namespaces, and in the default one.
+    // Statistics cover all namespaces, and are stored in the default one.
   } else if (plan.kind == "__Stat_Kind__") {
     status = add_kind_statistics(scan, plan, snapshot.at, out);
   } else {

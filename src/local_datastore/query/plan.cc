@@ -18,7 +18,7 @@ absl::Status check_count(std::string_view what, int count) {
       cat("The query has ", count, " properties in its ", what, "; an index has at most ", kMaxIndexProperties, "."));
 }
 
-// The limits, before any work that grows with the query.
+// Checks limits before any work that grows with the query.
 absl::Status check_size(const v1::Query& query) {
   if (query.kind_size() > 1) return invalid("A query may have at most one kind.");
   if (query.kind_size() == 1 && query.kind(0).name().empty()) return invalid("The kind is the empty string.");
@@ -112,7 +112,7 @@ absl::Status plan_orders(const v1::Query& query, const std::set<std::string>& in
     if (property.empty()) return invalid("An order must name its property.");
     NDB_RETURN_IF_ERROR(check_property_reference(property));
     add_order(plan, property, order.direction() == v1::PropertyOrder::DESCENDING);
-    if (property == kKeyProperty) break;  // nothing after it matters
+    if (property == kKeyProperty) break;  // later orders decide nothing
   }
   const bool by_key = has_order(plan, kKeyProperty);
   if (!by_key) {
@@ -153,7 +153,7 @@ absl::Status plan_window(const v1::Query& query, QueryPlan& plan) {
   return absl::OkStatus();
 }
 
-// Directions are left out, since a cursor says them itself.
+// Directions are not included, since a cursor contains them.
 std::uint64_t signature_of(const QueryPlan& plan) {
   std::string text = plan.partition + plan.kind;
   for (const Conjunction& conjunction : plan.any_of) {

@@ -13,7 +13,7 @@ namespace {
 // The properties with their directions, and whether the index includes ancestors.
 using UsedIndexes = std::vector<std::pair<std::string, bool>>;
 
-// Alternatives mostly use the same indexes.
+// Alternatives usually use the same indexes.
 void add_index(std::string properties, bool ancestor, UsedIndexes& out) {
   std::pair<std::string, bool> index(std::move(properties), ancestor);
   if (std::find(out.begin(), out.end(), index) == out.end()) out.push_back(std::move(index));
@@ -23,7 +23,7 @@ std::string name_of(const std::string& property, bool descending) {
   return cat(property == kKeyProperty ? "__name__" : property, descending ? " DESC" : " ASC");
 }
 
-// The indexes for one conjunction: one of all orders, or one per equality, which are joined.
+// The indexes for one conjunction: one for all orders, or one for each equality, which are joined.
 void add_indexes(const QueryPlan& plan, const Conjunction& conjunction, UsedIndexes& out) {
   std::string orders;
   for (const Order& order : plan.orders) {
@@ -56,7 +56,7 @@ void QueryProfile::explain(v1::ExplainMetrics& out) const {
   }
 }
 
-// An aggregation is billed for every thousand index entries, a query for every entity.
+// An aggregation is billed per thousand index entries, a query per entity.
 void QueryProfile::analyze(std::int64_t results, v1::ExplainMetrics& out) const {
   v1::ExecutionStats& stats = *out.mutable_execution_stats();
   const std::int64_t operations =

@@ -17,7 +17,7 @@ bool satisfies(const PropertyCondition& condition, const std::string& encoded) {
   return !condition.within.has_value() || contains(*condition.within, encoded);
 }
 
-// `entries` are in the order of their values.
+// `entries` are sorted by value.
 bool has_value(const std::vector<IndexEntry>& entries, const std::string& encoded) {
   const auto found = std::lower_bound(entries.begin(), entries.end(), encoded,
                                       [](const IndexEntry& entry, const std::string& e) { return entry.encoded < e; });
@@ -92,8 +92,8 @@ bool ResultMaker::matches(const std::string& property, const PropertyCondition& 
                      [&condition](const IndexEntry& entry) { return contains(*condition.within, entry.encoded); });
 }
 
-// The entries of a property that the conjunction's condition on it lets through. Equalities and inequalities may each
-// hold for another one of them: then the inequalities decide, in whose range of the index results are found.
+// The entries of a property that satisfy the conjunction's condition on it. If equalities and inequalities hold for
+// different entries, the inequalities decide, because results are found in their range of the index.
 std::vector<const IndexEntry*> ResultMaker::candidates(const Conjunction& conjunction,
                                                        const std::string& property) const {
   std::vector<const IndexEntry*> out;
@@ -154,7 +154,7 @@ absl::StatusOr<std::size_t> ResultMaker::count_combinations(const Choices& choic
   return count;
 }
 
-// The result that takes from each projected property the choice that the digits of `number` say.
+// The result with the choice for each projected property that the digits of `number` select.
 QueryResult ResultMaker::make_result(std::vector<std::string> components, const Choices& choices,
                                      std::size_t number) const {
   QueryResult result;
@@ -169,7 +169,7 @@ QueryResult ResultMaker::make_result(std::vector<std::string> components, const 
   return result;
 }
 
-// Alternatives may place results that say the same differently.
+// Alternatives may yield equal results at different places.
 void ResultMaker::keep_distinct(std::vector<QueryResult>& results) const {
   if (results.size() < 2) return;
   std::sort(results.begin(), results.end(),

@@ -12,18 +12,18 @@
 namespace ndb::local {
 namespace {
 
-// So much of the entities of results that are being sorted stays in memory.
+// The bytes of entities that are kept in memory while results are being sorted.
 constexpr std::size_t kKeptBytes = 4 << 20;
 constexpr std::size_t kAllBytes = static_cast<std::size_t>(-1);
 
-// The join of a query's equalities, run beside the scan of an index: which of the two is shorter is known only when one
-// of them ends.
+// The join of a query's equalities, run alternately with the scan of an index, because it is unknown which of the two
+// is shorter until one of them ends.
 class CompetingJoin {
  public:
-  // `rows_read` is the counter of the join.
+  // `rows_read` is the join's counter.
   CompetingJoin(PathUnion paths, const std::int64_t& rows_read) : paths_(std::move(paths)), rows_read_(rows_read) {}
 
-  // After each entry of the index that led nowhere: whether the join ends after no more rows than there were such
+  // Called after each index entry without a result: whether the join ends after at most as many rows as there were such
   // entries.
   absl::StatusOr<bool> is_shorter() {
     for (++entries_; spent_ < entries_;) {
@@ -62,8 +62,8 @@ class QueryRun {
     if (first == kKeyProperty) return run_in_key_order(true);
     if (!access_.is_selective()) return run_in_index_order(first, nullptr);
     if (!access_.index_may_cost_less(first)) return run_in_key_order(false);
-    // A transaction locks what the equalities, ancestors and keys leave, and not the index, most of which they rule
-    // out.
+    // A transaction locks the range of the equalities, ancestors and keys, and not that of the index, most of whose
+    // entries they rule out.
     notes_join_ = !reads_.ignored;
     if (notes_join_) note_join();
     CompetingJoin join(union_of(false, false), stats_.index_rows);
@@ -116,15 +116,15 @@ class QueryRun {
     return {std::move(joins), backwards};
   }
 
-  // An entity that comes to match a conjunction, or no longer does, is written in all the ranges that are joined for
-  // it, so one of them stands for the join.
+  // An entity that starts or stops matching a conjunction is written in all ranges that are joined for it, so a lock on
+  // one of them covers the join.
   void note_join() {
     for (const Conjunction& conjunction : plan_.any_of) {
       reads_.ranges.add(access_.path_range(conjunction, access_.prefixes_of(conjunction).front(), false, false));
     }
   }
 
-  // `entity` if it was read already.
+  // `entity` if it has been read already.
   QueryResult path_result(const std::string& path, const Row* entity) const {
     QueryResult result{.path = path};
     for (const Order& order : plan_.orders) {
@@ -174,7 +174,7 @@ class QueryRun {
     return absl::OkStatus();
   }
 
-  // What the sort keys of all results begin with that this entry and later ones lead to for the first time.
+  // The prefix of the sort keys of all results that this entry and later ones yield for the first time.
   std::string place_of(const IndexRow& entry) const {
     const std::string path(entry.path);
     const std::size_t count = streams_ ? plan_.orders.size() : order_ + 1;
@@ -187,8 +187,8 @@ class QueryRun {
     return sort_key(plan_, components);
   }
 
-  // The results that an entry leads to. An entity with several values has an entry of each: with the first one that is
-  // met it is read, and its results of other values wait among the sorted ones until the scan is there.
+  // Adds the results of an entry. An entity with several values has an entry for each: it is read at the first one, and
+  // its results for other values wait among the sorted ones until the scan reaches them.
   absl::Status take_entry(const std::string& property, const IndexRow& entry, const std::string& path, bool& wanted) {
     const std::string value(entry.encoded);
     if (access_.covers_entries(property) && (entry.only || !plan_.projection.empty())) {
@@ -205,13 +205,14 @@ class QueryRun {
         wanted = wanted && take(std::move(result), streams_);
       } else if ((of_result > value) != descending) {
         later(std::move(result));
-      }  // else it was before the start, or is not distinct from one that was
+      }  // otherwise it was before the start, or equals an earlier distinct result
     }
     return absl::OkStatus();
   }
 
   // Whether the conditions on keys and the equalities of some alternative hold for the entity of an entry. Rows that
-  // are looked up for that need no note in `reads_`: an entity is written with all its rows, and the entry is one.
+  // are read for this need no note in `reads_`, because an entity is written with all its rows, and the entry is one of
+  // them.
   absl::StatusOr<bool> may_match(const std::string& scanned, const IndexRow& entry) {
     for (const Conjunction& conjunction : plan_.any_of) {
       if (!allows_path(conjunction, access_.keys_of_partition(), entry.path)) continue;
@@ -255,14 +256,14 @@ class QueryRun {
 
   // --- both ----------------------------------------------------------------------------------------------------------
 
-  // `row` is that of the entity, if it was read already.
+  // `row` is that of the entity, if it has been read already.
   absl::Status make_results(const std::string& path, const Row* row) {
     if (row != nullptr) return maker_.make(to_entity(*row), path, results_);
     NDB_ASSIGN_OR_RETURN(const StoredEntity entity, entities_.read(path));
     return maker_.make(entity, path, results_);
   }
 
-  // Whether more results are wanted.
+  // Whether more results are needed.
   bool take(QueryResult&& result, bool streams) {
     taken_ = is_past(result.sort_key, plan_.start) && !is_seen(result);
     if (!taken_) return true;
@@ -282,7 +283,7 @@ class QueryRun {
     return (value < seen_->value) != plan_.orders[order_].descending;
   }
 
-  // How far the index of the order was scanned, whose entries up to here are done.
+  // How far the index of the order has been scanned; its entries up to here are done.
   struct Seen {
     std::string value;
     std::string path;
@@ -300,11 +301,11 @@ class QueryRun {
   SnapshotReader equalities_;
   std::vector<QueryResult> results_;
   bool taken_ = false;
-  bool notes_join_ = false;  // the join stands in `reads_` for all that is looked at
-  // Of a scan of an index:
-  std::size_t order_ = 0;                 // whose index it is
+  bool notes_join_ = false;  // the note of the join in `reads_` covers everything read
+  // For a scan of an index:
+  std::size_t order_ = 0;                 // the order whose index it is
   bool streams_ = false;                  // the index has the order of the results
-  std::unordered_set<std::string> made_;  // entities of several values whose results are known
+  std::unordered_set<std::string> made_;  // entities with several values whose results are known
   std::optional<Seen> seen_;
 };
 

@@ -10,9 +10,9 @@ namespace ndb::local {
 namespace {
 
 constexpr std::string_view kCounterKey = "Mids";
-constexpr std::uint64_t kBlock = 1000;  // how often the counter in the store moves
+constexpr std::uint64_t kBlock = 1000;  // how many ids each write of the stored counter reserves
 
-// A permutation of the numbers of 52 bits: a Feistel network of two halves.
+// A permutation of the 52-bit numbers: a Feistel network with two halves.
 std::uint64_t scatter(std::uint64_t number, std::uint64_t seed) {
   constexpr std::uint64_t kHalf = (std::uint64_t{1} << 26) - 1;
   std::uint64_t left = number >> 26 & kHalf;

@@ -18,7 +18,7 @@ void append_fixed_point(std::string& out, std::int64_t number) {
 
 void append_double(std::string& out, double number) {
   if (std::isnan(number)) number = std::numeric_limits<double>::quiet_NaN();  // one NaN, after infinity
-  if (number == 0) number = 0;                                                // nor a negative zero
+  if (number == 0) number = 0;                                                // no negative zero
   const auto bits = std::bit_cast<std::uint64_t>(number);
   const std::uint64_t sign = std::uint64_t{1} << 63;
   append_big_endian(out, (bits & sign) != 0 ? ~bits : bits | sign);
@@ -27,7 +27,7 @@ void append_double(std::string& out, double number) {
 // Collects the entries of one entity.
 class Collector {
  public:
-  // Without names it collects all.
+  // Collects all entries if `names` is null.
   Collector(const std::set<std::string, std::less<>>* names, IndexEntries& out) : names_(names), out_(out) {}
 
   void visit_entity(const v1::Entity& entity, const std::string& prefix) {
@@ -187,7 +187,7 @@ IndexEntries sorted_entries(const v1::Entity& entity, const std::set<std::string
   return out;
 }
 
-// How long the encoded value at the front is; 0 if there is none.
+// The length of the encoded value at the beginning; 0 if there is none.
 std::size_t encoded_size(std::string_view in) {
   constexpr std::size_t kNumber = 8;
   const std::string_view whole = in;
@@ -254,14 +254,14 @@ std::string index_bound(std::string_view index, std::string_view bound) {
   return behind ? after_prefix(cat(index, bound.substr(0, value))) : cat(index, bound);
 }
 
-// `bound` begins with the type of a key and its partition, which `prefix` has instead.
+// `bound` begins with the type of a key and its partition; `prefix` replaces both.
 std::string path_bound(std::string_view prefix, std::string_view bound) {
   const std::size_t value = encoded_size(bound);
   const bool behind = value != 0 && value < bound.size();
   std::string_view path = bound.substr(0, behind ? value : bound.size()).substr(1);
   std::string skipped;
   for (int i = 0; i < 3; ++i) {
-    if (!take_escaped(path, skipped)) return after_prefix(prefix);  // behind all keys of the partition
+    if (!take_escaped(path, skipped)) return after_prefix(prefix);  // after all keys of the partition
   }
   return behind ? after_row(cat(prefix, path)) : cat(prefix, path);
 }

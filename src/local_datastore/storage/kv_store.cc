@@ -40,12 +40,12 @@ absl::Status to_status(const rocksdb::Status& status, std::string_view what) {
   return absl::InternalError(cat("cannot ", what, ": ", status.ToString()));
 }
 
-// RocksDB's own file of messages would be on the disk of the data, and its writer ends the process when that is full
-// (by an assertion that is compiled into Debian's library).
+// RocksDB's own log file would be on the disk of the data, and an assertion that is compiled into Debian's library ends
+// the process when that disk is full.
 class Messages final : public rocksdb::Logger {
  public:
   Messages() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
-  void Logv(const char*, va_list) override {}  // what has no level is the settings, at each start
+  void Logv(const char*, va_list) override {}  // messages without a level list the settings, at each start
   void Logv(const rocksdb::InfoLogLevel level, const char* format, va_list arguments) override {
     if (level < GetInfoLogLevel() || level == rocksdb::InfoLogLevel::HEADER_LEVEL) return;
     std::array<char, 500> buffer{};
@@ -57,8 +57,8 @@ class Messages final : public rocksdb::Logger {
   }
 };
 
-// RocksDB's memtable looks for the place of a key beside the last one that was inserted under the same prefix. A commit
-// writes under many prefixes in turn, and under each close to where the commit before it did.
+// RocksDB's memtable begins the search for a key at the last one that was inserted under the same prefix. A commit
+// writes under many prefixes in turn, and under each of them close to where the previous commit wrote.
 class KeyPrefixes final : public rocksdb::SliceTransform {
  public:
   const char* Name() const override { return "ndb.key_prefix"; }
@@ -66,7 +66,7 @@ class KeyPrefixes final : public rocksdb::SliceTransform {
   bool InDomain(const rocksdb::Slice&) const override { return true; }
 };
 
-// Files that only their owner may read, whatever the process's umask.
+// Creates files that only their owner may read, whatever the process's umask.
 class PrivateFiles final : public rocksdb::FileSystemWrapper {
  public:
   PrivateFiles() : rocksdb::FileSystemWrapper(rocksdb::FileSystem::Default()) {}
@@ -105,8 +105,8 @@ absl::Status unusable(const std::string& directory, std::string_view why) {
       cat("cannot keep the local Datastore's data in ", ndb::quoted(directory), ": ", why));
 }
 
-// Makes the directory and those above it that are missing, for their owner alone. Files that earlier versions made
-// become so too.
+// Makes the directory and its missing parents, accessible only by their owner. Restricts files that earlier versions
+// made.
 absl::Status make_directory(const std::string& directory) {
   std::error_code error;
   std::string made;
@@ -135,7 +135,7 @@ absl::Status damaged(const std::string& directory, std::string_view how) {
       "or missing, --accept-damaged-log starts with what was committed before the damage"));
 }
 
-// In memory every byte counts: files are small, so that what was erased goes soon.
+// Keeps files small, so that the memory of erased data is freed soon.
 void keep_in_memory(rocksdb::Options& options) {
   options.write_buffer_size = 8 << 20;
   options.target_file_size_base = 8 << 20;
@@ -202,7 +202,7 @@ absl::StatusOr<std::unique_ptr<KvStore>> KvStore::open(const Options& options) {
   rocksdb::Options db_options = rocksdb_options(in_memory);
   if (in_memory) {
     store->env_.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
-    (void)store->env_->CreateDirIfMissing(path);  // RocksDB does so too, with a message that it is missing
+    (void)store->env_->CreateDirIfMissing(path);  // RocksDB would do it too, but log that it is missing
   } else {
     store->env_ = rocksdb::NewCompositeEnv(std::make_shared<PrivateFiles>());
     NDB_RETURN_IF_ERROR(make_directory(path));
@@ -258,7 +258,8 @@ absl::Status KvStore::broken() const {
   return broken_;
 }
 
-// RocksDB's log may end in the middle of a record, and an fsync that failed may have lost what it was to keep.
+// After a failure RocksDB's log may end in the middle of a record, and a failed fsync may have lost what it was to
+// write.
 absl::Status KvStore::break_after(const absl::Status& failure) {
   MutexLock lock(mutex_);
   if (broken_.ok()) {
@@ -318,7 +319,7 @@ void KvStore::sync_every_second() {
   while (!closing_) {
     wake_.wait_for(mutex_, std::chrono::seconds(1));
     mutex_.unlock();
-    (void)sync_log();  // says itself what is wrong, and the next commit fails
+    (void)sync_log();  // it logs its own failure, and the next commit fails
     mutex_.lock();
   }
 }

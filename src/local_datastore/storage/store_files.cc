@@ -18,15 +18,15 @@
 namespace ndb::local {
 namespace {
 
-// A file of records is divided into blocks. A record lies within one: checksum (4 bytes), length (2), type (1), data,
-// all numbers little-endian. What is too short for a header at a block's end is not used. A larger record is several,
-// whose types say so.
+// A log is divided into blocks. A record lies within one block: checksum (4 bytes), length (2), type (1), data; all
+// numbers are little-endian. Space at the end of a block that is too small for a header is unused. A larger record is
+// divided into several, as their types say.
 constexpr std::size_t kBlockSize = 32 << 10;
 constexpr std::size_t kHeaderSize = 7;
 constexpr std::size_t kTypeAt = 6;
 constexpr char kLastType = 4;
 
-// CRC-32C of type and data, masked as RocksDB does, so that data may hold checksums.
+// CRC-32C of type and data, masked like RocksDB's, so that data may contain checksums.
 std::uint32_t checksum_of(std::string_view type_and_data) {
   boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
   crc.process_bytes(type_and_data.data(), type_and_data.size());
@@ -40,13 +40,13 @@ bool fits_checksum(std::string_view header, std::size_t length) {
   return load_le<std::uint32_t>(header) == checksum_of(header.substr(kTypeAt, 1 + length));
 }
 
-// Whether `rest` begins with a record. Its size is then that of its header and its length.
+// Whether `rest` begins with a complete record, whose size is that of its header plus its length.
 bool has_record(std::string_view rest) {
   return rest.size() >= kHeaderSize && rest[kTypeAt] > 0 && rest[kTypeAt] <= kLastType &&
          length_of(rest) <= rest.size() - kHeaderSize && fits_checksum(rest, length_of(rest));
 }
 
-// Where in a block the records end.
+// The offset in a block at which its records end.
 std::size_t end_of_records(std::string_view block) {
   std::size_t at = 0;
   while (has_record(block.substr(at))) at += kHeaderSize + length_of(block.substr(at));
@@ -57,11 +57,11 @@ bool is_zero(std::string_view bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == 0; });
 }
 
-// Whether the last record of a file is one that was not written to its end. `rest` is what there is of it.
+// Whether the last record of a file was not written completely. `rest` is the part of it that exists.
 bool is_cut_off(std::string_view rest) {
   if (rest.size() < kHeaderSize) return true;
   const std::size_t length = rest.size() - kHeaderSize;
-  if (length_of(rest) <= length || fits_checksum(rest, length)) return false;  // or only its length is wrong
+  if (length_of(rest) <= length || fits_checksum(rest, length)) return false;  // then only its length is wrong
   for (std::size_t i = 1; i < rest.size(); ++i) {
     if (has_record(rest.substr(i))) return false;
   }
@@ -78,7 +78,7 @@ std::uint64_t log_number(const std::filesystem::path& file) {
   return std::strtoull(file.stem().c_str(), nullptr, 10);
 }
 
-// The manifest that CURRENT names.
+// The name of the manifest that CURRENT contains.
 absl::StatusOr<std::string> manifest_of(const std::filesystem::path& directory) {
   const std::filesystem::path current = directory / "CURRENT";
   const absl::StatusOr<std::string> text = read_file(current.string());
@@ -98,8 +98,8 @@ absl::StatusOr<std::string> manifest_of(const std::filesystem::path& directory) 
 absl::Status check_record_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::vector<char> buffer(kBlockSize);
-  std::size_t offset = 0;  // of the block
-  std::size_t end = 0;     // of what is whole
+  std::size_t offset = 0;  // offset of the block
+  std::size_t end = 0;     // end of the complete records
   bool ended = false;
   do {
     in.read(buffer.data(), static_cast<std::streamsize>(kBlockSize));
@@ -130,12 +130,12 @@ absl::Status check_store_files(const std::string& directory) {
   }
   if (error) return absl::DataLossError(cat("it cannot be listed: ", error.message()));
   if (!std::filesystem::exists(std::filesystem::path(directory) / "CURRENT", error)) {
-    if (logs.empty() && !has_tables) return absl::OkStatus();  // a new store, or one that was being made
+    if (logs.empty() && !has_tables) return absl::OkStatus();  // a new store, or one whose creation was interrupted
     return absl::DataLossError("the file CURRENT is missing");
   }
   NDB_ASSIGN_OR_RETURN(const std::string manifest, manifest_of(directory));
   NDB_RETURN_IF_ERROR(check_record_file((std::filesystem::path(directory) / manifest).string()));
-  constexpr std::string_view kFirstManifest = "MANIFEST-000001";  // of a store that was being made
+  constexpr std::string_view kFirstManifest = "MANIFEST-000001";  // of a store whose creation was interrupted
   if (logs.empty() && (has_tables || manifest != kFirstManifest)) {
     return absl::DataLossError("its log, a file such as 000004.log, is missing");
   }

@@ -38,7 +38,7 @@ struct Versions {
   std::size_t bytes = 0;
 };
 
-// Erases all versions of a row before `version`, and that one too if it says that the row was erased.
+// Erases all versions of a row before `version`, and `version` itself if it marks the row as erased.
 absl::StatusOr<Versions> erase_versions(const KvStore& store, std::string_view row, Version version,
                                         KvStore::Batch& batch) {
   KvStore::Cursor cursor = store.cursor();
@@ -61,7 +61,7 @@ absl::StatusOr<Versions> erase_versions(const KvStore& store, std::string_view r
   return erased;
 }
 
-// Adds what a commit made obsolete, as its list says, to a batch of what is to be erased.
+// Adds the rows that a commit made obsolete, as listed by it, to a batch of erasures.
 absl::StatusOr<Versions> obsolete_versions(const KvStore& store, const KvStore::Cursor& list, KvStore::Batch& batch) {
   const Version commit = commit_of(list.key());
   Versions found{.count = 0, .bytes = list.key().size() + list.value().size()};
@@ -106,7 +106,7 @@ absl::StatusOr<std::optional<Row>> SnapshotReader::next(std::string_view end) {
   return settle(end);
 }
 
-// Past the versions of current_. Most rows have few, so stepping is tried before a seek.
+// Skips the versions of current_. Most rows have few, so it steps before it seeks.
 void SnapshotReader::skip_versions() {
   constexpr int kSteps = 4;
   for (int i = 0; i < kSteps && cursor_.valid(); ++i) {
@@ -114,7 +114,7 @@ void SnapshotReader::skip_versions() {
     cursor_.next();
   }
   if (cursor_.valid() && row_of(cursor_.key()) == current_) {
-    cursor_.seek(versioned(current_, Version()));  // the oldest that can be
+    cursor_.seek(versioned(current_, Version()));  // the oldest possible one
     while (cursor_.valid() && row_of(cursor_.key()) == current_) cursor_.next();
   }
 }
@@ -126,7 +126,7 @@ absl::StatusOr<std::optional<Row>> SnapshotReader::settle(std::string_view end) 
     current_.assign(row_of(key));
     if (version_of(key) > at_) {
       cursor_.seek(versioned(current_, at_));
-      if (!cursor_.valid() || row_of(cursor_.key()) != current_) continue;  // written only later
+      if (!cursor_.valid() || row_of(cursor_.key()) != current_) continue;  // it did not exist at that version
     }
     if (const std::optional<Row> row = row_here()) return row;
     skip_versions();
@@ -136,7 +136,7 @@ absl::StatusOr<std::optional<Row>> SnapshotReader::settle(std::string_view end) 
 }
 
 absl::StatusOr<std::optional<Row>> SnapshotReader::seek_back(std::string_view key, std::string_view begin) {
-  cursor_.seek_back(key);  // no key of the store is equal to one without a version
+  cursor_.seek_back(key);  // no key in the store lacks a version
   return settle_back(begin);
 }
 
@@ -145,7 +145,7 @@ absl::StatusOr<std::optional<Row>> SnapshotReader::previous(std::string_view beg
   return settle_back(begin);
 }
 
-// Backwards the oldest version of a row is met first.
+// Iterating backwards reaches the oldest version of a row first.
 absl::StatusOr<std::optional<Row>> SnapshotReader::settle_back(std::string_view begin) {
   while (cursor_.valid() && cursor_.key() >= begin) {
     NDB_RETURN_IF_ERROR(call_.check());
@@ -170,7 +170,7 @@ void RowWriter::put(std::string_view key, std::string_view head, std::string_vie
 
 void RowWriter::erase(std::string_view key, std::size_t replaced) {
   batch_.put(versioned(key, version_), "");
-  mark_obsolete(key, 2 * (key.size() + kVersionSize) + replaced);  // the version that says so goes with the one before
+  mark_obsolete(key, 2 * (key.size() + kVersionSize) + replaced);  // the erasure goes with the version before it
 }
 
 void RowWriter::mark_obsolete(std::string_view key, std::size_t bytes) {

@@ -18,7 +18,7 @@ void append_sized(std::string& out, std::string_view bytes) {
   out += bytes;
 }
 
-// A double that is a whole number of 64 bits is that number.
+// A double that equals a 64-bit integer is encoded as that integer.
 void append_number(std::string& out, double number) {
   if (number >= -0x1p63 && number < 0x1p63 && number == std::trunc(number)) {
     out.push_back('i');
@@ -42,7 +42,7 @@ void append_entity(std::string& out, const v1::Entity& entity) {
   }
 }
 
-// Bytes that are equal for what transforms regard as one value, and for nothing else.
+// Bytes that are equal exactly for values that transforms treat as equal.
 void append_identity(std::string& out, const v1::Value& value) {
   switch (value.value_type_case()) {
     case v1::Value::kIntegerValue:
@@ -86,7 +86,7 @@ void ArrayEdit::note(const v1::Value& element) {
   ++left_;
 }
 
-// An array with elements has no exclude_from_indexes of its own: what is appended to an excluded property gets it.
+// A non-empty array has no exclude_from_indexes of its own, so values that are appended to an excluded property get it.
 void ArrayEdit::append_missing(const v1::ArrayValue& elements) {
   for (const v1::Value& element : elements.values()) {
     if (places_.contains(identity(element))) continue;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kLastCommitKey = "Mlast_commit";
 
-// Whether `next` may follow `previous` on one entity within a transaction.
+// Whether a transaction may apply `next` to an entity after `previous`.
 bool may_follow(v1::Mutation::OperationCase previous, v1::Mutation::OperationCase next) {
   if (next == v1::Mutation::kInsert) return previous == v1::Mutation::kDelete;
   return !(previous == v1::Mutation::kDelete && next == v1::Mutation::kUpdate);
@@ -95,11 +95,11 @@ absl::Status PendingCommit::apply(const KvStore& store, Version request_time, co
     v1::MutationResult fresh;
     if (result.has_key()) *fresh.mutable_key() = std::move(*result.mutable_key());
     result = std::move(fresh);
-    NDB_RETURN_IF_ERROR(call.check());  // many may be about one entity
+    NDB_RETURN_IF_ERROR(call.check());  // there may be many for one entity
     NDB_ASSIGN_OR_RETURN(Change * change, change_of(key_of(mutation), newest));
     NDB_RETURN_IF_ERROR(apply_mutation(mutation, request_time, change->state, result));
   }
-  std::erase_if(changes_, [](const auto& item) {  // what stays as it was
+  std::erase_if(changes_, [](const auto& item) {  // drops changes without an effect
     const Change& change = item.second;
     return change.state.exists ? change.state.version != kUncommitted : !change.existed;
   });

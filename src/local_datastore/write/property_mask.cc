@@ -11,7 +11,7 @@
 namespace ndb::local {
 namespace {
 
-constexpr std::string_view kKey = "__key__";  // always there, and never changed
+constexpr std::string_view kKey = "__key__";  // always present, and never changed
 
 }  // namespace
 
@@ -25,7 +25,7 @@ absl::StatusOr<ReadMask> ReadMask::of(const v1::PropertyMask& mask) {
   for (const std::string_view path : out.names_) {
     if (!path.empty() && path.find_first_of(".\\") == std::string_view::npos) continue;
     NDB_ASSIGN_OR_RETURN(const std::vector<std::string> names, parse_property_path(path));
-    if (names.size() > kMaxPathNames) continue;  // leads nowhere
+    if (names.size() > kMaxPathNames) continue;  // matches nothing
     Node* node = &out.root_;
     for (const std::string& name : names) node = &node->children[name];
     node->paths.push_back(path);
@@ -49,13 +49,13 @@ v1::Entity ReadMask::apply(const v1::Entity& entity) const {
   return out;
 }
 
-// A path that is the name of a property leads nowhere else.
+// A path that is the name of a property matches only that property.
 bool ReadMask::ends_here(const Node& node, const v1::Entity& entity) {
   return std::any_of(node.paths.begin(), node.paths.end(),
                      [&entity](std::string_view path) { return !entity.properties().contains(std::string(path)); });
 }
 
-// Copies what the mask names of a value of the entity; false if that is nothing.
+// Copies what the mask selects of a value of the entity; false if it selects nothing.
 bool ReadMask::copy(const Node& node, const v1::Entity& entity, const v1::Value& value, v1::Value& out) {
   if (ends_here(node, entity)) {
     out = value;
@@ -74,10 +74,10 @@ bool ReadMask::copy(const Node& node, const v1::Entity& entity, const v1::Value&
 }
 
 absl::Status write_masked(const v1::Entity& written, const v1::PropertyMask& mask, v1::Entity& current) {
-  std::set<std::vector<std::string>> done;  // a path that comes again would copy its property again
+  std::set<std::vector<std::string>> done;  // a repeated path would copy its property again
   for (const std::string& text : mask.paths()) {
     if (text == kKey) continue;
-    std::vector<std::string> path{text};  // a name may have dots of its own
+    std::vector<std::string> path{text};  // a name may contain dots
     if (!written.properties().contains(text) && !current.properties().contains(text)) {
       NDB_ASSIGN_OR_RETURN(path, parse_property_path(text));
     }

@@ -6,8 +6,8 @@
 namespace ndb::local {
 namespace {
 
-// A message field looks on the wire like a field of bytes, so the entity goes in as an unknown field of the same
-// number: serialized it is the same, and nothing is parsed.
+// On the wire a message field looks like a bytes field, so the entity is added as an unknown field with the same
+// number: the serialized bytes are the same, and nothing is parsed.
 void set_entity_bytes(v1::EntityResult& result, std::string_view entity) {
   result.GetReflection()
       ->MutableUnknownFields(&result)

@@ -21,7 +21,7 @@ double as_double(const v1::Value& value) {
 
 bool is_nan(const v1::Value& value) { return value.has_double_value() && std::isnan(value.double_value()); }
 
-// Exact, where a conversion to double would round the integer.
+// An exact comparison; a conversion to double would round the integer.
 std::partial_ordering order(std::int64_t a, double b) {
   if (std::isnan(b)) return std::partial_ordering::unordered;
   if (b >= 0x1p63) return std::partial_ordering::less;
@@ -50,7 +50,8 @@ void increment(v1::Value& current, const v1::Value& operand) {
   }
 }
 
-// sign 1: maximum, -1: minimum. The value that wins keeps its type; of equal ones what is stored stays; NaN wins.
+// sign 1: maximum, -1: minimum. The result keeps the type of the value that wins; equal values leave the stored one;
+// NaN wins.
 void take_extreme(v1::Value& current, const v1::Value& operand, int sign) {
   const auto found = order(operand, current);
   const bool better = is_nan(operand) || (sign > 0 ? found > 0 : found < 0);
@@ -62,7 +63,7 @@ void take_extreme(v1::Value& current, const v1::Value& operand, int sign) {
   }
 }
 
-// Milliseconds, so that every transform of a commit writes the same time as the cloud would.
+// In milliseconds, like the cloud, and the same time for every transform of a commit.
 void set_request_time(v1::Value& value, Version request_time) {
   if (!value.has_timestamp_value()) value.clear_meaning();
   set_micros(*value.mutable_timestamp_value(), request_time.micros() / 1000 * 1000);
@@ -123,7 +124,7 @@ absl::Status check_transforms(google::protobuf::RepeatedPtrField<v1::PropertyTra
   return absl::OkStatus();
 }
 
-// What a transform makes of a path takes the place of arrays above and below it.
+// The result of a transform at a path replaces pending arrays above and below it.
 void Transformer::forget_around(const Path& path) {
   for (Path above = path; above.size() > 1;) {
     above.pop_back();
@@ -147,11 +148,11 @@ void Transformer::finish() {
 }
 
 absl::Status Transformer::apply(const v1::PropertyTransform& transform, v1::Value& result) {
-  Path path{transform.property()};  // a name may have dots of its own
+  Path path{transform.property()};  // a name may contain dots
   if (!entity_.properties().contains(transform.property())) {
     NDB_ASSIGN_OR_RETURN(path, parse_property_path(transform.property()));
     NDB_RETURN_IF_ERROR(
-        check_depth(path.front(), path.size()));  // before it is made: a path may have millions of names
+        check_depth(path.front(), path.size()));  // checked before the path is built: it may have millions of names
   }
   forget_around(path);
   result.set_null_value(google::protobuf::NULL_VALUE);
