@@ -19,7 +19,7 @@ void check(const rocksdb::Status& status) {
   std::exit(1);
 }
 
-// The number comes last, so that the entries of one index stand together.
+// The number comes last, so that the entries of one index are adjacent.
 std::string key_of(const std::pair<std::string, std::string>& pair, std::int64_t i) {
   std::string key = pair.first;
   local::append_big_endian(key, static_cast<std::uint64_t>(i));

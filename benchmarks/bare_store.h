@@ -1,4 +1,4 @@
-// What the local Datastore is measured against: RocksDB, which it keeps its data in, without all that it adds.
+// The counterpart of the local Datastore: RocksDB, in which it stores its data, without anything else.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -17,11 +17,11 @@ namespace ndb::benchmarks {
 // The i-th of the entities that all rows read and write: ten properties, about 450 bytes.
 google::datastore::v1::Entity sample_entity(std::int64_t i);
 
-// What the local Datastore keeps of one entity: the pairs of its store, of which the longest value is the entity.
+// The pairs that the local Datastore stores for one entity. The longest value is the entity.
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 Pairs pairs_of_an_entity();
 
-// A new folder, which is gone with the object.
+// A new folder, which is removed with the object.
 class Folder {
  public:
   Folder();
@@ -34,17 +34,17 @@ class Folder {
   std::string path_;
 };
 
-// A RocksDB in a folder, or in memory if that is empty. Not thread-safe. Whatever fails ends the program.
+// A RocksDB in a folder, or in memory if `folder` is empty. Not thread-safe. Ends the program on any failure.
 class BareStore {
  public:
   // With `sync` a write is durable when it returns.
   explicit BareStore(const std::string& folder = "", bool sync = false);
 
-  // Writes as many entities, from the `first` on, in one batch: the bytes of `pairs`, with keys of their own.
+  // Writes `count` entities, from `first` on, in one batch: the values of `pairs`, with keys of their own.
   void write(const Pairs& pairs, std::int64_t first, std::int64_t count);
   // Reads one entity.
   void read(const Pairs& pairs, std::int64_t i);
-  // Reads as many entries of the first index, and the entities too if `entities`.
+  // Reads `count` entries of the first index, and the entities too if `entities` is set.
   void scan(const Pairs& pairs, std::int64_t count, bool entities);
 
  private:

@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
   options.project = "bench";
   options.channel = datastore->channel();
   options.memcached_hosts = {memcached.address()};
-  // Under callgrind everything takes fifty times as long; a miss for a time-out would be another path.
+  // Under callgrind everything takes fifty times as long, and a time-out would make the call take another path.
   options.memcache_connect_timeout = options.memcache_io_timeout = std::chrono::seconds(10);
   const ndb::Client client(options);
   const auto scope = client.context();

@@ -39,7 +39,7 @@ constexpr std::int64_t kCounted = 100'000;
 constexpr std::int64_t kScanned = 3'000;
 constexpr std::int64_t kHeld[] = {0, 1'000, 500'000};
 
-// The stub of the Datastore, with the calls that are measured. One that fails ends the program.
+// A client of the Datastore with the measured calls. A call that fails ends the program.
 class Client {
  public:
   explicit Client(const std::string& address)
@@ -53,7 +53,7 @@ class Client {
     if (call<v1::LookupResponse>(&v1::Datastore::Stub::Lookup, request).found_size() != 1) std::abort();
   }
 
-  // Any answer will do: the store may be empty.
+  // Any answer will do, because the store may be empty.
   void first_call() {
     v1::LookupRequest request;
     *request.add_keys() = ndb::benchmarks::sample_entity(0).key();
@@ -127,7 +127,7 @@ class Client {
   std::unique_ptr<v1::Datastore::Stub> stub_;
 };
 
-// A server of gRPC that does nothing.
+// A gRPC server whose method does nothing.
 class EmptyServer {
  public:
   EmptyServer() {
@@ -152,7 +152,7 @@ class EmptyServer {
   std::string address_;
 };
 
-// The address that a server says it listens on.
+// The address that a server prints when it listens.
 std::string address_of(Process& server) {
   constexpr std::string_view kSetting = "export DATASTORE_EMULATOR_HOST=";
   for (;;) {
@@ -162,7 +162,7 @@ std::string address_of(Process& server) {
   }
 }
 
-// --bare COUNT: a server that has as many entities in a bare RocksDB, and does not end by itself.
+// --bare COUNT: a server with this many entities in a bare RocksDB. It runs until it is killed.
 [[noreturn]] void run_bare(std::int64_t count) {
   BareStore store;
   if (count > 0) {
@@ -205,7 +205,7 @@ void measure_memory() {
     client.load(held, count);
     held = count;
     Process bare = start_bare(count);
-    address_of(bare);  // which it says when it has them all
+    address_of(bare);  // which it prints when it has stored them all
     const double ours = server.resident_mebibytes(), raw = bare.resident_mebibytes();
     std::printf("%-38s %-40s %6.0f MiB %6.0f MiB %6.2fx\n", (std::to_string(count) + " entities").c_str(),
                 "RocksDB in memory, same bytes", ours, raw, ours / raw);
@@ -213,7 +213,7 @@ void measure_memory() {
   }
 }
 
-// One way to keep data, on both sides, and the number of the next entity that each commits.
+// One kind of storage, on both sides, and the number of the next entity that each commits.
 struct Storage {
   using Fsync = ndb::LocalDatastore::Fsync;
   Storage(bool on_disk, Fsync fsync)

@@ -1,4 +1,4 @@
-// A program that runs beside a benchmark.
+// A program that runs during a benchmark.
 #pragma once
 
 #include <sys/types.h>
@@ -9,8 +9,7 @@
 
 namespace ndb::benchmarks {
 
-// Started by the constructor, killed by the destructor. What it writes is read here; a benchmark that can't start one
-// ends.
+// The constructor starts it, the destructor kills it. Its output is read here; a benchmark ends if it can't start one.
 class Process {
  public:
   explicit Process(std::vector<std::string> command);

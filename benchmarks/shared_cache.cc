@@ -1,4 +1,4 @@
-// The process-wide cache beside what a person would write by hand, and its order of leaving beside plain LRU.
+// The process-wide cache compared with a hand-written one, and its eviction order compared with plain LRU.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -39,7 +39,7 @@ struct GuardedMap {
   absl::flat_hash_map<std::string, Value> map;
 };
 
-// `threads` threads, each of which calls `find` for keys in an order of its own.
+// Runs `threads` threads, each of which calls `find` for the keys in an order of its own.
 void run_threads(std::size_t threads, const std::vector<std::size_t>& order,
                  const std::function<Value(std::size_t)>& find) {
   std::vector<std::thread> running;
@@ -108,7 +108,8 @@ class Zipf {
   std::vector<double> sums_;
 };
 
-// Of a million uses of 100,000 keys. With `scan`, four keys that nobody asks for again follow every tenth use.
+// The hit ratio of a million uses of 100,000 keys. With `scan`, four keys that are used only once follow every tenth
+// use.
 template <class Cache>
 double hit_ratio(std::size_t capacity, double exponent, bool scan) {
   constexpr std::size_t kUses = 1'000'000, kPopulation = 100'000;
@@ -143,7 +144,7 @@ int main(int argc, char** argv) {
   const ndb::testing::MemcachedServer memcached;
   ndb::ClientOptions options;
   options.project = "bench";
-  options.emulator_host = "127.0.0.1:1";  // never asked
+  options.emulator_host = "127.0.0.1:1";  // never called
   options.memcached_hosts = {memcached.address()};
   options.memcache_connect_timeout = options.memcache_io_timeout = std::chrono::seconds(5);
   const ndb::Client client(options);

@@ -1,4 +1,4 @@
-// Measures two ways of doing one thing in turns, in one run, so that the machine's noise meets both alike.
+// Measures two implementations alternately in one run, so that noise of the machine affects both.
 #pragma once
 
 #include <functional>
@@ -12,7 +12,7 @@ inline constexpr double kNoGoal = std::numeric_limits<double>::infinity();
 
 struct Row {
   std::string path;     // what is measured
-  std::string against;  // the raw counterpart
+  std::string against;  // its counterpart
   double goal;          // the ratio to reach (docs/performance.md), or kNoGoal
   int calls;            // per round
   std::function<void()> ours;
@@ -20,8 +20,8 @@ struct Row {
   double limit = 0;  // instead of a ratio: the seconds that a call of ours may take
 };
 
-// Runs each row for `rounds` rounds of `calls` calls, ours and raw in turn, and prints the medians of a call with their
-// ratio. The ratio is the median of the rounds' ratios. True if every goal is met.
+// Runs each row for `rounds` rounds of `calls` calls, alternating between ours and the counterpart, and prints the
+// medians of a call and their ratio. The ratio is the median of the rounds' ratios. True if every goal is met.
 bool run_side_by_side(const std::vector<Row>& rows, int rounds);
 
 }  // namespace ndb::benchmarks

@@ -76,7 +76,7 @@ NativeAccount native(int i) {
   return account;
 }
 
-// A memcached client as a program without the framework would set it up.
+// A memcached client as a program would set it up without the framework.
 class RawMemcached {
  public:
   explicit RawMemcached(const ndb::testing::MemcachedServer& server) : handle_(memcached_create(nullptr)) {
@@ -169,7 +169,7 @@ int main(int argc, char** argv) {
   for (int i = 0; i < kBatch; ++i) {
     keys.push_back(ndb::key<Account>("account " + std::to_string(i)));
     accounts.push_back(Account::make(keys.back(), properties(i)));
-    names.push_back("raw:" + std::to_string(i) + std::string(40, 'k'));  // about as long as ours
+    names.push_back("raw:" + std::to_string(i) + std::string(40, 'k'));  // about as long as our keys
   }
   ndb::put_multi(accounts);
   const auto encode = [&](int i) {
@@ -185,7 +185,7 @@ int main(int argc, char** argv) {
     raw_memcached.set(names[static_cast<std::size_t>(i)], records.back());
     map.emplace(names[static_cast<std::size_t>(i)], std::make_shared<const Account::Properties>(properties(i)));
   }
-  ndb::get_multi<Account>(keys, {.use_cache = false});  // memcache and, by the next, the context have them
+  ndb::get_multi<Account>(keys, {.use_cache = false});  // fills memcache; the next call fills the context
   ndb::get_multi<Account>(keys);
   datastore::Entity entity;
   if (!entity.ParseFromString(records.front())) return 1;
@@ -233,7 +233,7 @@ int main(int argc, char** argv) {
        }},
   };
   bool met = ndb::benchmarks::run_side_by_side(rows, rounds);
-  // A client without memcached has a context of its own, on a thread of its own.
+  // A client without memcached, with a context of its own on a thread of its own.
   std::thread([&] {
     const ndb::Client without(plain);
     const auto plain_scope = without.context();

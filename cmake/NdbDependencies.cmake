@@ -12,7 +12,7 @@ find_package(RocksDB CONFIG REQUIRED)
 find_package(yaml-cpp CONFIG REQUIRED)
 find_package(PkgConfig REQUIRED)
 if(NDB_BUILD_TESTS OR NDB_BUILD_BENCHMARKS)
-  pkg_check_modules(libmemcached REQUIRED IMPORTED_TARGET libmemcached)  # what ours is compared with
+  pkg_check_modules(libmemcached REQUIRED IMPORTED_TARGET libmemcached)  # tests and benchmarks compare ours with it
 endif()
 pkg_check_modules(libxxhash REQUIRED IMPORTED_TARGET libxxhash)
 if(NDB_BUILD_TESTS)

@@ -1,13 +1,13 @@
-# Settings that every target of ours shares, and the three kinds of target there are: rooms, tests, programs.
+# Settings that all our targets share, and the functions for the three kinds of targets: rooms, tests, programs.
 add_library(ndb_settings INTERFACE)
 target_compile_features(ndb_settings INTERFACE cxx_std_20)
 target_compile_options(ndb_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                                               $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
                                               $<$<BOOL:${NDB_WERROR}>:-Werror>)
-# g++ 12 at -O3 sees overlapping copies inside std::string that are none (its bug 105651).
+# g++ 12 at -O3 warns about overlapping copies in std::string that do not exist (its bug 105651).
 target_compile_options(ndb_settings INTERFACE $<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:-Wno-restrict>)
 
-# Sanitizers see as much of the program as possible: everything made here is compiled with them, generated code too.
+# Everything built here is compiled with the sanitizers, including generated code, so that they see as much as possible.
 if(NDB_SANITIZE)
   add_compile_options(-fsanitize=${NDB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${NDB_SANITIZE})
@@ -22,7 +22,7 @@ if(NDB_SANITIZE STREQUAL "thread")
   target_link_libraries(ndb_settings INTERFACE ${CMAKE_DL_LIBS})
 endif()
 
-# ccache and mold are used where the machine has them, and only when this is the project being built.
+# Uses ccache and mold if the machine has them, and only when this is the top-level project.
 if(PROJECT_IS_TOP_LEVEL)
   find_program(NDB_CCACHE ccache)
   if(NDB_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
@@ -35,7 +35,8 @@ if(PROJECT_IS_TOP_LEVEL)
   endif()
 endif()
 
-# ndb_room(NAME SRCS... DEPS...): one folder of src/ as a static library `ndb_NAME`, so that its tests link no more than it needs.
+# ndb_room(NAME SRCS... DEPS...): one folder of src/ as a static library `ndb_NAME`, so that its tests link no more than
+# necessary.
 function(ndb_room name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
   add_library(ndb_${name} STATIC ${ARG_SRCS})

@@ -1,4 +1,4 @@
-// A Datastore inside the program: needs no server at all. A memcached is used if MEMCACHED_HOSTS names one.
+// A Datastore inside the program: no server is needed. If MEMCACHED_HOSTS names a memcached, it is used.
 #include <ndb/local_datastore.h>
 #include <ndb/ndb.h>
 

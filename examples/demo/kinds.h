@@ -1,4 +1,4 @@
-// Small kinds for the walk through the manual.
+// Small kinds for the walk through NDB's manual.
 #pragma once
 
 #include <ndb/ndb.h>
@@ -9,7 +9,7 @@
 
 namespace demo {
 
-// The manual's own example, and a kind that a policy will keep out of the Datastore. Neither has flags.
+// The manual's own example, and a kind that a policy will keep out of the Datastore. Neither has class variables.
 class Account : public ndb::Model<Account> {
  public:
   struct Properties {

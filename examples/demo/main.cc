@@ -44,7 +44,7 @@ struct Arguments {
   std::size_t packages = std::numeric_limits<std::size_t>::max();
 };
 
-// Throws std::invalid_argument if they make no sense.
+// Throws std::invalid_argument for invalid arguments.
 Arguments parse(std::span<const std::string> arguments) {
   Arguments parsed;
   for (const std::string& argument : arguments) {
@@ -61,7 +61,7 @@ Arguments parse(std::span<const std::string> arguments) {
   return parsed;
 }
 
-// A long task: the in-context cache, which would keep all of them, is off.
+// A long task, for which the in-context cache, which would keep all entities, is switched off.
 void import(const ndb::Client& client, std::vector<Package::Properties>& all, Claims& claims) {
   const auto scope = client.context();
   scope->set_cache_policy(false);
@@ -89,7 +89,7 @@ std::string largest_section(const std::vector<Package::Properties>& all) {
       ->first;
 }
 
-// Their keys in an order that is random, but the same in every run.
+// Their keys in a random order that is the same in every run.
 std::vector<ndb::Key> shuffled_keys(const std::vector<Package::Properties>& all, const std::string& project) {
   std::vector<ndb::Key> keys;
   keys.reserve(all.size());
@@ -112,7 +112,7 @@ int run(const Arguments& arguments) {
   const auto datastore = ndb::LocalDatastore::start({.host_port = "127.0.0.1:0"});
   std::cout << "  memcached on " << memcached.address() << ", process " << memcached.pid()
             << "\n  a local Datastore on " << datastore->address() << ", in this process and in memory\n";
-  // The demo counts what the tiers do, and a machine that is busy must not change it.
+  // The demo checks counts, which must not depend on the load of the machine.
   const ndb::Client client({.project = "demo",
                             .emulator_host = datastore->address(),
                             .memcached_hosts = std::vector<std::string>{memcached.address()},
@@ -132,7 +132,7 @@ int run(const Arguments& arguments) {
   const std::vector<ndb::Key> shuffled = shuffled_keys(index.packages, client.project());
   import(client, index.packages, claims);
 
-  // Each part of the demo reads keys of its own, which it finds cold.
+  // Each part of the demo reads keys of its own, which are not cached yet.
   std::span<const ndb::Key> keys = shuffled;
   const auto take = [&](std::size_t most) {
     const std::span<const ndb::Key> taken = keys.first(std::min(most, keys.size()));

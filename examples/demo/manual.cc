@@ -17,7 +17,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// The steps, each with contexts of its own. Every key belongs to one step, which finds it cold.
+// The steps, each with contexts of its own. Every key belongs to one step, and is not cached before it.
 class Walk {
  public:
   Walk(const Stage& stage, std::span<const ndb::Key> keys, Claims& claims)

@@ -12,13 +12,13 @@ namespace demo {
 
 struct Stage {
   const ndb::Client& client;
-  std::string datastore, memcached;  // addresses, for others who connect
-  std::string section;               // one that has several packages
+  std::string datastore, memcached;  // addresses, for the second process
+  std::string section;               // a section that has several packages
 };
 
-inline constexpr std::size_t kKeysByName = 6;  // those that the walk reads one by one; it reads the others in batches
+inline constexpr std::size_t kKeysByName = 6;  // keys that the walk reads one by one; the others are read in batches
 
-// No tier may know the packages of `keys` before; there must be more than kKeysByName.
+// None of the packages of `keys` may be cached yet; there must be more than kKeysByName.
 void walk_through_the_manual(const Stage& stage, std::span<const ndb::Key> keys, Claims& claims);
 
 }  // namespace demo

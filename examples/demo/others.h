@@ -1,4 +1,4 @@
-// Those who look at the same entities as the demo's main thread: a second thread, and a second process.
+// The other readers of the same entities: a second thread, and a second process.
 #pragma once
 
 #include <ndb/ndb.h>
@@ -14,7 +14,7 @@
 
 namespace demo {
 
-// A thread with a context of its own, which does what it is told, one thing after the other.
+// A thread with a context of its own that executes one job after another.
 class SecondThread {
  public:
   explicit SecondThread(const ndb::Client& client);
@@ -22,7 +22,7 @@ class SecondThread {
   SecondThread(const SecondThread&) = delete;
   SecondThread& operator=(const SecondThread&) = delete;
 
-  // Runs `job` there and waits for it; what it throws is thrown here.
+  // Runs `job` on that thread and waits for it; rethrows what it throws.
   void run(std::function<void()> job);
   // Ends that thread's context and begins a new one, as the next HTTP request would.
   void new_context();
@@ -36,21 +36,21 @@ class SecondThread {
   std::function<void()> job_;
   std::exception_ptr error_;
   std::binary_semaphore ordered_{0}, done_{0};
-  std::thread thread_;  // last: it uses the others
+  std::thread thread_;  // last: it uses the other members
 };
 
-// What a process of its own saw of a package, and which tier told it.
+// A package as a separate process saw it, and the tier that served it.
 struct Seen {
   std::string version;
   ndb::TierCounts counts;  // cache_hits, memcache_hits and lookups only
 };
 
-// This program once more, connected to the same servers.
+// This program, started once more and connected to the same servers.
 class SecondProcess {
  public:
   SecondProcess(const std::string& datastore, const std::string& memcached);
   pid_t pid() const { return process_.pid(); }
-  Seen read(const ndb::Key& key);  // in the context it has
+  Seen read(const ndb::Key& key);  // in its current context
   void new_context();
 
  private:
@@ -58,7 +58,7 @@ class SecondProcess {
   Process process_;
 };
 
-// What main() runs in the second process: `arguments` as SecondProcess gave them, without the program's name.
+// The argument with which main() runs the second process; `arguments` are those that SecondProcess passed.
 inline constexpr auto kSecondProcess = "--second-process";
 int be_second_process(const std::string& datastore, const std::string& memcached);
 

@@ -34,13 +34,13 @@ class Package : public ndb::Model<Package> {
 };
 
 struct PackageIndex {
-  std::string source;                         // for people
-  std::vector<Package::Properties> packages;  // each name once: the last of several
-  std::size_t repeated = 0;                   // how many were not the last
+  std::string source;                         // for display
+  std::vector<Package::Properties> packages;  // each name once: the last one of several
+  std::size_t repeated = 0;                   // how many earlier ones were dropped
 };
 
-// The package index of this machine: what apt keeps of its archives, or the packages that are installed where it keeps
-// none. At most `limit` packages. Throws std::runtime_error if there is neither.
+// The package index of this machine: that of apt's archives, or the list of installed packages if apt has none. At most
+// `limit` packages. Throws std::runtime_error if there is neither.
 PackageIndex read_package_index(std::size_t limit);
 
 }  // namespace demo

@@ -39,7 +39,7 @@ void become_nobody(const passwd* nobody) {
   if (setgroups(0, nullptr) != 0 || setgid(nobody->pw_gid) != 0 || setuid(nobody->pw_uid) != 0) _exit(126);
 }
 
-// In the child. A change of user would undo PR_SET_PDEATHSIG, so that comes first.
+// Runs in the child. A change of user would undo PR_SET_PDEATHSIG, so it comes first.
 [[noreturn]] void run(const std::vector<char*>& argv, const passwd* user, pid_t parent) {
   become_nobody(user);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -67,7 +67,7 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-// Whether the memcached on the port is the process `pid`; another program may have taken the port before it.
+// Whether the memcached on the port is the process `pid`; another program may have taken the port first.
 bool answers(int port, pid_t pid) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = loopback(port);

@@ -1,4 +1,4 @@
-// Programs that the demo starts. They end with it, however it ends.
+// Programs that the demo starts. They end when the demo ends, even if it crashes.
 #pragma once
 
 #include <sys/types.h>
@@ -25,16 +25,16 @@ class Process {
     bool pipes = false;      // in() and out(), instead of the demo's own
     bool as_nobody = false;  // when the demo runs as root
   };
-  // `command` is a program, looked up in PATH, and its arguments. Throws std::runtime_error if there is no such
-  // program.
+  // `command` is a program, which is looked up in PATH, and its arguments. Throws std::runtime_error if there is no
+  // such program.
   Process(std::vector<std::string> command, const Options& options);
   ~Process();  // kills it if it still runs
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
   pid_t pid() const { return pid_; }
-  std::FILE* in() const { return in_.get(); }    // what is written here the program reads
-  std::FILE* out() const { return out_.get(); }  // what it writes is read here
+  std::FILE* in() const { return in_.get(); }    // the program's standard input
+  std::FILE* out() const { return out_.get(); }  // the program's standard output
   bool has_ended();
 
  private:

@@ -23,7 +23,7 @@ bool has_colours() {
   return colours;
 }
 
-// Columns that UTF-8 text takes: its bytes without the continuation bytes.
+// The number of columns of UTF-8 text: its bytes without continuation bytes.
 std::size_t columns(std::string_view text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

@@ -1,4 +1,4 @@
-// What the demo prints, in at most 96 columns; with colours and a moving progress bar only on a terminal.
+// The demo's output, in at most 96 columns, with colours and a moving progress bar on terminals only.
 #pragma once
 
 #include <chrono>
@@ -14,17 +14,18 @@ inline constexpr std::size_t kWidth = 96;
 enum class Style { kPlain, kBold, kDim, kGreen, kRed, kCyan };
 std::string styled(Style style, std::string_view text);
 
-// `text` broken at spaces into lines that begin with `indent` spaces, the first one with `lead` after them.
+// Breaks `text` at spaces into lines that begin with `indent` spaces; the first line has `lead` after them.
 void print_wrapped(std::string_view text, std::size_t indent, Style style = Style::kPlain, std::string_view lead = {});
 void print_title(std::string_view text);
 
 std::string duration_text(std::chrono::nanoseconds duration);  // "61.2 µs"
 std::string count_text(std::size_t count);                     // "63,412"
 
-// Columns as wide as their widest cell, the first one flush left and the others flush right. An empty row is a rule.
+// Columns are as wide as their widest cell; the first one is flush left, the others flush right. An empty row is a
+// rule.
 void print_table(const std::vector<std::vector<std::string>>& rows);
 
-// How far something has come: one line that moves on a terminal, a line for every quarter elsewhere.
+// Shows the progress of a task: on a terminal one line that changes, elsewhere a line for every quarter.
 class Progress {
  public:
   Progress(std::string_view what, std::size_t total);
@@ -39,10 +40,10 @@ class Progress {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// What the demo claims about what it shows. It fails if a single claim does not hold.
+// The claims that the demo makes about what it shows. The demo fails if one of them does not hold.
 class Claims {
  public:
-  void claim(bool holds, std::string_view what);  // prints what does not hold
+  void claim(bool holds, std::string_view what);  // prints a claim that does not hold
   std::size_t made() const { return made_; }
   std::size_t broken() const { return broken_; }
 

@@ -18,7 +18,7 @@ constexpr std::size_t kBatch = 100;
 
 enum class Tier { kDatastore, kMemcache, kContext };
 
-// One walk over the keys, and what it counted.
+// One pass over the keys, and its counts.
 struct Pass {
   Tier tier;
   std::size_t calls = 0, found = 0;
@@ -55,7 +55,7 @@ Pass read_all(Tier tier, std::span<const ndb::Key> keys, std::size_t batch) {
   return pass;
 }
 
-// Cold, then in a new context, then again in the same one.
+// With cold caches, then in a new context, then again in the same context.
 std::vector<Pass> read_by_tiers(const ndb::Client& client, std::span<const ndb::Key> keys, std::size_t batch) {
   std::vector<Pass> passes;
   {

@@ -1,4 +1,4 @@
-// The packages served back by one tier after the other, and what each of them took.
+// Serves the packages from one tier after another, and measures each.
 #pragma once
 
 #include <ndb/ndb.h>
@@ -11,7 +11,7 @@
 namespace demo {
 
 // Reads `singles` one by one and `batched` a hundred at a time, from the Datastore, from memcache and from the
-// in-context cache, and prints a table. No tier may know the keys before.
+// in-context cache, and prints a table. None of the keys may be cached yet.
 void serve_by_tiers(const ndb::Client& client, std::span<const ndb::Key> singles, std::span<const ndb::Key> batched,
                     Claims& claims);
 

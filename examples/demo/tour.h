@@ -17,14 +17,14 @@ class Tour {
   explicit Tour(Claims& claims) : claims_(claims) {}
 
   void chapter(std::string_view title);
-  // A step of the walk: its title, and what the manual says about it, in our words.
+  // Begins a step of the walk: its title, and what the manual says about it, in our words.
   void step(std::string_view title, std::string_view manual);
   void note(std::string_view text);  // what happens besides
 
-  // Prints `code`, runs `run`, and prints which counts of the current context went from what to what. Fails the demo if
-  // they did not grow by `expected`. See SHOW.
+  // Prints `code`, calls `run`, and prints how the counts of the current context changed. The demo fails if they did
+  // not grow by `expected`. See SHOW.
   void show(std::string_view code, const std::function<void()>& run, const ndb::TierCounts& expected);
-  // Prints what is claimed; fails the demo if it does not hold.
+  // Prints the claim; the demo fails if it does not hold.
   void claim(bool holds, std::string_view what);
 
  private:
@@ -36,7 +36,7 @@ class Tour {
 // Shows the statement exactly as it is compiled: SHOW(tour, kContextHit, package = key.get<Package>());
 #define SHOW(tour, expected, ...) (tour).show(#__VA_ARGS__ ";", [&] { __VA_ARGS__; }, expected)
 
-// What a statement may cost.
+// Expected costs of a statement.
 inline constexpr ndb::TierCounts kNothing{};
 inline constexpr ndb::TierCounts kContextHit{.cache_hits = 1};
 inline constexpr ndb::TierCounts kMemcacheHit{.memcache_reads = 1, .memcache_hits = 1};

@@ -17,8 +17,8 @@
 namespace ndb {
 namespace {
 
-// Strings of 16 bytes that std::hash gives one hash: libstdc++'s is MurmurHash2 with a seed that everybody knows, whose
-// steps can be taken backwards.
+// Strings of 16 bytes with the same std::hash: libstdc++'s is MurmurHash2 with a fixed seed, whose steps can be
+// inverted.
 std::vector<std::string> of_one_std_hash(std::size_t count) {
   constexpr std::uint64_t kMul = 0xc6a4a7935bd1e995, kSeed = 0xc70f6907;
   std::uint64_t inverse = kMul;
@@ -60,7 +60,7 @@ TEST(SeededHash, IsTheSameForEqualBytesOfAnyLength) {
 }
 
 TEST(SeededHashDeathTest, IsAnotherInAnotherProcess) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");  // which starts the program anew
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // which restarts the program
   EXPECT_EXIT((std::fprintf(stderr, "hash %zu.\n", seeded_hash("ada")), std::exit(0)), testing::ExitedWithCode(0),
               testing::AllOf(testing::HasSubstr("hash "),
                              testing::Not(testing::HasSubstr("hash " + std::to_string(seeded_hash("ada")) + "."))));

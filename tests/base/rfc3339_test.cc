@@ -43,7 +43,7 @@ TEST(Rfc3339, OtherSpellings) {
   EXPECT_EQ(parse_time("2026-01-02T03:04:05-00:00"), time);
 }
 
-TEST(Rfc3339, WhatIsNoTimeIsRefused) {
+TEST(Rfc3339, TextThatIsNotATimeIsRefused) {
   for (const char* text : {"",
                            "2026",
                            "2026-01-02",

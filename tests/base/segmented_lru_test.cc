@@ -48,7 +48,7 @@ class Cache {
     order_.touch(slot->second);
     return true;
   }
-  // As a program uses a cache: whether it was a hit.
+  // One use by a program: returns whether it was a hit.
   bool use(int key) {
     const bool hit = get(key);
     if (!hit) put(key);
@@ -107,7 +107,7 @@ TEST(SegmentedLru, KeepsItsBooksAndItsLimits) {
   }
 }
 
-TEST(SegmentedLru, WhatWasUsedStaysBeforeWhatWasNot) {
+TEST(SegmentedLru, UsedEntriesOutliveUnusedOnes) {
   Cache cache(4);
   for (int key : {1, 2, 3, 4}) cache.put(key);
   cache.get(1);
@@ -131,7 +131,7 @@ TEST(SegmentedLru, AScanPassesByWhatIsInUse) {
   for (int key = 0; key < 70; ++key) EXPECT_TRUE(cache.contains(key)) << key;
 }
 
-TEST(SegmentedLru, WhatWasPopularOnceFades) {
+TEST(SegmentedLru, FrequenciesAge) {
   Cache cache(100);
   for (int round = 0; round < 20; ++round) {
     for (int key = 0; key < 100; ++key) cache.use(key);

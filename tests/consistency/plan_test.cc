@@ -20,7 +20,7 @@ TEST(Plan, FollowsFromTheSeed) {
   EXPECT_TRUE(differs);
 }
 
-TEST(Plan, EveryWeatherComesBeforeAnyComesAgain) {
+TEST(Plan, EveryKindOfPhaseComesOnceBeforeAnyIsRepeated) {
   for (int first = 0; first < kPhases; first += kWeathers) {
     std::set<Weather> weathers;
     for (int number = first; number < first + kWeathers; ++number) weathers.insert(plan_phase(7, number).weather);

@@ -1,4 +1,4 @@
-// The context's own cache: what fills it, what leaves it, what it shows to whom.
+// The context's own cache: what fills it, what it evicts, and what it shows to whom.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -19,12 +19,12 @@ TEST_F(ContextTest, TheCacheFollowsThePolicyOfTheMoment) {
     context.set_cache_policy(nullptr);
     key.get<Account>();
     EXPECT_EQ(context.cache_size(), 1);
-    // Switched off later, what is there is not seen.
+    // If it is switched off later, its entries are not used.
     context.set_cache_policy(false);
     const auto before = context.counts().cache_hits;
     key.get<Account>();
     EXPECT_EQ(context.counts().cache_hits, before);
-    // A put past the cache leaves nothing older than itself behind.
+    // A put past the cache leaves no older entity in it.
     Account::make(key, {.name = "new"}).put();
     context.set_cache_policy(true);
     EXPECT_EQ(key.get<Account>()->name, "new");
@@ -36,7 +36,7 @@ TEST_F(ContextTest, PutAndDeleteLeaveTheirResultInTheCache) {
     Account ada = Account::make({.name = "Ada", .age = 36}, ndb::id("ada"));
     ada.put();
     EXPECT_EQ(Account::get_by_id("ada")->age, 36);
-    // Copy on write: a change shows nowhere before it is put, and one made after the put does not reach the cache.
+    // Copy on write: a change is visible nowhere before it is put, and a change after the put does not reach the cache.
     auto& properties = ada.edit();
     properties.age = 37;
     EXPECT_EQ(Account::get_by_id("ada")->age, 36);
@@ -81,7 +81,7 @@ TEST_F(ContextTest, ALimitEvictsTheLeastRecentlyUsed) {
     EXPECT_EQ(context.counts().cache_hits, hits + 1);
     all[1].get<Account>();
     EXPECT_EQ(context.counts().cache_hits, hits + 1);
-    context.set_cache_limit(1000, 1);  // a byte: the newest alone stays
+    context.set_cache_limit(1000, 1);  // one byte: only the newest stays
     all[3].get<Account>();
     EXPECT_EQ(context.cache_size(), 1);
     EXPECT_THROW(context.set_cache_limit(0), ndb::BadArgumentError);

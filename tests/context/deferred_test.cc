@@ -31,7 +31,7 @@ class Item : public ndb::Model<Item> {
   NDB_MODEL(n)
 };
 
-// Defers all keys of a Lookup but the first so many.
+// Defers all keys of a Lookup except the first `answered_keys`.
 class DeferringStub final : public ForwardingStub {
  public:
   using ForwardingStub::ForwardingStub;
@@ -106,7 +106,7 @@ TEST_F(Deferred, EveryKeyIsGotAsLongAsSomeAreAnswered) {
   });
 }
 
-// The context waits for what pauses, as for everything that is under way.
+// The context waits for a pausing Lookup as for everything in flight.
 TEST_F(Deferred, AFlushWaitsForThem) {
   in_new_context(client_, [&] {
     const auto item = ndb::key<Item>(1).get_async<Item>(soon_);

@@ -1,4 +1,4 @@
-// What a context does when a tier fails: nothing stale, nothing lost silently, nothing half done.
+// A context when a tier fails: it returns nothing stale, loses nothing silently and does nothing by halves.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -92,7 +92,7 @@ TEST_F(Faults, WithoutMemcachedReadsGoOnAndWritesAreRefused) {
     EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
     EXPECT_THAT(std::string(status.message()), HasSubstr("not written"));
     EXPECT_EQ(ndb::get_context().counts().commits, 0);
-    // An entity whose key nobody can know yet needs no lock.
+    // An entity whose key is not known yet needs no lock.
     EXPECT_TRUE(Note::make({.n = 3}).put().is_complete());
     EXPECT_THROW(ndb::transaction([] { Note::make({.n = 4}, ndb::id("x")).put(); }), ndb::Error);
   });
@@ -152,9 +152,9 @@ TEST_F(Faults, AResendThatSucceedsDoesNotMakeTheOutcomeKnown) {
   });
 }
 
-// While nobody knows whether a Commit will still land, its key stays locked for as long as it may, over the pauses
-// between the attempts too; and the lock that was taken at first is given back.
-TEST_F(Faults, ALockOutlastsWhatMayStillLand) {
+// While a Commit may still be applied, its key stays locked, also during the pauses between attempts; and the first
+// lock is released.
+TEST_F(Faults, ALockOutlastsACommitThatMayStillBeApplied) {
   ndb::testing::FakeClock clock;
   ScriptedStub* stub = nullptr;
   const ndb::Client client = on_clock(clock, memcached().address(), stub);
@@ -191,7 +191,7 @@ TEST_F(Faults, AResendWithoutItsLockIsOfUnknownOutcome) {
     EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
     EXPECT_THAT(std::string(status.message()), HasSubstr("unknown whether it was written"));
     EXPECT_EQ(ndb::get_context().counts().commits, 1);
-    EXPECT_EQ(Note::get_by_id("x")->n, 2);  // no longer of the context's cache
+    EXPECT_EQ(Note::get_by_id("x")->n, 2);  // no longer from the context's cache
   });
   EXPECT_EQ(core_of(client)->gateway->stats().repairs_waiting, 1u);  // the lock is still to be prolonged
 }
@@ -236,8 +236,8 @@ TEST_F(Faults, AKnownFailureGivesTheLockBack) {
   });
 }
 
-// A write that is acknowledged while a read is on its way: the read may bring the old value to its caller, but leaves
-// no trace of it in either cache.
+// A write is acknowledged while a read is in flight. The read may return the old value to its caller, but leaves it in
+// neither cache.
 TEST_F(Faults, ALateReadDoesNotOverwriteAWrite) {
   write(1);
   ScriptedStub* stub = nullptr;
@@ -245,7 +245,7 @@ TEST_F(Faults, ALateReadDoesNotOverwriteAWrite) {
   bool in_the_way = true;
   stub->on_lookup = [&](const auto&) {
     if (std::exchange(in_the_way, false)) {
-      std::thread([&] { write(2); }).join();  // another process, as far as this context knows
+      std::thread([&] { write(2); }).join();  // like another process
     }
   };
   in_new_context(client, [&] {
@@ -261,8 +261,8 @@ TEST_F(Faults, ALateReadDoesNotOverwriteAWrite) {
   EXPECT_EQ(read(), 3);
 }
 
-// Somebody else writes past memcache, and says so, while this context has already read the entity and not been
-// answered.
+// Another program writes past memcache and invalidates the key, after this context has sent a read that is not answered
+// yet.
 TEST_F(Faults, InvalidateMeetsAReadThatIsUnderWay) {
   write(1);
   ndb::ClientOptions without = options();
@@ -321,8 +321,8 @@ TEST_F(Faults, GarbageInMemcacheIsNotServed) {
   }
 }
 
-// Without its lock a write of such a kind goes on: memcache may serve the old entity, but not for long, and what could
-// not be told to memcache is told it later.
+// A write of such a kind proceeds without its lock. memcache may serve the old entity, but not for long, and the
+// release is repeated until memcache has accepted it.
 TEST_F(Faults, ABestEffortKindIsWrittenWithoutItsLock) {
   MemcachedServer server;
   ndb::ClientOptions with_own = options();
@@ -368,7 +368,7 @@ TEST_F(Faults, ABestEffortKindIsKeptForAMinuteAtMost) {
   EXPECT_LE(left, 662);
 }
 
-// However long the Datastore takes to answer: what it said is served for as long as its time-out from the question on.
+// However long the Datastore takes to answer, the time-out of the result counts from the question.
 TEST_F(Faults, ATimeoutCountsFromBeforeTheRead) {
   write(1);
   ndb::testing::FakeClock clock;
@@ -390,7 +390,7 @@ TEST_F(Faults, ATimeoutCountsFromBeforeTheRead) {
   }
 }
 
-// Something that knows nothing of memcache writes an entity which is cached.
+// A program that does not know memcache writes an entity that is cached.
 TEST_F(Faults, TheProbeFindsAStaleHit) {
   write(1);
   EXPECT_EQ(read(), 1);
@@ -415,7 +415,7 @@ TEST_F(Faults, TheProbeFindsAStaleHit) {
   clock.advance(std::chrono::minutes(1));  // far beyond what clocks may differ by
   EXPECT_EQ(hit(2), 1);
   while (probing.memcache_stats().stale_hits < 1) std::this_thread::yield();
-  while (read() != 2) std::this_thread::yield();  // it was taken down
+  while (read() != 2) std::this_thread::yield();  // until the record has been invalidated
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ ndb::Client make_client(const std::string& address, std::vector<std::string> mem
   return ndb::Client({.emulator_host = address, .memcached_hosts = std::move(memcached)});
 }
 
-// A scope does not move; this one is held by a pointer.
+// Held by a pointer, because a scope cannot be moved.
 struct Held {
   explicit Held(const ndb::Client& client) : scope(client.context()) {}
   ndb::ContextScope scope;
@@ -63,7 +63,7 @@ void put_and_get(const ndb::Client& client, const std::string& id) {
   if (!Item::get_by_id(id, {.use_cache = false})) throw std::runtime_error("what was put is not there");
 }
 
-// What `body` does in a child: "works", or the error. A child that hangs is ended by SIGALRM.
+// The result of `body` in a child: "works", or the error. SIGALRM ends a child that hangs.
 std::string in_child(const std::function<void()>& body) {
   std::array<int, 2> ends{};
   if (pipe(ends.data()) != 0) return "no pipe";
@@ -131,7 +131,7 @@ TEST(ForkDeathTest, AClientThatWasNotUsedWorksInBoth) {
   });
 }
 
-// A scope is no more than memory until something is sent in it.
+// A scope is only memory until something is sent in it.
 TEST(ForkDeathTest, AnOpenScopeInWhichNothingWasDoneWorksInBoth) {
   run([] {
     const ndb::Client client = make_client(start_datastore());
@@ -194,8 +194,9 @@ TEST(ForkDeathTest, AClientThatWasUsedIsAnErrorInTheChildAndGoesOnInTheParent) {
   });
 }
 
-// Destructors in the child neither wait for threads that are not there, nor say goodbye on the parent's connections.
-TEST(ForkDeathTest, WhatWasUsedIsDestroyedInTheChildWithoutEffect) {
+// Destructors in the child neither wait for threads that do not exist there, nor send anything on the parent's
+// connections.
+TEST(ForkDeathTest, DestructorsInTheChildDoNotAffectTheParent) {
   run([] {
     const std::string address = start_datastore();
     const ndb::testing::MemcachedServer memcached;

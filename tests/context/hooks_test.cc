@@ -1,4 +1,4 @@
-// Hooks around calls, and what bad calls are told.
+// Hooks around calls, and the errors of invalid calls.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -92,7 +92,7 @@ TEST_F(ContextTest, HooksRunAroundAllocateIds) {
                                       "post_allocate_ids 1 p failed"));
 }
 
-// What was done stays done, and the rest of the batch gets its results.
+// The operation is not undone, and the rest of the batch gets its results.
 TEST_F(ContextTest, APostHookThatThrowsIsLogged) {
   std::vector<std::string> logged;
   ndb::set_log_sink([&](ndb::Severity, std::string_view message) { logged.emplace_back(message); });

@@ -1,4 +1,4 @@
-// Things that end in another order than they should: servers before their clients, static objects, whole processes.
+// Objects that are destroyed in an unusual order: servers before their clients, static objects, whole processes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ absl::Status error_of(Call call) {
   return absl::OkStatus();
 }
 
-// Every call is an error at once, which says what is wrong; none is retried until its deadline.
+// Every call fails at once with an error that says why; none is retried until its deadline.
 TEST(Lifetime, AClientThatOutlivesItsLocalDatastoreGetsErrors) {
   for (const bool destroyed : {false, true}) {
     auto server = ndb::LocalDatastore::start();
@@ -130,7 +130,7 @@ TEST(LifetimeDeathTest, StaticObjectsMayEndInAnyOrder) {
       exits, "");
 }
 
-// What runs after the loop of the main thread, and after the default client has gone.
+// Code that runs after the loop of the main thread has ended and the default client has been destroyed.
 TEST(LifetimeDeathTest, StaticDestructorsMayStillAsk) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   struct Asks {

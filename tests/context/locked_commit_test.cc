@@ -1,5 +1,5 @@
-// A Commit under locks, alone: a stub that answers as the test says, and a scripted memcached. Every outcome is looked
-// at as both of its owners meet it: outside of transactions, and in one.
+// LockedCommit alone, with a stub that the test scripts and a scripted memcached. Every outcome is tested for both
+// kinds of owners: outside of transactions, and in one.
 #include "context/locked_commit.h"
 
 #include <gmock/gmock.h>
@@ -139,7 +139,7 @@ class LockedCommitTest : public ::testing::TestWithParam<std::string> {
   }
   bool in_transaction() const { return !GetParam().empty(); }
 
-  // Sends, and gives what the owner is told.
+  // Sends, and returns what the owner is told.
   std::pair<absl::Status, std::vector<EndedWrite>> send(LockedCommit& commit) {
     std::pair<absl::Status, std::vector<EndedWrite>> told;
     bool answered = false;
@@ -155,7 +155,8 @@ class LockedCommitTest : public ::testing::TestWithParam<std::string> {
     const ndb::Key of = key(id);
     return workspace_->gateway()->inspect({&of, 1}).front();
   }
-  // As a server without memory does: it says nothing, for stores want no reply. So many attempts at a lock; 0: all.
+  // Acts like a server without memory: it stores nothing and says nothing, because stores want no reply. For this many
+  // attempts at a lock; 0: for all.
   void forget_locks(const std::string& id, int attempts) {
     const std::string name = record(id).name;
     const auto forget = [&](Verb verb, int commands) {
@@ -221,7 +222,7 @@ TEST_P(LockedCommitTest, AVersionBelowZeroCountsAsNone) {
   EXPECT_EQ(workspace_->cache.find(key("a"))->version, 0u);
 }
 
-TEST_P(LockedCommitTest, WhatTheContextKnowsToBeNewerStays) {
+TEST_P(LockedCommitTest, NewerCachedEntitiesStay) {
   Note newer = Note::make({.n = 9}, ndb::id("a"));
   const auto commit = this->commit({put("a")});
   ASSERT_TRUE(commit->prepare().empty());
@@ -249,7 +250,7 @@ TEST_P(LockedCommitTest, FailedReleasesAndChangesNothing) {
   EXPECT_FALSE(workspace_->cache.is_uncertain(key("a")));
 }
 
-TEST_P(LockedCommitTest, UnknownKeepsTheLocksAndTrustsNothing) {
+TEST_P(LockedCommitTest, AnUnknownOutcomeKeepsTheLocksAndMarksTheKeysUncertain) {
   stub_->script = {[](const auto&) { return fails_with(absl::DeadlineExceededError("no answer")); }};
   const auto commit = this->commit({put("a")});
   ASSERT_TRUE(commit->prepare().empty());
@@ -263,7 +264,7 @@ TEST_P(LockedCommitTest, UnknownKeepsTheLocksAndTrustsNothing) {
   EXPECT_TRUE(workspace_->cache.is_uncertain(key("a")));
 }
 
-// Of several mutations without a transaction some may have been applied, whatever the error; in one, none.
+// Without a transaction, some of several mutations may have been applied, whatever the error; in a transaction, none.
 TEST_P(LockedCommitTest, AnyErrorOfSeveralMutationsIsInDoubtOutsideOfTransactions) {
   stub_->script = {[](const auto&) { return fails_with(absl::AbortedError("contention")); }};
   const auto commit = this->commit({put("a"), put("b")});
@@ -289,7 +290,7 @@ TEST_P(LockedCommitTest, SentAgainASuccessIsNotTheLastWord) {
   ASSERT_TRUE(commit->prepare().empty());
   EXPECT_TRUE(absl::IsUnavailable(send(*commit).first));
   EXPECT_TRUE(commit->repeatable());
-  // In the pause the first attempt may still be applied: the locks last longer than it can take.
+  // During the pause the first attempt may still be applied, so the locks last longer than it can take.
   ASSERT_TRUE(commit->prepare_for_pause().empty());
   clock_.advance(seconds(250));
   ASSERT_TRUE(commit->prepare().empty());
@@ -334,7 +335,7 @@ TEST_P(LockedCommitTest, LocksThatTakeTooLongAreAnErrorAndReleased) {
   EXPECT_NE(record("a").state, Inspection::State::kLock);
 }
 
-TEST_P(LockedCommitTest, WhatCannotBeLockedLeavesTheCommit) {
+TEST_P(LockedCommitTest, WritesWithoutALockLeaveTheCommit) {
   forget_locks("b", 0);
   const auto commit = this->commit({put("a"), put("b")});
   const std::vector<EndedWrite> refused = commit->prepare();
@@ -342,7 +343,7 @@ TEST_P(LockedCommitTest, WhatCannotBeLockedLeavesTheCommit) {
   EXPECT_EQ(refused[0].write.key, key("b"));
   EXPECT_TRUE(absl::IsResourceExhausted(refused[0].result.status())) << refused[0].result.status();
   EXPECT_EQ(commit->size(), 1u);
-  // A transaction then gives up: nothing was sent, so that nothing is in doubt.
+  // A transaction then gives up: nothing was sent, so no outcome is unknown.
   EXPECT_EQ(commit->give_up(refused[0].result.status()).size(), 1u);
   EXPECT_EQ(record("a").state, Inspection::State::kEmpty);
   EXPECT_FALSE(workspace_->cache.is_uncertain(key("a")));
@@ -358,7 +359,7 @@ TEST_P(LockedCommitTest, BestEffortGoesOnWithoutALock) {
   ASSERT_TRUE(send(*commit).first.ok());
 }
 
-// What the batches of a context do with it.
+// How the batches of a context use it.
 class WriteBatchTest : public LockedCommitTest {
  protected:
   WriteBatchTest() : batch_(std::make_shared<ndb::context::WriteBatch>(workspace_)) {}

@@ -1,5 +1,5 @@
-// What a context makes of records that are not there, not its key's, or no entities: of kinds that live in memcache
-// alone, too.
+// Records that are missing, belong to another key, or contain no entity; also for kinds that are stored only in
+// memcache.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -69,8 +69,8 @@ class MemcacheRecords : public Tiers {
   const Client client_ = client();
 };
 
-// "Not there" would end a session that comes back with the server.
-TEST_F(MemcacheRecords, WhatLivesInMemcacheAloneIsNotAbsentWhenItDoesNotAnswer) {
+// If the entity were reported absent, a session would end although it comes back with the server.
+TEST_F(MemcacheRecords, WithoutAnAnswerAMemcacheOnlyEntityIsNotAbsent) {
   MemcachedServer server;
   ClientOptions with = options();
   with.memcached_hosts = {server.address()};
@@ -87,7 +87,7 @@ TEST_F(MemcacheRecords, WhatLivesInMemcacheAloneIsNotAbsentWhenItDoesNotAnswer) 
     EXPECT_THAT(error([] { Session::get_or_insert("s", {.user = "eve"}); }), unavailable);
     EXPECT_THAT(error([] { Session::make({.user = "eve"}, ndb::id("s")).put(); }), unavailable);
     EXPECT_THAT(error([] { ndb::key<Session>("s").delete_(); }), unavailable);
-    // Neither the answer nor what could not be stored is remembered.
+    // Neither the answer nor the failed store is remembered.
     EXPECT_THAT(error([] { Session::get_by_id("s"); }), unavailable);
   });
   EXPECT_EQ(counts.lookups + counts.commits, 0);
@@ -139,18 +139,19 @@ TEST_F(MemcacheRecords, BytesThatAreNoEntityAreAMiss) {
     EXPECT_EQ(client_.memcache_stats().corrupt, corrupt + 1);
     EXPECT_EQ(record(key<Page>("a")).state, memcache::Inspection::State::kEmpty);
   }
-  // An entity that this program's class does not fit is the Datastore's to judge, and stays for others.
+  // Whether an entity that does not fit this program's class is valid is for the Datastore to say, and the record stays
+  // for others.
   const std::string number = "\x1A\x0A\x0A\x04text\x12\x02\x10\x07";  // `text` is the integer 7
   plant(key<Page>("a"), {.state = memcache::State::kValue, .version = 1, .payload = number});
   in_new_context(client_, [] { EXPECT_EQ(Page::get_by_id("a")->text, "of a"); });
   EXPECT_EQ(record(key<Page>("a")).state, memcache::Inspection::State::kValue);
-  // There is nothing else to ask about an entity that lives in memcache alone.
+  // For an entity that is stored only in memcache there is no other tier to ask.
   plant(key<Session>("s"), {.state = memcache::State::kCached, .token = 1, .payload = std::string(9, '\xFF')});
   in_new_context(client_, [&] { EXPECT_THAT(error([] { Session::get_by_id("s"); }), HasSubstr("Session")); });
 }
 
-// A record that is damaged on the way or in memory fails its checksum and is never looked into. Of an entity that lives
-// in memcache alone nothing else is left: it is gone, as by eviction.
+// A damaged record fails its checksum and is never decoded. An entity that was stored only in memcache is then gone, as
+// after an eviction.
 TEST_F(MemcacheRecords, ADamagedRecordOfMemcacheAloneIsGone) {
   in_new_context(client_, [] { Session::make({.user = "ada"}, ndb::id("s")).put(); });
   const Key session = key<Session>("s");

@@ -1,4 +1,4 @@
-// A context sees what it has written: at once, whatever its caches keep, and nothing of what was not written.
+// A context sees its own writes: at once, whatever its caches keep, and no others.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -72,7 +72,7 @@ class OwnWrites : public Tiers {
     return numbers;
   }
 
-  // Everything that a transaction may ask of what it has written itself.
+  // Every way in which a transaction may read what it has written itself.
   template <class M>
   void transaction_sees_its_own(const ndb::Options& options, const std::function<void(ndb::Context&)>& prepare) {
     store<M>(1);

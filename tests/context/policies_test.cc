@@ -1,4 +1,4 @@
-// Who decides which tiers a call uses: the manual's policies, class variables and context options.
+// Which tiers a call uses: the manual's policies, class variables and context options.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,7 +64,7 @@ class Policies : public Tiers {
                               : context.set_datastore_policy(std::move(policy));
   }
   static ndb::Options option(Tier tier, std::optional<bool> value) {
-    // The tiers that are not looked at stay on: a call without any tier is an error.
+    // The tiers that are not tested stay on: a call without any tier is an error.
     ndb::Options options{.use_cache = true, .use_datastore = true};
     (tier == Tier::kCache      ? options.use_cache
      : tier == Tier::kMemcache ? options.use_memcache
@@ -130,7 +130,7 @@ TEST_F(Policies, TheFirstAnswerWins) {
   }
 }
 
-// Writes of such a kind do not invalidate memcache, so nothing that the Datastore owns may be read from there.
+// Writes of such a kind do not invalidate memcache, so nothing that the Datastore stores may be read from there.
 TEST_F(Policies, AClassKeepsItsKindOutOfMemcache) {
   const ndb::Client client = this->client();
   const auto scope = client.context();
@@ -201,7 +201,7 @@ TEST_F(Policies, TimeoutsResolveInTheSameOrder) {
     const auto policy = impl.decide(impl.qualify(rows[i].key).value(),
                                     {.use_memcache = true, .use_datastore = false, .memcache_timeout = rows[i].option});
     ASSERT_TRUE(policy.ok()) << policy.status();
-    // The client's default is spread over its last tenth.
+    // The client's default is spread over the last tenth of the time-out.
     EXPECT_LE(policy->timeout, rows[i].expected);
     EXPECT_GE(policy->timeout, rows[i].expected == 24h ? rows[i].expected * 9 / 10 : rows[i].expected);
   }

@@ -83,7 +83,7 @@ TEST_F(ContextTest, CallsOneByOneAreOneBatchPerTier) {
   EXPECT_EQ(tasklets.memcache_reads, 0);
 }
 
-TEST_F(ContextTest, OnlyWhatTheRpcNeedsSplitsABatch) {
+TEST_F(ContextTest, OnlyRpcOptionsSplitABatch) {
   const std::vector<ndb::Key> all = keys(4);
   store(all);
   const ndb::TierCounts one = in_new_context(client_, [&] {

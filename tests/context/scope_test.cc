@@ -38,11 +38,11 @@ TEST_F(ContextTest, AScopeSendsWhatIsPending) {
     (void)Account::make({.name = "late"}, ndb::id("late")).put_async();
   }
   in_new_context(client_, [] { EXPECT_TRUE(Account::get_by_id("late")); });
-  // An error that no future can tell is thrown by close(), and by flush().
+  // An error that no future can report is thrown by close() and flush().
   auto scope = client_.context();
   (void)ndb::Entity::make("Other", ndb::id("o"), {{"x", 1}}).put_async({.retries = -1});
   EXPECT_THROW(scope.close(), ndb::BadArgumentError);
-  // The destructor cannot throw it.
+  // The destructor cannot throw it, so it logs it.
   std::vector<std::string> logged;
   ndb::set_log_sink([&](ndb::Severity, std::string_view message) { logged.emplace_back(message); });
   {

@@ -110,7 +110,7 @@ TEST_F(ThreadsTest, ReadsWithoutAScopeAreStillBatched) {
   EXPECT_EQ(counts.lookups, 1u);
 }
 
-TEST_F(ThreadsTest, AnErrorOfAWriteThatNobodyAskedForIsLogged) {
+TEST_F(ThreadsTest, AnUnreportedErrorOfAWriteIsLogged) {
   ndb::set_default_client(client_);
   keep_log();
   note("x").put_async({.retries = -1});
@@ -125,8 +125,8 @@ TEST_F(ThreadsTest, AnErrorOfAWriteThatNobodyAskedForIsLogged) {
   EXPECT_THAT(logged_, IsEmpty());
 }
 
-// With a scope the first one is told by flush() or close(), and the others were lost.
-TEST_F(ThreadsTest, TheSecondErrorThatNobodyAskedForIsLogged) {
+// In a scope, flush() or close() would report the first one only.
+TEST_F(ThreadsTest, TheSecondUnreportedErrorIsLogged) {
   keep_log();
   auto scope = client_.context();
   for (int i = 0; i < 2; ++i) note("x").put_async({.retries = -1});
@@ -138,7 +138,7 @@ TEST_F(ThreadsTest, TheSecondErrorThatNobodyAskedForIsLogged) {
   EXPECT_THAT(logged_, ::testing::SizeIs(2)) << "waited for, and nobody looked";
 }
 
-// Else it would be in force for whatever the thread does next.
+// Otherwise it would apply to whatever the thread does next.
 TEST_F(ThreadsTest, SettingsNeedAScope) {
   ndb::set_default_client(client_);
   ndb::Context& context = ndb::get_context();
@@ -167,7 +167,7 @@ TEST_F(ThreadsTest, AContextKeptOverAnotherDefaultClientIsAnError) {
   EXPECT_THROW(ndb::get_context(), ndb::ContextError);
 }
 
-// The context of a call that is under way lasts as long as the call.
+// The context of a call lasts as long as the call is in flight.
 TEST_F(ThreadsTest, TheDefaultClientMayChangeDuringACall) {
   ndb::set_default_client(client_);
   auto change = ndb::tasklet([&] {
@@ -231,8 +231,8 @@ TEST_F(ThreadsDeathTest, AStaticScopeIsFlushedByExit) {
       ::testing::ExitedWithCode(7), "^$");
 }
 
-// There the loop can't be run any more: what is lost is not lost in silence.
-TEST_F(ThreadsDeathTest, ExitInATaskletTellsOfWhatItLoses) {
+// The loop can no longer be run there; the loss is logged.
+TEST_F(ThreadsDeathTest, ExitInATaskletLogsWhatIsLost) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
       {

@@ -25,7 +25,7 @@ TEST_F(ContextTest, EntitiesWithoutDatastore) {
   });
   EXPECT_EQ(counts.memcache_hits, 1);
   EXPECT_EQ(counts.commits, 0);
-  // A miss is not taken for absence: the next read looks again.
+  // A miss does not prove absence: the next read asks again.
   counts = in_new_context(client_, [&] {
     EXPECT_FALSE(ndb::key<Account>("other").get<Account>(no_datastore));
     EXPECT_FALSE(ndb::key<Account>("other").get<Account>(no_datastore));

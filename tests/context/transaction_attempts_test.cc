@@ -52,7 +52,7 @@ TEST_F(Transactions, AfterTheLastAttemptItFails) {
   EXPECT_EQ(counts.memcache_hits, 1);  // the locks of both attempts were given back
 }
 
-TEST_F(Transactions, WhatWasNotAppliedForAReasonThatMayPassRunsAgain) {
+TEST_F(Transactions, ATransientFailureWithoutEffectsIsRetried) {
   set("a", 1);
   int attempts = 0;
   const auto fails = [&](int times, const absl::Status& status) {
@@ -77,7 +77,7 @@ TEST_F(Transactions, WhatWasNotAppliedForAReasonThatMayPassRunsAgain) {
     EXPECT_THROW(ndb::transaction(fails(9, absl::DeadlineExceededError("late"))), ndb::Error);
     EXPECT_EQ(attempts, 1);
 
-    // What the function did outside of its transaction may have been applied: it is not done again.
+    // What the function did outside of its transaction may have been applied, so it is not repeated.
     ScriptedStub* stub = nullptr;
     const ndb::Client other = scripted(stub);
     stub->on_commit = [](const auto&) { return ScriptedStub::Verdict{absl::UnavailableError("cut off"), true}; };
@@ -175,7 +175,7 @@ TEST_F(Transactions, BackOffGrowsAndIsBounded) {
   }
 }
 
-TEST_F(Transactions, WhatJoinsSharesTheFate) {
+TEST_F(Transactions, AJoinedTransactionSharesTheOutcome) {
   set("a", 1);
   set("b", 1);
   const ndb::TransactionOptions join{.propagation = ndb::Propagation::kAllowed};
@@ -186,7 +186,7 @@ TEST_F(Transactions, WhatJoinsSharesTheFate) {
       ADD_FAILURE() << "Rollback is the whole transaction's";
     });
     EXPECT_EQ(Counter::get_by_id("a")->n, 1);
-    // Its errors are the caller's, who may go on.
+    // Its errors are reported to the caller, who may continue.
     ndb::transaction([&] {
       increment("a");
       EXPECT_THROW(ndb::transaction(

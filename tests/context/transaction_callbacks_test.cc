@@ -37,7 +37,7 @@ TEST_F(Transactions, CallbacksRunAfterTheCommitInOrder) {
   EXPECT_THAT(events, ElementsAre("at once", "body", "first 5", "second"));
 }
 
-TEST_F(Transactions, AFailingCallbackStopsNobodyAndTheCommitStands) {
+TEST_F(Transactions, AFailingCallbackStopsNoOtherAndTheCommitStands) {
   std::vector<int> ran;
   in_new_context(client_, [&] {
     EXPECT_THROW(ndb::transaction([&] {
@@ -53,8 +53,8 @@ TEST_F(Transactions, AFailingCallbackStopsNobodyAndTheCommitStands) {
   EXPECT_EQ(get("a"), 5);
 }
 
-// What never reaches the Datastore is stored after the commit. If memcache refuses it, the commit stands all the same,
-// and what must follow it is done.
+// Entities that are not stored in the Datastore are stored after the commit. If memcache refuses one, the commit still
+// stands, and the callbacks run.
 TEST_F(Transactions, CallbacksRunAlthoughMemcacheRefusesAnEntity) {
   std::string noise;
   for (std::mt19937 random; noise.size() < 1'048'450;) noise.push_back(static_cast<char>(random()));

@@ -47,7 +47,7 @@ class Transactions : public Tiers {
     });
     return n;
   }
-  // What somebody else does meanwhile.
+  // Runs `body` in a context of its own on another thread, as another program would.
   void elsewhere(const std::function<void()>& body) {
     std::thread([&] { in_new_context(client_, body); }).join();
   }

@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A machine that may be suspended whenever somebody looks at its clock.
+// The clock of a machine that may be suspended each time the clock is read.
 class SuspendedClock final : public ndb::Clock {
  public:
   ndb::WallTime now() const override { return system().now(); }
@@ -72,14 +72,14 @@ TEST_F(Transactions, WithoutItsLocksNothingIsWritten) {
       EXPECT_THAT(error.what(), HasSubstr("Counter"));
     }
     EXPECT_EQ(Counter::get_by_id("a")->n, 1);
-    // What writes nothing needs no locks.
+    // A transaction without writes needs no locks.
     EXPECT_EQ(ndb::transaction([] { return Counter::get_by_id("a")->n; }), 1);
   });
   EXPECT_EQ(counts.commits, 1);
   EXPECT_EQ(rollbacks, 4);  // of every attempt
 }
 
-// Where memcached has no memory for a lock, the transaction waits for it, and its function does not run again.
+// If memcached has no memory for a lock, the transaction waits for it, and its function does not run again.
 TEST_F(Transactions, LocksWithoutMemoryAreWaitedFor) {
   ScriptedMemcached server(ndb::Clock::system());
   ndb::ClientOptions options = this->options();
@@ -87,8 +87,8 @@ TEST_F(Transactions, LocksWithoutMemoryAreWaitedFor) {
   const ndb::Client client(options);
   const ndb::Key key = ndb::key<Counter>("full").in_partition({.project = project(), .database = "", .namespace_ = ""});
   const std::string name = core_of(client)->gateway->inspect({&key, 1}).front().name;
-  // Stores want no reply, so that a server without memory says nothing. One attempt at a lock: four races, and one
-  // blind.
+  // Stores want no reply, so a server without memory says nothing. One attempt at a lock is four races and one blind
+  // store.
   for (int nth = 1; nth <= 4; ++nth) server.refuse({.verb = Verb::kAdd, .key = name, .nth = nth}, "");
   server.refuse({.verb = Verb::kSet, .key = name}, "");
   int runs = 0;
@@ -136,7 +136,7 @@ TEST_F(Transactions, UnderLocksThatMayHaveEndedNothingIsWritten) {
   EXPECT_EQ(get("a"), 2);
 }
 
-// An id that is there before the commit makes the put one that can be sent again.
+// With an id that is allocated before the commit, the put can be resent.
 TEST_F(Transactions, AllocateFirstMakesAPutResendable) {
   ScriptedStub* stub = nullptr;
   const ndb::Client client = scripted(stub);

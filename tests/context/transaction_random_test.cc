@@ -15,8 +15,8 @@
 namespace ndb::testing {
 namespace {
 
-// Rounds of parallel transactions with all kinds of ends. Whatever did not commit is to be seen nowhere: not in this
-// context's cache, not in another context, memcache or the Datastore, not in queries, and no callback of it runs.
+// Rounds of parallel transactions with all kinds of ends. What did not commit must not be visible anywhere: not in this
+// context's cache, in another context, memcache, the Datastore, or in queries; and none of its callbacks runs.
 TEST_F(Transactions, RandomOnesLeaveNothingOfWhatFailed) {
   enum class Fate { kCommit, kThrow, kRollback, kRefused, kAbortedOnce, kAborted };
   constexpr int kGroups = 3, kKeys = 4;

@@ -37,7 +37,7 @@ TEST_F(Transactions, CommitAppliesAllAndMergesOnce) {
   EXPECT_EQ(get("b"), 2);
 }
 
-// What the cache policy keeps out of the transaction's cache is seen nevertheless, for the transaction wrote it.
+// The cache policy keeps it out of the transaction's cache, but the transaction sees it, because it has written it.
 TEST_F(Transactions, AnUncachedWriteIsSeenInsteadOfTheEarlierRead) {
   set("a", 1);
   in_new_context(client_, [&] {
@@ -89,7 +89,7 @@ TEST_F(Transactions, NothingOfAFailedAttemptIsVisible) {
     EXPECT_EQ(before->n, 1);
     EXPECT_FALSE(Counter::get_by_id("new"));
     EXPECT_EQ(ndb::get_context().counts().commits, 0);
-    // A handle from outside keeps the id that it got, and that is all.
+    // A handle from outside keeps the id that it was given, but nothing else.
     Counter fresh = Counter::make({.n = 9});
     ndb::transaction([&] {
       fresh.put();

@@ -37,7 +37,7 @@ class TransactionVersions : public Tiers {
       Stamped::make({.n = 1}, ndb::id("a")).put();
     });
   }
-  // What the Datastore has now.
+  // The version that the Datastore has now.
   template <class M>
   static std::uint64_t stored() {
     return version_of(ndb::key<M>("a").template get<M>({.use_cache = false, .use_memcache = false}));
@@ -157,7 +157,7 @@ TEST_F(TransactionVersions, NotOfWhatWasRolledBack) {
   });
 }
 
-// What is put later, by another handle, is no business of this one.
+// A later put by another handle does not change this handle's version.
 TEST_F(TransactionVersions, ItStaysWhenOthersWrite) {
   in_new_context(client_, [] {
     Counter counter = Counter::get_by_id("a");

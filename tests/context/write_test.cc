@@ -175,7 +175,7 @@ TEST_F(ContextTest, PutIfWritesOnlyOverTheVersionItIsTold) {
     EXPECT_GT(first, 0u);
     EXPECT_THROW(Account::make({.name = "other"}, ndb::id("v")).put_if(0), ndb::ConflictError);
 
-    // Read anew by whatever tier: the version comes along; editing keeps it.
+    // A read from any tier brings the version along, and editing keeps it.
     for (const bool cache : {true, false}) {
       for (const bool memcache : {true, true, false}) {
         EXPECT_EQ(ndb::version_of(Account::get_by_id("v", {.use_cache = cache, .use_memcache = memcache})), first);
@@ -189,7 +189,7 @@ TEST_F(ContextTest, PutIfWritesOnlyOverTheVersionItIsTold) {
     ada.edit().name = "Ada Lovelace";
     ada.put_if(ndb::version_of(ada));
 
-    // Somebody else was faster: nothing is written, and no cache shows what was before.
+    // Another program was faster: nothing is written, and no cache shows the earlier version.
     std::thread([&] { in_new_context(here, [] { Account::make({.name = "theirs"}, ndb::id("v")).put(); }); }).join();
     ada.edit().name = "mine";
     try {
@@ -211,7 +211,7 @@ TEST_F(ContextTest, PutIfWritesOnlyOverTheVersionItIsTold) {
   in_new_context(here, [] { EXPECT_FALSE(Account::get_by_id("v")); });
 }
 
-// Of a batch only the puts that met a conflict fail.
+// In a batch only the puts with a conflict fail.
 TEST_F(ContextTest, AConflictLeavesTheRestOfTheBatch) {
   const ndb::Client here = client();
   const auto counts = in_new_context(here, [] {
@@ -226,7 +226,7 @@ TEST_F(ContextTest, AConflictLeavesTheRestOfTheBatch) {
   });
 }
 
-// What memcache has answered is locked without looking at it again, also by a transaction.
+// A record that memcache has served is locked without reading it again, also by a transaction.
 TEST_F(ContextTest, APutOfWhatMemcacheAnsweredTakesTwoRoundTrips) {
   const ndb::Client here = client();
   const auto trips = [&] { return here.memcache_stats().round_trips; };

@@ -42,7 +42,7 @@ TEST(Pace, WithoutADeadlineItEndsAMinuteAfterTheLastProgress) {
   EXPECT_FALSE(pace.next(kStart + seconds(119)).ok());
 }
 
-TEST(Pace, PausesGrowUntilSomethingComes) {
+TEST(Pace, PausesGrowUntilThereIsProgress) {
   Pace pace({}, kStart);
   for (int stalls = 1; stalls <= 3; ++stalls) {
     pace.stalled();

@@ -275,7 +275,7 @@ TEST_F(StubTest, DoesNotWaitForARetryThatWouldComeTooLate) {
   EXPECT_EQ(server_.received().size(), 1u);
 }
 
-TEST_F(StubTest, RefusesWhatMakesNoSenseAndSendsNothing) {
+TEST_F(StubTest, RefusesInvalidArgumentsAndSendsNothing) {
   StubConfig no_project = config();
   no_project.project = "";
   StubConfig no_channel = config();

@@ -33,7 +33,7 @@ class Body : public ::testing::Test {
 };
 
 // To one program it is a body, to another the next request: neither may be guessed.
-TEST_F(Body, WhereARequestEndsIsBeyondDoubt) {
+TEST_F(Body, AmbiguousRequestLengthsAreRefused) {
   ASSERT_TRUE(client_.commit({upsert(entity(key("K", 1)))}).ok());
   const std::string hidden = "POST /reset HTTP/1.1\r\nHost: localhost\r\nUser-Agent: x\r\nContent-Length: 0\r\n\r\n";
   const std::string chunk = "0\r\n\r\n";
@@ -105,7 +105,7 @@ TEST_F(Body, MayBeInGzip) {
   EXPECT_EQ(ask_in_gzip(local::gzip(std::string(10 << 20, ' '))).code, 400);  // no JSON, but not too large
 }
 
-TEST_F(Body, IsSentInGzipToWhoTakesIt) {
+TEST_F(Body, IsCompressedForClientsThatAcceptGzip) {
   ASSERT_TRUE(client_.commit({upsert(entity(key("K", 1), {{"p", unindexed(text(std::string(5000, 'x')))}}))}).ok());
   const struct {
     std::string accepts;
@@ -124,7 +124,7 @@ TEST_F(Body, IsSentInGzipToWhoTakesIt) {
 }
 
 // What was announced, or could still come, takes no memory; what has come does.
-TEST_F(Body, OnlyWhatHasComeCounts) {
+TEST_F(Body, OnlyReceivedBytesCountAgainstTheMemory) {
   std::vector<Socket> silent;
   for (int i = 0; i < 100; ++i) {
     silent.emplace_back(address_).send(
@@ -144,7 +144,7 @@ TEST_F(Body, OnlyWhatHasComeCounts) {
 }
 
 // More than all memory for requests is in bodies that nobody ends: who brings a whole one is served.
-TEST_F(Body, WhoStopsInTheMiddleMakesRoom) {
+TEST_F(Body, AStalledRequestIsDroppedWhenMemoryIsShort) {
   std::vector<Socket> stuck;
   const std::string most(10'000'000, ' ');
   for (int i = 0; i < 60; ++i) {

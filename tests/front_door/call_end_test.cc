@@ -127,7 +127,7 @@ TEST(CallEnd, HttpClientsThatHangUpCancelTheirCalls) {
 }
 
 // Of all that wait for locks for an hour nothing is left when their clients are gone: the server can be shut down.
-TEST(CallEnd, WhoHasGoneWaitsForNoLocks) {
+TEST(CallEnd, CallsOfDisconnectedClientsStopWaitingForLocks) {
   const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0", .lock_timeout = std::chrono::hours(1)});
   DatastoreClient holder(*server);
   const std::string transaction = holder.begin();

@@ -129,7 +129,7 @@ TEST_F(Door, BodiesThatAreTooLargeAreRefusedUnread) {
 }
 
 // More of them than HTTP has workers.
-TEST_F(Door, WhoIsSlowStopsNobody) {
+TEST_F(Door, SlowClientsBlockNobody) {
   const std::string post = "POST /v1/projects/test-project:lookup HTTP/1.1\r\nHost: test\r\nContent-Length: 50\r\n\r\n";
   std::vector<Socket> slow;
   for (int i = 0; i < 40; ++i) {
@@ -147,7 +147,7 @@ TEST_F(Door, WhoIsSlowStopsNobody) {
   EXPECT_EQ(slow[0].rest(), "");
 }
 
-TEST_F(Door, WhoOpensConnectionsWithoutEndKeepsNobodyOut) {
+TEST_F(Door, ManyConnectionsOfOneClientLockNobodyOut) {
   rlimit files{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
   files.rlim_cur = std::min<rlim_t>(files.rlim_max, 4096);
@@ -159,7 +159,7 @@ TEST_F(Door, WhoOpensConnectionsWithoutEndKeepsNobodyOut) {
 }
 
 // As the one before, but with the first words of gRPC, after which a connection is gRPC's.
-TEST_F(Door, WhoOpensGrpcConnectionsAndNeverCallsKeepsNobodyOut) {
+TEST_F(Door, GrpcConnectionsWithoutCallsLockNobodyOut) {
   const auto channel = connect_to(address_);
   DatastoreClient client(channel);
   EXPECT_TRUE(client.commit({upsert(entity(key("K", "n")))}).ok());
@@ -168,7 +168,7 @@ TEST_F(Door, WhoOpensGrpcConnectionsAndNeverCallsKeepsNobodyOut) {
     silent.emplace_back(address_);
     ASSERT_TRUE(silent.back().send(kPreface + kSettings));
   }
-  silent.front().rest();  // it is closed, as a newcomer that made room
+  silent.front().rest();  // closed to make room, as the oldest unverified connection
   expect_service();
   // Whoever has called stays: the channel has not lost its connection.
   EXPECT_EQ(channel->GetState(false), GRPC_CHANNEL_READY);

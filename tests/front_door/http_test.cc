@@ -233,7 +233,7 @@ TEST_F(Http, AllMethodsAreThere) {
 }
 
 // However many wait for the locks of a transaction: its commit, which comes last, is answered before them.
-TEST_F(Http, WhoWaitsForLocksKeepsNobodyFromCommitting) {
+TEST_F(Http, WaitsForLocksDoNotBlockTheCommitThatReleasesThem) {
   const std::string key = R"({"path": [{"kind": "K", "id": "1"}]})";
   const std::string mutations = R"("mutations": [{"upsert": {"key": )" + key + "}}]";
   const HttpReply begun = call("beginTransaction", "{}");

@@ -54,7 +54,7 @@ TEST(Reset, EmptiesAllDatabasesAndEndsTransactions) {
 }
 
 // Every commit writes both entities of a pair, in a transaction or without. Nobody may ever see one alone.
-TEST(Reset, LeavesNoHalfStateToThoseWhoWork) {
+TEST(Reset, ConcurrentCallsNeverSeeHalfAReset) {
   const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0"});
   std::atomic<bool> done{false};
   std::atomic<int> halves{0}, commits{0}, strange{0};

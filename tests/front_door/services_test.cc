@@ -320,7 +320,7 @@ TEST(Tls, OurClientGetsThrough) {
   EXPECT_THROW(Client({.project = "p", .emulator_host = https, .emulator_token = "two words"}), BadArgumentError);
 }
 
-TEST(Tls, AHelloMayComeInPieces) {
+TEST(Tls, AClientHelloMayArriveInPieces) {
   const Certificate certificate;
   const auto server = LocalDatastore::start(
       {.host_port = "127.0.0.1:0", .tls_cert = certificate.cert_file(), .tls_key = certificate.key_file()});

@@ -200,7 +200,7 @@ TEST_F(DisconnectedTest, OneOfSeveralConnectionsStaysUntilTheLastIsGone) {
   EXPECT_TRUE(write().ok());
 }
 
-TEST_F(DisconnectedTest, OneWhoseConnectionsAreNotKnownStays) {
+TEST_F(DisconnectedTest, ATransactionWithoutAKnownConnectionStays) {
   const std::string transaction = begin("");
   EXPECT_TRUE(use(transaction, "ipv4:127.0.0.1:1").ok());
   engine_->disconnected("ipv4:127.0.0.1:1");
@@ -213,7 +213,7 @@ TEST_F(DisconnectedTest, OneWhoseConnectionsAreNotKnownStays) {
 // --- what the errors say
 // -----------------------------------------------------------------------------------------------
 
-TEST_F(DisconnectedTest, WhoWaitsInVainHearsForWhat) {
+TEST_F(DisconnectedTest, ALockTimeoutNamesTheKey) {
   begin("");
   const absl::Status status = write();
   EXPECT_THAT(std::string(status.message()), HasSubstr("cross-transaction contention"));

@@ -109,7 +109,7 @@ class DamageTest : public ::testing::Test {
   fs::path victim_;
 };
 
-TEST_F(DamageTest, AKilledServerLosesNothing) {
+TEST_F(DamageTest, AKilledServerLosesNoAcknowledgedCommit) {
   fresh();
   EXPECT_EQ(count(*start(victim_)), kCommits);
 }

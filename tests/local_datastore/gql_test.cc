@@ -230,7 +230,7 @@ TEST(GqlTest, LiteralsMustBeAllowedAndBindingsUsed) {
 }
 
 // Whatever the text, there is an answer: words in any order, and texts cut off anywhere.
-TEST(GqlTest, NonsenseIsRefusedAndNoMore) {
+TEST(GqlTest, InvalidTextIsRefusedAndDoesNoHarm) {
   const std::vector<std::string> words = {
       "SELECT", "*",      "FROM",      "K",    "WHERE", "a",  ".",    "=",     "(",    ")",   ",",     "ARRAY(",
       "KEY(",   "FIRST(", "@1",        "@x",   "'s",    "\"", "`n`",  "5",     "-",    "+",   "+7",    "1e",

@@ -73,7 +73,7 @@ TEST_F(HistoryTest, TheOldestIsForgottenBeyondTheLimit) {
   }
 }
 
-TEST_F(HistoryTest, WhatATransactionReadsIsKept) {
+TEST_F(HistoryTest, ReadsOfATransactionAreMergedIntoItsParent) {
   put(1);
   EXPECT_EQ(*number(new_transaction(true)), 1);
   const std::string reader = transaction_;

@@ -35,7 +35,7 @@ class LimitsTest : public ::testing::Test {
   DatastoreClient client_{*server_};
 };
 
-TEST_F(LimitsTest, QueriesBeyondALimitAreToldWhich) {
+TEST_F(LimitsTest, ErrorsOfQueriesNameTheLimit) {
   constexpr int kMany = 20'000;
   const v1::Filter thirty_or_more = where("a", F::IN, array(integers(30)));
   const std::string long_name(1501, 'n');
@@ -95,7 +95,7 @@ TEST(FilterLimitsTest, DepthIsBounded) {
   EXPECT_THAT(std::string(planned(nested_filter(200)).message()), HasSubstr("nested more than 50 deep"));
 }
 
-TEST_F(LimitsTest, GqlBeyondALimitIsToldWhere) {
+TEST_F(LimitsTest, ErrorsOfGqlNameThePositionOfTheLimit) {
   v1::GqlQuery large_binding = gql("SELECT * WHERE a = @1");
   *large_binding.add_positional_bindings()->mutable_value() = text(std::string(1501, 'x'));
   v1::GqlQuery long_list = gql("SELECT * WHERE a IN @list");

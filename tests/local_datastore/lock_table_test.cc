@@ -88,7 +88,7 @@ TEST(LockTableTest, ReadersShareAndWritersExclude) {
   }
 }
 
-TEST(LockTableTest, TheYoungestOfADeadlockGoes) {
+TEST(LockTableTest, TheYoungestOfADeadlockIsAborted) {
   Locks table(kLong);
   std::vector<std::unique_ptr<Owner>> owners;
   for (std::uint64_t age : {2U, 1U, 3U}) owners.push_back(owner(age));
@@ -127,7 +127,7 @@ TEST(LockTableTest, ClosingEndsWaits) {
 }
 
 // Whatever their ages: also a reader behind a writer that waits, though another reader holds the lock.
-TEST(LockTableTest, WhoAsksFirstIsServedFirst) {
+TEST(LockTableTest, RequestsAreGrantedInOrder) {
   Locks table(kLong);
   const auto holder = owner(1);
   ASSERT_TRUE(table.share(*holder, key_read("k")).ok());
@@ -157,7 +157,7 @@ TEST(LockTableTest, WhoAsksFirstIsServedFirst) {
 }
 
 // The queue moves up when somebody in it gives up.
-TEST(LockTableTest, WhoGivesUpStandsInNobodysWay) {
+TEST(LockTableTest, ARequestThatTimesOutBlocksNobody) {
   Locks table(kLong);
   const auto holder = owner(1), writer = owner(2), reader = owner(3);
   ASSERT_TRUE(table.share(*holder, key_read("k")).ok());
@@ -173,7 +173,7 @@ TEST(LockTableTest, WhoGivesUpStandsInNobodysWay) {
 }
 
 // Who holds a shared lock and wants it for itself does not queue behind those who wait for that very lock.
-TEST(LockTableTest, AnUpgradeGoesBeforeThoseWhoWaitForIt) {
+TEST(LockTableTest, AnUpgradePrecedesWaitersForTheSameLock) {
   Locks table(kLong);
   const auto holder = owner(2), writer = owner(1);
   ASSERT_TRUE(table.share(*holder, key_read("k")).ok());
@@ -186,7 +186,7 @@ TEST(LockTableTest, AnUpgradeGoesBeforeThoseWhoWaitForIt) {
 }
 
 // All the waits of a request together last no longer than it said.
-TEST(LockTableTest, AWaitInVainSaysForWhat) {
+TEST(LockTableTest, ATimedOutWaitNamesItsKeys) {
   Locks table(kShort);
   const auto reader = owner(1), writer = owner(2);
   ASSERT_TRUE(table.share(*reader, range_read("a", "c")).ok());

@@ -139,7 +139,7 @@ TEST_F(QueryTest, FiltersMatchIndexEntries) {
   for (const Case& c : cases) EXPECT_EQ(names(c.query), c.expected) << c.name;
 }
 
-TEST_F(QueryTest, RefusesWhatMakesNoSense) {
+TEST_F(QueryTest, RefusesInvalidArguments) {
   using F = v1::PropertyFilter;
   v1::Query kindless;
   v1::Query two_kinds = of("K");

@@ -120,7 +120,7 @@ TEST_F(OptimisticTest, PhantomAborts) {
   EXPECT_EQ(commit_number(transaction, a_, 1), grpc::ABORTED) << "absence is read too";
 }
 
-TEST_F(OptimisticTest, WhatWasNotReadDoesNotAbort) {
+TEST_F(OptimisticTest, WritesOutsideTheReadSetDoNotAbort) {
   put(a_, 1);
   const std::string transaction = client_.begin();
   ASSERT_TRUE(client_.lookup(transaction, {a_}).ok());
@@ -140,7 +140,7 @@ TEST_F(OptimisticTest, ReadSkewIsNotSeen) {
   EXPECT_EQ(commit_number(transaction, key("K", "c"), 1), grpc::ABORTED);
 }
 
-TEST_F(PessimisticTest, WhatWasReadStaysAsItIs) {
+TEST_F(PessimisticTest, ReadsAreRepeatable) {
   put(a_, 1);
   put(b_, 1);
   const std::string transaction = client_.begin();
@@ -307,7 +307,7 @@ TEST_F(OptimisticTest, ReadsMayBeginOne) {
   EXPECT_EQ(commit_number(read->transaction(), b_, 1), grpc::ABORTED);
 }
 
-TEST_P(TransactionTest, EndedOnesAreToldFromUnknownOnes) {
+TEST_P(TransactionTest, EndedTransactionsDifferFromUnknownOnes) {
   const std::string ended = client_.begin();
   ASSERT_TRUE(client_.commit(ended, {}).ok());
   EXPECT_THAT(client_.lookup(ended, {a_}).status.error_message(), HasSubstr("has expired or is no longer valid"));

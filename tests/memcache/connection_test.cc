@@ -1,4 +1,4 @@
-// What a connection makes of servers that lie, babble or dawdle: a failure, in bounded time and memory.
+// A connection to servers that send invalid answers, too much, or too slowly: it fails in bounded time and memory.
 
 #include "memcache/transport/connection.h"
 
@@ -20,7 +20,7 @@ constexpr std::string_view kName = "k";
 
 class ConnectionTest : public ::testing::Test {
  protected:
-  // What the connection makes of the answer to a question for the item `k`: its value, "absent", "too large", "failed".
+  // The connection's result when it asks for the item `k`: its value, "absent", "too large" or "failed".
   std::string ask(LyingServer::Lie lie) {
     LyingServer server(std::move(lie));
     const Address address = *parse_address(server.address());
@@ -45,7 +45,7 @@ class ConnectionTest : public ::testing::Test {
   Config config_{.io_timeout = std::chrono::seconds(5), .max_item_size = 100'000};
 };
 
-TEST_F(ConnectionTest, TakesWhatMemcachedSays) {
+TEST_F(ConnectionTest, ReadsMemcachedsAnswers) {
   EXPECT_EQ(ask({.answer = "END\r\n"}), "absent");
   EXPECT_EQ(ask({.answer = "VALUE k 0 3 17\r\nabc\r\nEND\r\n"}), "abc");
   EXPECT_EQ(ask({.answer = "VALUE k 4294967295 0 18446744073709551615\r\n\r\nEND\r\n"}), "");
@@ -53,13 +53,13 @@ TEST_F(ConnectionTest, TakesWhatMemcachedSays) {
   EXPECT_EQ(ask({.answer = "VALUE k 0 14 1\r\nEND\r\nVALUE k 1\r\nEND\r\n"}), "END\r\nVALUE k 1");
 }
 
-// A server whose limit is higher than the client's is not at fault. Its item is read past, and not kept.
+// A server with a higher item limit than the client's is not faulty. Its item is skipped and not kept.
 TEST_F(ConnectionTest, ReadsPastItemsThatAreTooLarge) {
   EXPECT_EQ(ask({.answer = cat("VALUE k 0 100001 1\r\n", std::string(100'001, 'x'), "\r\nEND\r\n")}), "too large");
   EXPECT_EQ(ask({.answer = cat("VALUE k 0 5000000 1\r\n", std::string(5'000'000, 'x'), "\r\nEND\r\n")}), "too large");
 }
 
-TEST_F(ConnectionTest, RefusesWhatMemcachedNeverSays) {
+TEST_F(ConnectionTest, RefusesAnswersThatMemcachedNeverSends) {
   for (const std::string& answer :
        std::vector<std::string>{"\r\n",
                                 "\n",
@@ -110,7 +110,7 @@ TEST_F(ConnectionTest, AllocatesWhatHasArrived) {
   EXPECT_LT(mallinfo2().arena + mallinfo2().hblkhd, before + (std::size_t{64} << 20));
 }
 
-// Each piece comes in time; the whole does not.
+// Each piece comes in time, but the whole answer does not.
 TEST_F(ConnectionTest, AnAnswerThatDripsIsTooLate) {
   config_.io_timeout = milliseconds(20);
   EXPECT_EQ(ask({.answer = "VALUE k 0 90000 1\r\n", .repeated = "x", .pause = milliseconds(1)}), "failed");
@@ -172,8 +172,8 @@ TEST_F(ConnectionTest, StatisticsAreBounded) {
   EXPECT_FALSE(stats({.answer = {}, .repeated = "STAT pid 1\r\n"}));
 }
 
-// A whole gateway over such servers serves nothing, locks nothing, and says so.
-TEST_F(ConnectionTest, AGatewayOverALiarBypassesIt) {
+// A gateway whose servers all behave this way serves nothing, locks nothing, and says so.
+TEST_F(ConnectionTest, AGatewayBypassesAServerWithInvalidAnswers) {
   config_.io_timeout = milliseconds(50);
   config_.ring_check = RingCheck::kWarn;
   for (const LyingServer::Lie& lie :

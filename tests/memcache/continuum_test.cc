@@ -1,4 +1,4 @@
-// Homes are those that libmemcached finds, as long as it can count the servers.
+// Homes are the same as libmemcached's, for as many servers as it supports.
 
 #include "memcache/transport/continuum.h"
 
@@ -65,7 +65,7 @@ TEST(Continuum, HasRoomForAnyNumberOfServers) {
   EXPECT_GT(std::ranges::count_if(keys, [](int count) { return count > 20; }), 990);
   EXPECT_LT(*std::ranges::max_element(keys), 250);
 
-  // One server more takes keys away from the others, and moves none between them.
+  // One more server takes keys from the others, and moves none between them.
   std::vector<Address> more = all;
   more.push_back({.host = "10.9.9.9"});
   const Continuum grown(more);

@@ -1,4 +1,4 @@
-// Servers that are dead, restarted, stopped, misconfigured, or answer nonsense; records that are not records.
+// Servers that are dead, restarted, stopped, misconfigured, or send invalid answers; and records that are invalid.
 
 #include "base/log.h"
 #include "base/mutex.h"
@@ -120,7 +120,7 @@ TEST_F(FaultTest, ProgramsThatNameOtherServersAreFoundOut) {
   EXPECT_EQ(fenced->put_cached(key, "x", seconds(0)).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(fenced->delete_cached(key).code(), absl::StatusCode::kFailedPrecondition);
 
-  // Once the others' list is forgotten this client's is the list.
+  // Once the others' list has expired, this client's list takes its place.
   EXPECT_EQ(server_.command("delete ndbr:ring"), "DELETED\r\n");
   EXPECT_EQ(read(*fenced, key).outcome, ReadOutcome::kBypass);
   clock_.advance(seconds(1));
@@ -163,7 +163,7 @@ TEST_F(FaultTest, OneDeadServerOfTwoConcernsItsKeysOnly) {
   for (std::size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(locks[i].ok(), homes[i]) << i;
 }
 
-TEST_F(FaultTest, WhatIsNoRecordIsNeitherServedNorFilled) {
+TEST_F(FaultTest, InvalidRecordsAreNeitherServedNorFilled) {
   const auto gateway = make_gateway();
   const Key key = make_key("ada"), other = make_key("bob");
   const Encoded valid = encode({.state = State::kValue, .version = 5, .payload = "v5"}, key.bytes(), 4096);
@@ -186,7 +186,7 @@ TEST_F(FaultTest, WhatIsNoRecordIsNeitherServedNorFilled) {
     EXPECT_EQ(result.lease, nullptr);
     EXPECT_EQ(gateway->stats().corrupt - corrupt, cases[i].corrupt);
     EXPECT_EQ(gateway->put_cached(key, "x", seconds(0)).code(), absl::StatusCode::kUnavailable);
-    // It may be somebody's lock, so that a writer's joins it.
+    // It may be somebody's lock, so a writer adds a contended lock of its own.
     const auto held = lock(*gateway, key);
     ASSERT_TRUE(held.ok());
     EXPECT_EQ(record(key), "LOCK 0 held by 1 contended");
@@ -215,9 +215,9 @@ TEST_F(FaultTest, AServerWithoutCasNeverFills) {
   EXPECT_EQ(record(server, key), "EMPTY 0");
 }
 
-// An error line in answer to a store that wanted none, a late answer, an item that nobody asked for: none may pass for
-// "there is no such record", which would end a release early.
-TEST_F(FaultTest, NonsenseIsAFailureNotAnAbsence) {
+// An error line in answer to a store that wanted none, a late answer, an item that was not requested: none may count as
+// "no such record", which would end a release early.
+TEST_F(FaultTest, UnexpectedAnswersAreFailuresNotAbsences) {
   for (const std::string answer :
        {"SERVER_ERROR out of memory storing object\r\nEND\r\n", "SERVER_ERROR x\r\nEND\r\n",
         "CLIENT_ERROR bad\r\nEND\r\n", "ERROR\r\nEND\r\n", "NOT_STORED\r\nEND\r\n", "EXISTS\r\nEND\r\n",

@@ -1,5 +1,5 @@
-// Gateways, a clock that tests move, and a look at the records themselves: with any memcached (GatewaySteps), or with a
-// real one (GatewayTest).
+// Gateways, a clock that tests advance, and access to the records themselves: for any memcached (GatewaySteps), or for
+// a real one (GatewayTest).
 #pragma once
 
 #include <gmock/gmock.h>
@@ -33,7 +33,7 @@ inline std::string to_text(const Record& record) {
 
 class GatewaySteps : public ::testing::Test {
  protected:
-  // Time-outs that a busy machine does not reach. No ring check: it sends commands of its own.
+  // Time-outs that a busy machine does not reach. Without the ring check, which sends commands of its own.
   Config config(std::vector<std::string> servers) {
     return {.servers = std::move(servers),
             .connect_timeout = std::chrono::seconds(5),
@@ -53,7 +53,7 @@ class GatewaySteps : public ::testing::Test {
     gateway.fill({&fill, 1});
     settle(gateway);
   }
-  // Fills don't wait to be executed; a read on the same connection does.
+  // Fills do not wait to be executed, but a read on the same connection does.
   static void settle(Gateway& gateway) { raw_get(gateway, {"settle"}); }
   static std::vector<std::optional<RawItem>> raw_get(Gateway& gateway, const std::vector<std::string>& keys) {
     std::vector<RawRead> reads(keys.size());
@@ -63,7 +63,7 @@ class GatewaySteps : public ::testing::Test {
     for (RawRead& read : reads) items.push_back(std::move(read.item));
     return items;
   }
-  // Reads, and fills what is missing.
+  // Reads a key, and fills it on a miss.
   static void cache(Gateway& gateway, const Key& key, std::uint64_t version, std::string_view payload) {
     fill(gateway, read(gateway, key).lease, version, payload);
   }

@@ -115,7 +115,7 @@ TEST_F(GatewayTest, LongKeysAreHashedAndChecked) {
   EXPECT_EQ(read(*gateway, b).payload, "b");
 }
 
-// Table of what a whole write does to each state it may find.
+// What a whole write does to each state in which it may find the record.
 TEST_F(GatewayTest, WritesFromEveryState) {
   const auto gateway = make_gateway();
   const auto unix_now = unix_seconds(clock_.now());
@@ -175,7 +175,7 @@ TEST_F(GatewayTest, AnUnknownOutcomeKeepsTheLockLonger) {
   EXPECT_GE(kept->holders[0].deadline, unix_seconds(clock_.now()) + 330);
   EXPECT_GT(ttl(key), 325);
   EXPECT_LE(ttl(key), 390);
-  // So does a success of which no version is known.
+  // So does a success whose version is unknown.
   const Key other = make_key("bob");
   unlock(*gateway, other, *lock(*gateway, other), CommitOutcome::kApplied, 0);
   EXPECT_EQ(record(other), "LOCK 0 held by 1");
@@ -259,7 +259,7 @@ TEST_F(GatewayTest, CachedEntitiesAreServedToThoseWhoAskForThem) {
   EXPECT_EQ(record(key), "EMPTY 0");
   EXPECT_EQ(cached().outcome, ReadOutcome::kMiss);
 
-  // To a reader of the Datastore it is EMPTY, and a writer keeps it out.
+  // To a reader of the Datastore the record is EMPTY, and a writer's lock prevents it.
   ASSERT_TRUE(gateway->put_cached(key, "four", seconds(0)).ok());
   const ReadResult miss = read(*gateway, key);
   EXPECT_EQ(miss.outcome, ReadOutcome::kMiss);
@@ -342,7 +342,7 @@ TEST_F(GatewayTest, EmptyBatches) {
 TEST_F(GatewayTest, KeysAreSpreadOverServersInOneRoundTrip) {
   testing::MemcachedServer second;
   const auto gateway = make_gateway(config({server_.address(), second.address()}));
-  // Whatever the order of the list, a key has one home.
+  // A key has the same home whatever the order of the list.
   const auto reversed = make_gateway(config({second.address(), server_.address()}));
   std::vector<ReadRequest> requests;
   for (int i = 0; i < 200; ++i) requests.push_back({.key = make_key(cat("k", i))});
@@ -389,7 +389,7 @@ TEST_F(GatewayTest, TagsAreMadeOnceAndEndAtAReset) {
   EXPECT_NE(second[0], first[0]);
   EXPECT_EQ(second[1], first[1]);
   EXPECT_NE(second[3], first[3]);
-  // What is no tag is no answer, until somebody resets it.
+  // An item that is not a tag is no answer until somebody resets it.
   server_.command("set ndbt:a 0 0 3\r\nxyz");
   EXPECT_FALSE(tags(*gateway)[0]);
   EXPECT_TRUE(gateway->reset_tags(std::vector<std::string>{"a"}, seconds(3600)).ok());

@@ -20,21 +20,21 @@ namespace ndb::memcache {
 using testing::ScriptedMemcached;
 using testing::Verb;
 
-// A version is all it knows of the entity.
+// It stores only the version of the entity.
 struct Datastore {
   std::atomic<std::uint64_t> version{1};
   std::atomic<std::uint64_t> acknowledged{1};
   std::atomic<std::uint64_t> returned{0};  // the highest that a read has returned
 };
 
-// What a test promises of its reads and its end; all of it, unless it says why not.
+// Which promises a test checks: all, unless it says why not.
 struct Promised {
   bool p1 = true, p2 = true, p3 = true;
 };
 
 class InterleavingTest : public GatewaySteps {
  protected:
-  // A gateway and what its user remembers. Steps return what came of them, as text.
+  // A gateway and the state of its user. Steps return their results as text.
   class Actor {
    public:
     Actor(InterleavingTest& test, const std::string& name) : Actor(test, name, test.clock_) {}
@@ -64,8 +64,8 @@ class InterleavingTest : public GatewaySteps {
 
    private:
     std::string leaves(CommitOutcome outcome, std::uint64_t version, std::optional<std::string_view> payload = {});
-    // CAS uniques belong to a connection, and connections to a thread. One of the gateway's that is not in use goes to
-    // the next new thread: so all steps of an actor share one, even if they were paused.
+    // CAS uniques belong to a connection, and connections to a thread. A thread that ends leaves its connections to the
+    // next new one, so all steps of an actor use the same ones, even after a pause.
     template <class Step>
     auto run(Step step) {
       decltype(step()) result;
@@ -80,7 +80,7 @@ class InterleavingTest : public GatewaySteps {
     std::uint64_t looked_up_ = 0, committed_ = 0;
   };
 
-  // A step that stops where a rule parks its command. Resumed by the destructor at the latest.
+  // A step that stops where a rule parks its command. The destructor resumes it at the latest.
   class Paused {
    public:
     Paused(ScriptedMemcached::RulePtr rule, std::function<std::string()> step) : rule_(std::move(rule)) {

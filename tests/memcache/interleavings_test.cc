@@ -1,5 +1,5 @@
-// Races of readers and writers to which nothing else happens: the shortest histories in which caches in front of a
-// Datastore return a stale value. Each test names a library or protocol that does.
+// Races of readers and writers without any fault: the shortest histories in which caches in front of a Datastore return
+// a stale value. Each test names a library or protocol that does.
 
 #include "interleaving_fixture.h"
 
@@ -31,7 +31,7 @@ TEST_F(Interleavings, FillBetweenLockAndCommit) {
   EXPECT_EQ(r1_.gets(), "hit v2");
 }
 
-// As in legacy NDB's delete(): R1 found nothing; its placeholder then replaces the lock that W2 took meanwhile.
+// As in legacy NDB's delete(): R1 found no record; its placeholder then replaces the lock that W2 has taken meanwhile.
 TEST_F(Interleavings, ReaderOverwritesTheLock) {
   Paused r1(server_.hold({.verb = Verb::kAdd, .client = "R1"}), [&] { return r1_.gets(); });
   EXPECT_EQ(w2_.locks(), "LOCK 0 held by 1");
@@ -44,7 +44,8 @@ TEST_F(Interleavings, ReaderOverwritesTheLock) {
   EXPECT_EQ(r1_.gets(), "leased");
 }
 
-// The same with a reader that takes down what is too old for it: it may not take down the lock that replaced it.
+// The same with a reader that replaces a record that is too old: it must not replace the lock that was stored there
+// meanwhile.
 TEST_F(Interleavings, ReaderTakesDownTheLock) {
   cache_v1();
   Paused r1(server_.hold({.verb = Verb::kCas, .client = "R1"}), [&] { return r1_.gets(2); });
@@ -105,7 +106,7 @@ TEST_F(Interleavings, ReleaseRemovesTheOtherLock) {
   EXPECT_EQ(r1_.gets(), "hit v3");
 }
 
-// As with a lock of one owner that is taken blindly: W2's replaces W1's, and its release opens the record.
+// As with a single-owner lock that is set blindly: W2's replaces W1's, and W2's release opens the record.
 TEST_F(Interleavings, BlindLock) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   EXPECT_EQ(w2_.locks(), "LOCK 0 held by 2");
@@ -140,7 +141,7 @@ TEST_F(Interleavings, ReleaseAndLockMeet) {
   EXPECT_EQ(w2_.releases(), "EMPTY 3");
 }
 
-// A writer that loses every race locks blindly, and nobody's release opens such a record: only time does.
+// A writer that loses every race locks blindly, and no release opens such a record: it expires.
 TEST_F(Interleavings, ContendedLock) {
   const auto race = [&](int number) { return server_.hold({.verb = Verb::kCas, .client = "W2", .nth = number}); };
   const ScriptedMemcached::RulePtr races[] = {race(1), race(2), race(3)};
@@ -187,7 +188,7 @@ TEST_F(Interleavings, PlaceholdersThatLookAlike) {
   EXPECT_EQ(r1_.gets(), "leased");
 }
 
-// Two placeholders with the same minimum are not alike either.
+// Two placeholders with the same minimum differ, too.
 TEST_F(Interleavings, PlaceholdersHaveTokens) {
   EXPECT_EQ(r1_.gets(), "leased");
   EXPECT_EQ(r1_.looks_up(), "v1");
@@ -198,7 +199,7 @@ TEST_F(Interleavings, PlaceholdersHaveTokens) {
   EXPECT_NE(first->token, found(key_)->token);
 }
 
-// What was read from a replica that lags behind fills nothing, though its lease is good.
+// A value from a replica that lags behind is not filled, though the lease is valid.
 TEST_F(Interleavings, ReadThatIsNotStrong) {
   EXPECT_EQ(w1_.writes(), "EMPTY 2");
   EXPECT_EQ(r1_.gets(), "leased");
@@ -206,7 +207,7 @@ TEST_F(Interleavings, ReadThatIsNotStrong) {
   EXPECT_EQ(r1_.fills(), "EMPTY 2");
 }
 
-// The same with a floor that the record does not know of: the reader's own write, whose lock and release were lost.
+// The same with a floor that the record does not have: the reader's own write, whose lock and release were lost.
 TEST_F(Interleavings, ReadBelowTheFloor) {
   cache_v1();
   EXPECT_EQ(r1_.gets(2), "leased");
@@ -215,7 +216,7 @@ TEST_F(Interleavings, ReadBelowTheFloor) {
   EXPECT_EQ(r1_.fills(), "EMPTY 2");
 }
 
-// A reader that may not fill asks, and leaves no trace.
+// A reader without the right to fill only reads.
 TEST_F(Interleavings, ReadWithoutALease) {
   const ReadRequest request{.key = key_, .lease = false};
   EXPECT_EQ(r1_.gateway().read({&request, 1})[0].outcome, ReadOutcome::kMiss);

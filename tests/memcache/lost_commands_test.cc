@@ -9,7 +9,8 @@ namespace {
 using std::chrono::seconds;
 using LostCommands = InterleavingTest;
 
-// As in legacy NDB: R1 overwrote the lock, and W1's delete is lost. Here it may be: the release is repeated.
+// As in legacy NDB: R1 overwrote the lock, and W1's delete is lost. Here the release may be lost, because it is
+// repeated.
 TEST_F(LostCommands, LostRelease) {
   Paused r1(server_.hold({.verb = Verb::kAdd, .client = "R1"}), [&] { return r1_.gets(); });
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
@@ -22,7 +23,7 @@ TEST_F(LostCommands, LostRelease) {
   EXPECT_EQ(r1_.gets(), "leased");
 }
 
-// When every attempt is lost, a blind lock takes the place of its own, and ends by itself.
+// If every attempt is lost, a blind lock replaces its own, and expires.
 TEST_F(LostCommands, AllReleasesLost) {
   cache_v1();
   EXPECT_EQ(w1_.locks(), "LOCK 1 held by 1");
@@ -36,7 +37,8 @@ TEST_F(LostCommands, AllReleasesLost) {
   EXPECT_EQ(r1_.gets(), "hit v2");
 }
 
-// Found by the model with three writers: the blind lock was sent once, and its loss left what the lost LOCK let in.
+// Found by the model with three writers: the blind lock was sent only once, and its loss left what the lost LOCK had
+// let in.
 TEST_F(LostCommands, LostBlindLockAfterAllReleases) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   evict();
@@ -56,7 +58,7 @@ TEST_F(LostCommands, LostLock) {
   EXPECT_EQ(w1_.releases(), "EMPTY 2");
 }
 
-// The lock was taken, but W1 does not know and takes another. The first has no owner, and costs hits only.
+// The lock was taken, but W1 does not know that and takes another one. The first has no owner, and costs only hits.
 TEST_F(LostCommands, LostReplyToALock) {
   server_.lose_reply({.verb = Verb::kGets, .client = "W1"});
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 2");
@@ -123,7 +125,7 @@ TEST_F(LostCommands, LateLease) {
   EXPECT_EQ(w1_.releases(), "EMPTY 2");
 }
 
-// A lock that comes late has no owner: it keeps everybody out until it ends.
+// A late lock has no owner: it keeps all others out until it expires.
 TEST_F(LostCommands, LateLock) {
   const auto late = server_.delay({.verb = Verb::kAdd, .client = "W1"});
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
@@ -138,7 +140,7 @@ TEST_F(LostCommands, LateLock) {
   EXPECT_EQ(r1_.gets(), "hit v2");
 }
 
-// The one blind command, when it comes late: whatever it replaces, it only protects.
+// The only blind command, arriving late: whatever it replaces, it only protects.
 TEST_F(LostCommands, LateContendedLock) {
   server_.refuse({.verb = Verb::kCas, .client = "W2", .nth = 0}, "");  // lost races
   cache_v1();
@@ -152,8 +154,8 @@ TEST_F(LostCommands, LateContendedLock) {
   EXPECT_EQ(r1_.reads(), "v2");
 }
 
-// NEWSAMETOK: W2's lock was late and it took another; W1's was evicted, so that W1 sees nothing to release. Then the
-// late one is stored, and W2 would take it for its own.
+// Two attempts must not share a token: W2's first lock was late, so it took another one; W1's was evicted, so that W1
+// sees nothing to release. Then the late one is stored, and with the same token W2 would take it for its own.
 TEST_F(LostCommands, LateLockAndEviction) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   const auto late = server_.delay({.verb = Verb::kAdd, .client = "W2"});
@@ -205,8 +207,8 @@ TEST_F(LostCommands, WriterCutOffAfterItsLock) {
   EXPECT_EQ(r1_.reads(), "v3");
 }
 
-// What no protocol with a lock in memcached alone survives: the lock is lost *and* its writer cut off. The writer's own
-// floor, and the time-out of the value, bound it.
+// The limit of any protocol whose locks are only in memcached: the lock is lost *and* its writer is cut off. The
+// writer's own floor, and the time-out of the value, bound the damage.
 TEST_F(LostCommands, KnownLimitWriterCutOffAndEviction) {
   promised_ = {.p1 = false, .p2 = false, .p3 = false};
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");

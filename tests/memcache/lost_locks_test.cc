@@ -1,5 +1,5 @@
-// Races in which a writer dies or does not learn what became of its commit, or its lock is evicted, expires, or goes
-// with a server that is restarted. See interleavings_test.cc. Once a lock is lost P3 is not promised.
+// Races in which a writer dies or does not learn the outcome of its commit, or its lock is evicted, expires, or is lost
+// with a restarted server. See interleavings_test.cc. Once a lock is lost, P3 is not promised.
 
 #include <atomic>
 
@@ -11,7 +11,7 @@ namespace {
 using std::chrono::seconds;
 using LostLocks = InterleavingTest;
 
-// As with invalidation after the commit alone: W1 dies in between.
+// As with protocols that only invalidate after the commit: W1 dies in between.
 TEST_F(LostLocks, WriterDiesAfterTheCommit) {
   cache_v1();
   EXPECT_EQ(w1_.locks(), "LOCK 1 held by 1");
@@ -63,7 +63,8 @@ TEST_F(LostLocks, WriterDiesBesideALease) {
   EXPECT_EQ(r2_.reads(), "v3");
 }
 
-// NEW1MIN: W2 took W1's lock over and opens the record; then W1 commits and dies.
+// W2's release must not open the record for W1: W2 has taken W1's lock over and opens the record; then W1 commits and
+// dies.
 TEST_F(LostLocks, WriterDiesBesideAWriteThrough) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   EXPECT_EQ(w2_.locks(), "LOCK 0 held by 2");
@@ -74,8 +75,8 @@ TEST_F(LostLocks, WriterDiesBesideAWriteThrough) {
   EXPECT_EQ(r2_.gets(), "bypassed");
 }
 
-// A writer that died before its commit keeps the key uncached for as long as its lock was for, and where other
-// writers keep the record alive, until clocks must agree that its time is over.
+// A writer that died before its commit keeps the key uncached until its lock expires; if other writers keep the record
+// alive, until all clocks agree that its time is over.
 TEST_F(LostLocks, WriterDiesBeforeTheCommit) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   clock_.advance(seconds(64));
@@ -95,7 +96,7 @@ TEST_F(LostLocks, WriterDiesBeforeTheCommitAndOthersWrite) {
   EXPECT_EQ(w2_.writes(), "EMPTY 4");
 }
 
-// As in nds' transactions: the lock goes, R1 leases and reads v1, W1 commits and does nothing more.
+// As in nds' transactions: the lock is evicted, R1 leases and reads v1, W1 commits and does nothing more.
 TEST_F(LostLocks, EvictedAndFilledBeforeTheRelease) {
   promised_.p3 = false;
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
@@ -129,7 +130,8 @@ TEST_F(LostLocks, RestartedInTheCommit) {
   EXPECT_EQ(r1_.fills(), "EMPTY 2");
 }
 
-// NEWNOMIN: W1's lock is evicted, W2 locks and commits before W1; W1's release must tell the record of W2.
+// A release must raise the minimum: W1's lock is evicted, W2 locks and commits before W1; W1's release must put its
+// version into the record of W2.
 TEST_F(LostLocks, EvictedBesideAWriteThrough) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   evict();
@@ -168,7 +170,7 @@ TEST_F(LostLocks, KnownLimitEvictedAndDead) {
   EXPECT_EQ(r1_.gets(), "hit v2");
 }
 
-// A machine whose wall clock is wrong.
+// The clock of a machine whose wall clock is wrong.
 class WrongClock final : public Clock {
  public:
   WrongClock(const Clock& right, seconds ahead) : right_(right), ahead_(ahead) {}
@@ -181,8 +183,8 @@ class WrongClock final : public Clock {
   std::atomic<seconds> ahead_;
 };
 
-// Five minutes are allowed for. W3 takes W1's lock for one that ended long ago, or W1 takes W3's for one, and
-// neither drops the other's.
+// Five minutes of difference are allowed for. W3 considers W1's lock expired, or W1 considers W3's so, and neither
+// drops the other's.
 TEST_F(LostLocks, ClocksThatDiffer) {
   for (const seconds ahead : {seconds(295), seconds(-295)}) {
     SCOPED_TRACE(ahead.count());
@@ -208,8 +210,8 @@ TEST_F(LostLocks, ClocksThatDiffer) {
   }
 }
 
-// Found by the model with three writers. W1's lock is gone and its release finds a contended one in the last round. It
-// must leave its version there: W3, whose clock jumps ahead, takes the contention for over and itself for the last one.
+// Found by the model with three writers. W1's lock is gone, and its release finds a contended one in the last round. It
+// must leave its version there: W3, whose clock jumps ahead, considers the contention over and itself the last holder.
 TEST_F(LostLocks, ClockThatJumpsOverAContendedLock) {
   WrongClock clock(clock_, seconds(0));
   Actor w3(*this, "W3", clock);
@@ -226,8 +228,8 @@ TEST_F(LostLocks, ClockThatJumpsOverAContendedLock) {
   EXPECT_EQ(r1_.reads(), "v3");
 }
 
-// The commit takes longer than the lock. The writer can tell beforehand; if it stops after it looked, it is as
-// if the lock had been evicted.
+// The commit takes longer than the lock. The writer can check that beforehand; if it is suspended after the check, the
+// effect is that of an evicted lock.
 TEST_F(LostLocks, CommitSlowerThanTheLock) {
   promised_.p3 = false;
   cache_v1();
@@ -261,7 +263,7 @@ TEST_F(LostLocks, UnknownCommitLandsLater) {
   EXPECT_EQ(r2_.gets(), "hit v3");
 }
 
-// Its lock was lost: it is taken again, which also ends R1's lease.
+// Its lock was lost: it is taken again, which also invalidates R1's lease.
 TEST_F(LostLocks, UnknownCommitAndEviction) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   evict();
@@ -273,7 +275,7 @@ TEST_F(LostLocks, UnknownCommitAndEviction) {
   EXPECT_EQ(r1_.reads(), "v2");
 }
 
-// W2 knows that its commit succeeded; W1, which does not, is still kept in the record.
+// W2 knows that its commit succeeded; W1, which does not, remains in the record.
 TEST_F(LostLocks, UnknownCommitBesideAKnownOne) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   EXPECT_EQ(w2_.locks(), "LOCK 0 held by 2");
@@ -306,8 +308,8 @@ TEST_F(LostLocks, BatchThatFailedInPart) {
   EXPECT_EQ(r1_.reads(), "v2");
 }
 
-// As with every protocol that trusts CAS uniques: after a restart the server gives the unique of R1's lease to another
-// record.
+// As with every protocol that trusts CAS uniques: after a restart the server assigns the unique of R1's lease to
+// another record.
 TEST_F(LostLocks, LeaseWithAUniqueThatIsUsedAgain) {
   EXPECT_EQ(r1_.gets(), "leased");
   EXPECT_EQ(r1_.looks_up(), "v1");
@@ -344,7 +346,7 @@ TEST_F(LostLocks, LeasesOfABatchWithUniquesThatAreUsedAgain) {
   for (const Key& key : keys) EXPECT_EQ(record(key), "EMPTY 0");
 }
 
-// NEW with classic commands: W1's unique fits the lock of W2, which its write-through would replace.
+// The same for a lock: W1's unique equals that of W2's lock, which its write-through would replace.
 TEST_F(LostLocks, LockWithAUniqueThatIsUsedAgain) {
   EXPECT_EQ(w1_.locks(), "LOCK 0 held by 1");
   EXPECT_EQ(w1_.commits(), "v2");
@@ -359,7 +361,7 @@ TEST_F(LostLocks, LockWithAUniqueThatIsUsedAgain) {
   EXPECT_EQ(w2_.releases(), "EMPTY 3");
 }
 
-// A server that gives no uniques; libmemcached takes 0 for "whatever is there".
+// A server without uniques; libmemcached treats 0 as "whatever is there".
 TEST_F(LostLocks, UniqueZero) {
   server_.disable_cas();
   EXPECT_EQ(r1_.gets(), "missed");

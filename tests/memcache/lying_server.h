@@ -1,5 +1,5 @@
-// A server that answers every command with the bytes that a test gives it, in pieces if need be, and never reads a
-// protocol from what it is sent.
+// A server that answers every command with bytes from the test, in pieces if necessary, without parsing what it
+// receives.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,7 @@ namespace ndb::memcache {
 
 class LyingServer {
  public:
-  // What is sent after a command: `answer`, and then, `repeated` again and again until the client has gone.
+  // What it sends after a command: `answer`, and then `repeated` again and again until the client has disconnected.
   struct Lie {
     std::string answer{};
     std::string repeated{};

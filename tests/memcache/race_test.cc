@@ -1,4 +1,4 @@
-// Races on a real memcached: across its restarts, across threads, and many at random. Those with a plot are in
+// Races on a real memcached: across its restarts, across threads, and many at random. Scripted ones are in
 // interleavings_test.cc.
 
 #include <array>
@@ -23,7 +23,7 @@ TEST_F(RaceTest, ALeaseFromBeforeARestartIsWorthNothing) {
   std::vector<LeasePtr> leases;
   for (int i = 0; i < 10; ++i) leases.push_back(read(*r1_, make_key(cat("k", i))).lease);
   server_.restart();
-  // On the new server other readers get the same uniques for the same keys.
+  // On the new server, other readers get the same uniques for the same keys.
   for (int i = 0; i < 10; ++i) ASSERT_NE(read(*r2_, make_key(cat("k", i))).lease, nullptr);
   EXPECT_EQ(read(*r1_, key_).outcome, ReadOutcome::kBypass);  // notices that the connection is gone
   EXPECT_EQ(read(*r1_, key_).outcome, ReadOutcome::kMiss);
@@ -72,8 +72,8 @@ TEST_F(RaceTest, OtherThreads) {
   EXPECT_EQ(record(key_), "VALUE 2");
 }
 
-// Writers and readers of few keys on many threads, against a "Datastore" of one counter for each key: no read returns
-// less than what was acknowledged before it began.
+// Writers and readers of few keys on many threads, with one counter per key as the "Datastore": no read returns less
+// than what was acknowledged before it began.
 TEST_F(RaceTest, ManyThreads) {
   constexpr std::size_t kKeys = 3;
   constexpr int kThreads = 4, kSteps = 400;

@@ -1,4 +1,4 @@
-// The user's own items: they live apart from records, and are what memcached makes of them.
+// The user's own items: they are separate from records, and behave as in memcached.
 
 #include <thread>
 
@@ -78,8 +78,8 @@ TEST_F(RawItemsTest, RawNumbers) {
   EXPECT_EQ(gateway->raw_add_number("n", 1, std::nullopt), (1ull << 40) + 1);
 }
 
-// Whoever means to replace a value must not find the old one afterwards, whatever is wrong with the new one.
-TEST_F(RawItemsTest, WhatIsTooLargeLeavesNoOldValue) {
+// After an attempt to replace a value the old one must not be found, whatever was wrong with the new one.
+TEST_F(RawItemsTest, ATooLargeValueRemovesTheOldOne) {
   const auto gateway = make_gateway();
   const std::string large(2 << 20, 'x');
   using enum RawItems::RawStore;
@@ -107,8 +107,8 @@ TEST_F(RawItemsTest, WhatIsTooLargeLeavesNoOldValue) {
   EXPECT_EQ(gateway->stats().errors, 0u);
 }
 
-// The server's limit is lower than the client's: its refusal is an answer, and nothing is wrong with the server.
-TEST_F(RawItemsTest, WhatTheServerRefusesIsNotStored) {
+// The server's limit is lower than the client's: its refusal is an answer, and the server is not faulty.
+TEST_F(RawItemsTest, ARefusedStoreLeavesNoItem) {
   testing::ScriptedMemcached scripted(clock_);
   scripted.limit_items(1000);
   const auto gateway = make_gateway(config({scripted.address("A")}));
@@ -120,7 +120,7 @@ TEST_F(RawItemsTest, WhatTheServerRefusesIsNotStored) {
   EXPECT_EQ(gateway->stats().errors, 0u);
 }
 
-// memcached pads what decr has shortened with blanks, or does not, depending on who holds the item at the moment.
+// memcached pads a number that decr has shortened with spaces, or not, depending on who holds the item at the moment.
 TEST_F(RawItemsTest, NumbersAreReadWithoutPadding) {
   testing::ScriptedMemcached scripted(clock_);
   const auto gateway = make_gateway(config({scripted.address("A")}));
@@ -143,7 +143,7 @@ TEST_F(RawItemsTest, NumbersAreReadWithoutPadding) {
   }
 }
 
-TEST_F(RawItemsTest, WhatIsNoNumberIsNoFaultOfTheServer) {
+TEST_F(RawItemsTest, AnItemThatIsNotANumberIsNotAServerError) {
   const auto gateway = make_gateway();
   gateway->raw_store(RawItems::RawStore::kSet, "text", "abc", seconds(0));
   for (int i = 0; i < 5; ++i) EXPECT_EQ(gateway->raw_add_number("text", 1, 7), std::nullopt);
@@ -181,7 +181,7 @@ TEST_F(RawItemsTest, TimeoutsOfEveryLengthAreKept) {
   EXPECT_EQ(sent(kMonth), kMonth.count());
 }
 
-// The records of entities say themselves until when they are served.
+// Records of entities contain the time until which they are served.
 TEST_F(RawItemsTest, RecordsWithLongTimeoutsAreServed) {
   const auto gateway = make_gateway();
   constexpr seconds kYear{366 * 86400};

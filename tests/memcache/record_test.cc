@@ -61,7 +61,7 @@ TEST(Record, WhatCannotBeCompressedIsStoredAsItIs) {
   EXPECT_EQ(parsed.payload, record.payload);
 }
 
-// What is allocated for a payload is bounded before it is, whatever its frame announces.
+// The memory for a payload is bounded before it is allocated, whatever its frame declares.
 TEST(Record, PayloadsAreNoLargerThanEntities) {
   for (const std::size_t compress_above : {std::size_t{4096}, 2 * kMaxPayload}) {
     Record record{.state = State::kValue, .version = 1, .payload = std::string(kMaxPayload, 'x')};
@@ -137,7 +137,7 @@ std::vector<Encoded> encoded_examples() {
   return all;
 }
 
-// Any damage is noticed, and none does harm.
+// Any damage is detected and harmless.
 TEST(Record, DamageIsNeverServed) {
   const auto seed = std::random_device()();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
@@ -163,7 +163,7 @@ TEST(Record, DamageIsNeverServed) {
   }
 }
 
-// The same with a repaired checksum, which only malice makes: the fields themselves are parsed safely.
+// The same with a repaired checksum, as only an attacker makes: parsing the fields is safe as well.
 TEST(Record, ForgedRecordsAreParsedSafely) {
   const auto seed = std::random_device()();
   SCOPED_TRACE(testing::Message() << "seed " << seed);

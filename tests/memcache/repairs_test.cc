@@ -8,7 +8,7 @@ namespace {
 
 class Repairs : public InterleavingTest {
  protected:
-  // Until `gateway` has repaired so many. The clock moves on towards its breaker's next try.
+  // Waits until `gateway` has repaired this many. Advances the clock towards the next attempt of its breaker.
   void await(const Gateway& gateway, std::uint64_t repaired) {
     clock_.advance(Breaker::kInterval);
     while (gateway.stats().repaired < repaired) {
@@ -19,7 +19,7 @@ class Repairs : public InterleavingTest {
   }
 };
 
-TEST_F(Repairs, WhatAReleaseCouldNotDo) {
+TEST_F(Repairs, FailedReleasesAreRetried) {
   Gateway& gateway = w1_.gateway();
   const std::vector<Key> keys = {make_key("applied"), make_key("failed"), make_key("unknown"), make_key("unlocked")};
   cache(w2_.gateway(), keys[3], 6, "v6");

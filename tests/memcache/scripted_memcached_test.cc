@@ -1,4 +1,4 @@
-// That the scripted memcached does what the real one does, and what its script says.
+// The scripted memcached behaves like the real one, and follows its script.
 
 #include "support/scripted_memcached.h"
 

@@ -54,7 +54,7 @@ void expect_steps(const std::vector<Case>& cases, const std::function<Step(const
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const Step taken = step(cases[i].seen);
     EXPECT_EQ(text(taken), cases[i].expected) << "case " << i;
-    // Only a LOCK lives in the memory that is never evicted, and it never lives longer than that holds.
+    // Only a LOCK is stored in the memory that is never evicted, and never for longer than that guarantee lasts.
     if (taken.what == Step::kDone || taken.what == Step::kRead) continue;
     if (taken.record.state == State::kLock) {
       EXPECT_GT(taken.ttl, seconds(0)) << "case " << i;
@@ -263,7 +263,7 @@ TEST(Transitions, CachedEntitiesYieldToWriters) {
                [](const Seen& s) { return delete_cached_step(s); });
 }
 
-// A record says until when it is served in 32 bits without a sign, which end in 2106.
+// A record has 32 unsigned bits for the time until which it is served; they end in 2106.
 TEST(Transitions, TimeoutsOfEveryLengthHaveAnEnd) {
   constexpr std::int64_t k2030 = 1'893'456'000, kMax = 0xFFFF'FFFF;
   using Row = std::pair<std::int64_t, std::int64_t>;
@@ -282,7 +282,7 @@ TEST(Transitions, TimeoutsOfEveryLengthHaveAnEnd) {
   EXPECT_EQ(expiry_after(WallTime(seconds(kMax + 1000)), seconds(60)), 0u);
 }
 
-// A look in the last round could find something stale when there is no round left to take it down.
+// A read in the last round could find something stale with no round left to replace it.
 TEST(Sequences, TheLastRoundOfAReleaseIsBlind) {
   const auto next = [](const Seen& s, CommitOutcome outcome, int round) {
     const Release release{.token = 1, .version = outcome == CommitOutcome::kApplied ? 7U : 0U};

@@ -1,5 +1,5 @@
-// Races that come of how servers are set up and used, and of records that a client can't read or a server won't take.
-// See interleavings_test.cc.
+// Races that result from the configuration and use of servers, and from records that a client can't read or a server
+// refuses. See interleavings_test.cc.
 
 #include "interleaving_fixture.h"
 
@@ -16,8 +16,8 @@ std::string noise(std::size_t size) {
   return bytes;
 }
 
-// A write-through that the server does not take leaves no old value behind, and no answer tells of it. The
-// client's own limit is lower, unless the two are set up differently.
+// A write-through that the server refuses leaves no old value behind, although no answer reports it. Normally the
+// client's own limit is lower; the two can be configured differently.
 TEST_F(UnfitRecords, RefusedWriteThrough) {
   server_.limit_items(1000);
   const auto held = lock(w1_.gateway(), key_);
@@ -41,7 +41,8 @@ TEST_F(UnfitRecords, WriteThroughOverTheLimitIsNotSent) {
   for (const auto& command : server_.log()) EXPECT_LT(command.value.size(), 1000u);
 }
 
-// The error line that a full server sends although no answer is wanted must not pass for the answer to what follows.
+// The error line that a full server sends although no answer is wanted must not be taken for the answer to the next
+// command.
 TEST_F(UnfitRecords, LockWithoutMemory) {
   const std::string full = "SERVER_ERROR out of memory storing object\r\n";
   server_.refuse({.verb = Verb::kAdd, .client = "W1"}, full);
@@ -85,11 +86,11 @@ TEST_F(UnfitRecords, LockOfALaterFormat) {
   EXPECT_EQ(r1_.gets(), "bypassed");
 }
 
-// Two servers, of which each key has one, whatever happens to it.
+// Two servers. Each key has one home, whatever happens.
 class OneHome : public InterleavingTest {
  protected:
   OneHome() : both_(make_gateway(config({server_.address("both"), other_.address("both")}))) {
-    // Whichever server the key is at home on: `server_` shall be it.
+    // Makes `server_` the home of the key.
     for (int i = 0; record(key_at_home_) == "absent"; ++i) {
       key_at_home_ = make_key(cat("k", i));
       read(*both_, key_at_home_);
@@ -119,7 +120,7 @@ TEST_F(OneHome, ServerIsNotEjected) {
   EXPECT_THAT(other_.log(), IsEmpty());
 }
 
-// As with libmemcached's replicas: they get what is set, and not what is added or compared.
+// As with libmemcached's replicas, which get what is `set`, but not what is added or stored by cas.
 TEST_F(OneHome, NoReplicas) {
   fill(*both_, read(*both_, key_at_home_).lease, 1, "v1");
   const auto held = lock(*both_, key_at_home_);

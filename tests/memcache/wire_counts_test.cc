@@ -1,5 +1,5 @@
-// What operations cost on the wire: their commands, round trips and bytes, for batches of one key and of a hundred; and
-// what is tried when a server does not answer.
+// The cost of operations on the wire: commands, round trips and bytes, for batches of one key and of a hundred; and the
+// attempts when a server does not answer.
 
 #include <iterator>
 
@@ -58,7 +58,7 @@ class WireTest : public GatewaySteps {
     for (const ReadResult& miss : misses) fills.push_back({.lease = miss.lease, .version = 1, .payload = payload});
     return fills;
   }
-  // Commits of version 2 for all; locks that were not got are left out.
+  // Releases with version 2 for all keys that were locked.
   static std::vector<Unlock> unlocks_of(const std::vector<absl::StatusOr<LockPtr>>& locks, const std::vector<Key>& keys,
                                         CommitOutcome outcome, std::optional<std::string_view> payload = {}) {
     std::vector<Unlock> unlocks;
@@ -76,7 +76,8 @@ class WireTest : public GatewaySteps {
     }
   }
 
-  // Since the last call. What has no answer travels with what has one, so that each answer is a round trip.
+  // The cost since the last call. Commands without an answer travel with one that has an answer, so each answer is a
+  // round trip.
   struct Cost {
     std::vector<std::string> commands;
     std::ptrdiff_t round_trips = 0;
@@ -130,7 +131,7 @@ TEST_P(WireCountsTest, ColdMissesTakeOneMore) {
   const auto misses = read_all(*gateway_, keys_);
   expect_cost({gets_, adds_, gets_}, 2);
 
-  // Filling waits for nothing: not even for the command to be executed.
+  // A fill waits for nothing, not even for the execution of its command.
   const auto held = server_.hold({.verb = Verb::kCas});
   gateway_->fill(fills_of(misses, "v1"));
   held->release();
@@ -180,7 +181,7 @@ TEST_P(WireCountsTest, APutOfCachedRecordsTakesThree) {
   for (const ReadResult& hit : read_all(*gateway_, keys_)) EXPECT_EQ(hit.payload, "v2");
 }
 
-// What was read is locked without another look; and without its value crossing the wire.
+// Records that were read are locked without another read, and without transferring their values.
 TEST_P(WireCountsTest, APutOfRecordsThatWereReadTakesTwo) {
   cache_all(keys_, 1, "v1");
   std::vector<LockRequest> requests;
@@ -217,7 +218,7 @@ TEST_P(WireCountsTest, InvalidationTakesTwo) {
   expect_cost({gets_, cases_, gets_}, 2);
 }
 
-// A large value crosses the wire when it is read or written through, and once, back, when it is locked.
+// A large value is transferred when it is read or written through, and once, to the client, when it is locked.
 TEST_P(WireCountsTest, Bytes) {
   constexpr std::size_t kSize = 10'000;
   const std::size_t all = kSize * keys_.size();
@@ -234,7 +235,7 @@ TEST_P(WireCountsTest, Bytes) {
 INSTANTIATE_TEST_SUITE_P(Keys, WireCountsTest, ::testing::Values(1, 100),
                          [](const auto& test) { return cat(test.param); });
 
-TEST_F(WireTest, OnlyWhatIsMissingIsAskedTwice) {
+TEST_F(WireTest, OnlyMissingKeysAreRequestedAgain) {
   const auto gateway = make_gateway(config({server_.address("it")}));
   std::vector<Key> keys = make_keys(30);
   cache_all(keys, 1, "v1");
@@ -274,7 +275,7 @@ class FailureCostTest : public WireTest {
   std::unique_ptr<Gateway> gateway_ = make_gateway(impatient());
 };
 
-// Its address answers no more. The counts are of attempts to connect; a batch costs as little as a key.
+// Its address does not answer any more. The counts are of attempts to connect; a batch costs as little as a key.
 TEST_F(FailureCostTest, AServerThatIsGone) {
   gateway_ = make_gateway(config({server_.address("it")}));
   cache_all(keys_, 1, "v1");
@@ -301,7 +302,7 @@ TEST_F(FailureCostTest, AServerThatIsGone) {
   expect_cost({"gets 100"}, 1);
 }
 
-// A writer meets it first: no more attempts than a reader's, and no lock.
+// A writer is the first to notice: it makes no more attempts than a reader, and gets no lock.
 TEST_F(FailureCostTest, AServerThatIsGoneForAWriter) {
   server_.cut_off("it");
   const int before = connections();
@@ -312,7 +313,7 @@ TEST_F(FailureCostTest, AServerThatIsGoneForAWriter) {
   EXPECT_EQ(connections() - before, Breaker::kFailures);
 }
 
-// It answers after a second, when nobody listens any more.
+// It answers after a second, when the client waits no longer.
 TEST_F(FailureCostTest, AServerThatIsSlow) {
   const auto slow = server_.hold({.client = "it", .nth = 0});
   for (int i = 0; i < 100; ++i) expect_bypassed();
@@ -328,7 +329,7 @@ TEST_F(FailureCostTest, AServerThatIsSlow) {
   slow->release();
 }
 
-// The locks that it takes in the end have no owners: their keys are read from the Datastore until they have ended.
+// The locks that it stores in the end have no owners: their keys are read from the Datastore until they expire.
 TEST_F(FailureCostTest, AServerThatIsSlowForAWriter) {
   const auto slow = server_.hold({.client = "it", .nth = 0});
   expect_no_locks();

@@ -155,7 +155,7 @@ class Unchecked : public Model<Unchecked> {
   NDB_MODEL(colour)
 };
 
-TEST(ChecksTest, WhatOnlyChecksCopiesNothing) {
+TEST(ChecksTest, ValidationCopiesNothing) {
   EXPECT_EQ(detail::info<Person>().preparation, detail::Preparation::kChanges);
   EXPECT_EQ(detail::info<OnlyChecked>().preparation, detail::Preparation::kChecks);
   EXPECT_EQ(detail::info<Unchecked>().preparation, detail::Preparation::kNone);

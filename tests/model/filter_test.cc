@@ -122,7 +122,7 @@ class Box : public Model<Box> {
   NDB_MODEL(contents, hidden)
 };
 
-TEST(FilterTest, AWholeStructIsTheAndOfWhatIsSetInIt) {
+TEST(FilterTest, AWholeStructComparesItsNonNullProperties) {
   const auto shown = [](const Filter& filter) {
     std::string text;
     const auto add = [&](const Filter& part) {

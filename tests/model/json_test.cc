@@ -201,7 +201,7 @@ TEST(JsonTest, ErrorsNameModelPropertyAndValueAndChangeNothing) {
   }
 }
 
-TEST(JsonTest, AJsonTextIsWhatItWasWhateverIsInIt) {
+TEST(JsonTest, AJsonTextIsStoredUnchanged) {
   const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
   for (const std::string& text :
        {std::string(R"({"mean":NaN})"), std::string("[Infinity,-Infinity]"), std::string(R"({"s":"\ud800"})"),
@@ -249,7 +249,7 @@ TEST(JsonTest, ManyNames) {
   EXPECT_EQ(strict->n, kNames - 1) << "of two with one name the last counts";
 }
 
-TEST(JsonTest, WhatIsNotUtf8OrTooDeepIsRefusedByName) {
+TEST(JsonTest, InvalidUtf8AndTooDeepValuesAreRefusedByName) {
   const Entity bytes = Entity::make(Key("K", id(1)), {{"a", Entity::embedded({{"b", Array{1, "x\xff"}}})}});
   EXPECT_EQ(message_of<BadValueError>([&] { bytes.to_json(); }),
             "property \"a.b\" of K holds \"x\\xff\", which is not UTF-8, as JSON has to be");

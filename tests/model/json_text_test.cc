@@ -13,7 +13,7 @@
 namespace ndb::detail {
 namespace {
 
-TEST(JsonText, WhatPythonWritesIsOneToo) {
+TEST(JsonText, ExtensionsOfPythonsJsonAreAccepted) {
   for (const char* text :
        {"null", "true", " [ ] ", "{}", "[1, -0, 0.5, 1E9, 2e-7, 3e+0]", "NaN", "[Infinity, -Infinity]", "1e400",
         R"("\ud800")", R"("\udc00\ud83d\ude00")", R"({"a": {"b": [null]}, "a": 2})", "\t\n\r \"\\u0000\"",

@@ -59,7 +59,7 @@ TEST(KeyTest, ReadsUrlsafeTextOfAppEngine) {
 }
 
 // App Engine's application id `s~shop` is the project `shop`; a project that has a tilde of its own keeps it.
-TEST(KeyTest, AProjectWithATildeStaysWhatItIs) {
+TEST(KeyTest, AProjectWithATildeIsPreserved) {
   for (const char* project : {"s~p", "~", "~p", "s~", "a~b~c"}) {
     const Key key("A", id("b"), {.project = project});
     EXPECT_EQ(Key::from_urlsafe(key.urlsafe()), key);

@@ -118,7 +118,7 @@ TEST(PolyModelTest, IsReadAsTheClassThatItIs) {
   EXPECT_EQ(convert<Cat>(Lion::make({{{"Leo"}, 1}}, id("leo")))->lives, 1) << "a lion is a cat";
 }
 
-TEST(PolyModelTest, WhatIsNoneIsAKindError) {
+TEST(PolyModelTest, AnEntityOfAnotherClassIsAKindError) {
   const Creature rex = Creature::make({.name = "Rex"}, id("rex"));
   EXPECT_THAT(message_of<KindError>([&] { convert<Cat>(rex); }),
               HasSubstr("Key('Beast', 'rex') is of the classes [\"Animal\"] and cannot be read as Cat; read it as "

@@ -84,7 +84,7 @@ TEST_F(CacheRules, KeysProjectionsAndAggregationsAreUntouched) {
   });
 }
 
-TEST_F(CacheRules, WhatIsKnownToBeAbsentIsDropped) {
+TEST_F(CacheRules, ResultsKnownToBeAbsentAreDropped) {
   in_new_context(client_, [&] {
     delete_here({1, 4});
     EXPECT_THAT(numbers(in_order().fetch()), ElementsAre(2, 3, 5, 6));
@@ -99,7 +99,7 @@ TEST_F(CacheRules, WhatIsKnownToBeAbsentIsDropped) {
   });
 }
 
-TEST_F(CacheRules, ALimitIsFilledWhateverIsDropped) {
+TEST_F(CacheRules, DroppedResultsAreReplacedUpToTheLimit) {
   for (const int batch_size : {0, 1, 2, 3}) {
     SCOPED_TRACE(batch_size);
     stub_->batch_size = batch_size;
@@ -128,7 +128,7 @@ TEST_F(CacheRules, ALimitIsFilledWhateverIsDropped) {
   }
 }
 
-TEST_F(CacheRules, WhatIsCachedReplacesTheResult) {
+TEST_F(CacheRules, CachedEntitiesReplaceResults) {
   in_new_context(client_, [&] {
     const Task two = Task::get_by_id(2);
     elsewhere([] { Task::make({.n = 2, .state = "done"}, ndb::id(2)).put(); });

@@ -239,7 +239,7 @@ TEST_F(ItemErrors, MapCallsItsFunctionWithAllOthers) {
   });
 }
 
-TEST_F(ItemErrors, WhatAHandlerThrowsGoesToTheCallerAndTheQueryGoesOn) {
+TEST_F(ItemErrors, AnExceptionOfAHandlerReachesTheCallerAndTheQueryContinues) {
   in_new_context(client_, [] {
     auto items = by_rank()
                      .on_error([](const ndb::Key& key, const absl::Status&) {

@@ -85,7 +85,7 @@ TEST_F(FailingProvider, WithoutTheOptionAllGetTheException) {
 }
 
 // Older than somebody has said it may be.
-TEST_F(FailingProvider, WhatWasInvalidatedIsNotServed) {
+TEST_F(FailingProvider, InvalidatedValuesAreNotServed) {
   const ndb::Client client = with_clock();
   Cache here(client, options()), there(client, options());
   for (const bool expired : {false, true}) {
@@ -118,7 +118,7 @@ TEST_F(FailingProvider, WithoutMemcachedBothBoundsCount) {
 }
 
 // Those who have joined the call have the old value too.
-TEST_F(FailingProvider, WhoeverWaitsForTheCallGetsTheOldValue) {
+TEST_F(FailingProvider, WaitersOfAFailedCallGetTheOldValue) {
   Cache cache(with_clock(), options());
   cache.get("k", giving(1));
   clock_.advance(101s);

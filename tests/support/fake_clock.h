@@ -1,4 +1,4 @@
-// A clock that stands still until a test moves it.
+// A clock that advances only when a test moves it.
 #pragma once
 
 #include <atomic>
@@ -8,7 +8,7 @@
 
 namespace ndb::testing {
 
-// Thread-safe. Starts at the real time, because servers that a test talks to have a clock of their own.
+// Thread-safe. Starts at the real time, because servers that a test uses have clocks of their own.
 class FakeClock final : public Clock {
  public:
   WallTime now() const override { return start_ + std::chrono::floor<std::chrono::microseconds>(passed()); }

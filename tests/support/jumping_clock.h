@@ -1,4 +1,4 @@
-// A clock that jumps to where a loop would have slept.
+// A clock that jumps to the time until which a loop would have slept.
 #pragma once
 
 #include <chrono>
@@ -8,7 +8,7 @@
 
 namespace ndb::testing {
 
-// While it lives, this thread's loop has a clock which jumps instead of letting it sleep.
+// While it lives, this thread's loop uses a clock that jumps instead of sleeping.
 class JumpingClock final : public Clock {
  public:
   JumpingClock() {

@@ -91,7 +91,7 @@ std::string MemcachedItems::execute(const MemcachedCommand& command) {
       return "DELETED\r\n";
     case Verb::kTouch:
       if (find(command.keys[0]) == nullptr) return "NOT_FOUND\r\n";
-      items_[command.keys[0]].expires = expiry(command.exptime);  // the unique stays
+      items_[command.keys[0]].expires = expiry(command.exptime);  // the unique does not change
       return "TOUCHED\r\n";
     case Verb::kFlushAll:
       items_.clear();
@@ -135,9 +135,9 @@ std::string MemcachedItems::fetch(const MemcachedCommand& command) {
 
 std::string MemcachedItems::store(const MemcachedCommand& command) {
   const std::string& key = command.keys[0];
-  constexpr std::size_t kHeader = 64;  // about what an item has beside key and value
+  constexpr std::size_t kHeader = 64;  // about the overhead of an item
   if (kHeader + key.size() + command.value.size() > largest_item_) {
-    if (command.verb == Verb::kSet) erase(key);  // rather no item than an old one
+    if (command.verb == Verb::kSet) erase(key);  // no item is better than an outdated one
     return "SERVER_ERROR object too large for cache\r\n";
   }
   const Item* const item = find(key);
@@ -160,7 +160,7 @@ std::string MemcachedItems::add_number(const MemcachedCommand& command) {
   const auto old = to_number<std::uint64_t>(item->value);
   const std::uint64_t sum = command.verb == Verb::kIncr ? old + command.number : old - std::min(old, command.number);
   std::string value = cat(sum);
-  value.resize(std::max(value.size(), item->value.size()), ' ');  // a value never gets shorter
+  value.resize(std::max(value.size(), item->value.size()), ' ');  // a value never becomes shorter
   const std::int64_t expires = item->expires;
   put(key, item->flags, std::move(value));
   items_[key].expires = expires;

@@ -1,4 +1,4 @@
-// What memcached does with its items, without sockets and threads: commands of the text protocol in, answers out.
+// How memcached treats items, without sockets and threads: commands of the text protocol in, answers out.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace ndb::testing {
 enum class Verb { kGet, kGets, kSet, kAdd, kReplace, kCas, kDelete, kIncr, kDecr, kTouch, kFlushAll, kStats, kVersion };
 
 struct MemcachedCommand {
-  std::string client{};  // whose it is, if it matters
+  std::string client{};  // who sent it, if that matters
   Verb verb = Verb::kGet;
   std::vector<std::string> keys{};
   bool noreply = false;
@@ -27,7 +27,8 @@ struct MemcachedCommand {
 };
 bool is_store(Verb verb);
 
-// A command's first line, without its end; `value` is yet to come. Nothing if it is none of the verbs above.
+// Parses a command's first line, without its line end; `value` is still to be set. Nothing if the verb is not one of
+// those above.
 std::optional<MemcachedCommand> parse_command(std::string_view line);
 
 // Not thread-safe.
@@ -42,7 +43,7 @@ class MemcachedItems {
 
   explicit MemcachedItems(const Clock& clock) : clock_(&clock) {}
 
-  // The answer, whether or not one is wanted.
+  // Executes the command and returns the answer, whether or not one is wanted.
   std::string execute(const MemcachedCommand& command);
 
   const Item* find(const std::string& key);  // null if there is none, or it has expired

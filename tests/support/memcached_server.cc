@@ -82,7 +82,7 @@ std::string memcached_command(std::uint16_t port, const std::string& line) {
 }
 
 MemcachedServer::MemcachedServer(std::vector<std::string> arguments) : arguments_(std::move(arguments)) {
-  // Another program may take the port between our look and memcached's.
+  // Another program may take the port between our search for one and memcached's start.
   for (int attempt = 0; attempt < 10; ++attempt) {
     port_ = free_port();
     if (start()) return;
@@ -98,12 +98,12 @@ std::string MemcachedServer::address() const { return "127.0.0.1:" + std::to_str
 bool MemcachedServer::start() {
   std::vector<std::string> command = {
       "memcached", "-l", "127.0.0.1", "-p", std::to_string(port_), "-U", "0", "-o", "temporary_ttl=400", "-t", "2"};
-  // The account stays the same: a change of it would make the server outlive the test program (PR_SET_PDEATHSIG).
+  // The user stays the same: a change of user would let the server outlive the test program (PR_SET_PDEATHSIG).
   if (geteuid() == 0) command.insert(command.end(), {"-u", "root"});
   command.insert(command.end(), arguments_.begin(), arguments_.end());
   pid_ = fork();
   if (pid_ == 0) run(std::move(command));
-  // It ends if somebody else has the port, who may answer meanwhile.
+  // memcached exits if another program has the port, which may answer meanwhile.
   for (;;) {
     if (waitpid(pid_, nullptr, WNOHANG) == pid_) {
       pid_ = -1;

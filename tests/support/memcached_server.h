@@ -1,4 +1,4 @@
-// A real memcached for a test: on a free loopback port, gone when the object is, or when the test program dies.
+// A real memcached for a test, on a free loopback port. It ends with the object, or when the test program dies.
 #pragma once
 
 #include <sys/types.h>
@@ -12,7 +12,7 @@ namespace ndb::testing {
 class MemcachedServer {
  public:
   // Returns when the server accepts connections; ends the program with a message if memcached can't be started.
-  // `arguments` come after `-o temporary_ttl=400`, whose options they can override.
+  // `arguments` follow `-o temporary_ttl=400`, whose options they can override.
   explicit MemcachedServer(std::vector<std::string> arguments = {});
   ~MemcachedServer();
   MemcachedServer(const MemcachedServer&) = delete;
@@ -21,12 +21,13 @@ class MemcachedServer {
   std::uint16_t port() const { return port_; }
   std::string address() const;  // 127.0.0.1:port
 
-  void kill();     // at once and with all it holds, as a crash would
+  void kill();     // at once, with all its items, as in a crash
   void restart();  // kill, and start again on the same port
   void pause();    // accepts connections, answers nothing
   void resume();
 
-  // A command in memcached's text protocol on a connection of its own; the answer up to the line that ends it.
+  // Sends a command of memcached's text protocol on a connection of its own; returns the answer up to the line that
+  // ends it.
   std::string command(const std::string& line) const;
   // A counter of the `stats` command.
   std::int64_t stat(const std::string& name) const;
@@ -39,10 +40,10 @@ class MemcachedServer {
   pid_t pid_ = -1;
 };
 
-// A loopback port on which nothing listens.
+// A loopback port on which no program listens.
 std::uint16_t free_port();
 
-// What the memcached on this loopback port answers to a command, on a connection of its own.
+// The answer of the memcached on this loopback port to a command, on a connection of its own.
 std::string memcached_command(std::uint16_t port, const std::string& line);
 
 }  // namespace ndb::testing

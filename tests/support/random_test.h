@@ -1,4 +1,4 @@
-// What the environment may say to a random test: where it begins and how long it is.
+// Settings of random tests from the environment: the seed and the number of steps.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ inline std::uint64_t number_from(const char* variable, std::uint64_t otherwise) 
   return given != nullptr ? std::strtoull(given, nullptr, 10) : otherwise;
 }
 
-// NDB_TEST_SEED, or another each time; printed, so that a run that failed can be made again.
+// NDB_TEST_SEED, or a new seed each time; printed, so that a run that failed can be repeated.
 inline std::uint64_t test_seed() {
   const std::uint64_t seed = number_from("NDB_TEST_SEED", std::random_device()());
   std::cout << "NDB_TEST_SEED=" << seed << '\n';

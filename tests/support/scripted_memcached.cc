@@ -40,7 +40,7 @@ std::pair<int, std::uint16_t> listen_on_loopback() {
   return {fd, ntohs(address.sin_port)};
 }
 
-// With a reset, not an orderly end.
+// Closes it with a reset instead of an orderly shutdown.
 void abort_connection(int fd) {
   constexpr linger kReset{.l_onoff = 1, .l_linger = 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &kReset, sizeof kReset);
@@ -49,7 +49,7 @@ void abort_connection(int fd) {
 
 }  // namespace
 
-// A rule's life: awaited, perhaps parked and released, over.
+// The states of a rule: awaited, perhaps parked and released, over.
 void ScriptedMemcached::Rule::enter(State state) {
   MutexLock lock(mutex_);
   state_ = std::max(state_, state);
@@ -80,18 +80,18 @@ void ScriptedMemcached::Rule::release() {
   await_end_of(State::kReleased);
 }
 
-// One connection's bytes.
+// The input of one connection.
 class ScriptedMemcached::Session {
  public:
   Session(int fd, std::string client) : fd_(fd), client_(std::move(client)) {}
   int fd() const { return fd_; }
 
-  // The next command and the number of its bytes; nothing when the connection has ended.
+  // The next command and its length in bytes; nothing when the connection has ended.
   std::optional<std::pair<MemcachedCommand, std::size_t>> next() {
     const std::size_t end = buffered_until("\r\n");
     if (end == std::string::npos) return std::nullopt;
     std::optional<MemcachedCommand> command = parse_command(std::string_view(buffer_).substr(0, end));
-    if (!command) return std::nullopt;  // quit, and what the gateway never says
+    if (!command) return std::nullopt;  // quit, and commands that the gateway never sends
     command->client = client_;
     std::size_t bytes = end + 2;
     if (is_store(command->verb)) {
@@ -213,7 +213,7 @@ std::string ScriptedMemcached::execute(const MemcachedCommand& command) {
   return answer;
 }
 
-// Whether the connection goes on.
+// Executes or disturbs the command, as the rule says. False: the connection must be closed.
 bool ScriptedMemcached::obey(Session& session, const MemcachedCommand& command, Rule* rule) {
   if (rule == nullptr) {
     session.send(execute(command));

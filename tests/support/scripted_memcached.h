@@ -26,13 +26,13 @@
 
 namespace ndb::testing {
 
-// Thread-safe. Gateways that use it may outlive it: they find their connections closed.
+// Thread-safe. Gateways that use it may outlive it: their connections are then closed.
 class ScriptedMemcached {
  public:
   using Item = MemcachedItems::Item;
 
-  // Which commands a rule is for; what is left out matches every one. It is used up by the nth from now on, or, with
-  // nth = 0, never.
+  // Selects commands for a rule; members that are not set match every command. The rule applies to the nth match from
+  // now on, and only to that; with nth = 0 to every match.
   struct Match {
     std::optional<Verb> verb{};
     std::string client{};
@@ -40,10 +40,10 @@ class ScriptedMemcached {
     int nth = 1;
   };
 
-  // What is to become of a command. A test that waits for one that does not come fails after ten seconds.
+  // A rule for a command. A test that waits for a command that does not come fails after ten seconds.
   class Rule {
    public:
-    void wait();     // until it has: is parked, cut off, or answered
+    void wait();     // until the command is parked, cut off, or answered
     void release();  // lets the parked command go on; returns when it has been executed and answered
 
    private:
@@ -66,26 +66,26 @@ class ScriptedMemcached {
   };
   using RulePtr = std::shared_ptr<Rule>;
 
-  // `clock` tells when items expire.
+  // `clock` decides when items expire.
   explicit ScriptedMemcached(const Clock& clock) : items_(clock) {}
   ~ScriptedMemcached();
   ScriptedMemcached(const ScriptedMemcached&) = delete;
   ScriptedMemcached& operator=(const ScriptedMemcached&) = delete;
 
-  // host:port for this client. Each has a port of its own, by which the script and the log tell them apart.
+  // host:port for this client. Each client has a port of its own, by which the script and the log tell clients apart.
   std::string address(const std::string& client);
 
-  // The script. While a command is parked, what its connection sent after it waits, and nothing else does.
+  // The script. While a command is parked, only later commands of the same connection wait.
   RulePtr hold(Match match);                        // parked before it is executed
   RulePtr hold_reply(Match match);                  // parked after it was executed
   RulePtr delay(Match match);                       // its connection is cut; executed when released
-  RulePtr lose(Match match);                        // its connection is cut; never executed
-  RulePtr lose_reply(Match match);                  // executed; its connection is cut instead of a reply
+  RulePtr lose(Match match);                        // its connection is cut; it is never executed
+  RulePtr lose_reply(Match match);                  // executed, but its connection is cut instead of a reply
   RulePtr refuse(Match match, std::string answer);  // not executed; these bytes are sent, wanted or not
-  void cut_off(const std::string& client);          // its connections are closed, new ones as soon as they are made
-  void let_in(const std::string& client);           // again
+  void cut_off(const std::string& client);          // closes its connections, and new ones as soon as they are made
+  void let_in(const std::string& client);           // accepts its connections again
 
-  // What happens to items and their uniques.
+  // Changes to items and their uniques.
   std::optional<Item> item(const std::string& key);
   void put(const std::string& key, std::uint32_t flags, std::string value);
   void evict(const std::string& key);
@@ -94,7 +94,7 @@ class ScriptedMemcached {
   void disable_cas();                   // as -C: all uniques are 0
   void limit_items(std::size_t bytes);  // as -I
 
-  // The wire.
+  // What went over the wire.
   std::vector<MemcachedCommand> log();         // as they arrived
   void await(const Match& match);              // until the log has an nth command that matches
   int connections(const std::string& client);  // made so far
@@ -115,8 +115,8 @@ class ScriptedMemcached {
   class Session;
 
   RulePtr add_rule(Rule::Fate fate, Match match, std::string answer = {});
-  RulePtr arrive(const MemcachedCommand& command, std::size_t bytes);  // logs it; the rule for it, if any
-  std::string execute(const MemcachedCommand& command);                // the reply that is wanted
+  RulePtr arrive(const MemcachedCommand& command, std::size_t bytes);  // logs the command; returns its rule, if any
+  std::string execute(const MemcachedCommand& command);                // the reply, if one is wanted
   bool obey(Session& session, const MemcachedCommand& command, Rule* rule);
   void accept_from(int listener, const std::string& client);
   void serve(int fd, const std::string& client);
@@ -126,9 +126,9 @@ class ScriptedMemcached {
   Condition logged_;
   MemcachedItems items_ NDB_GUARDED_BY(mutex_);
   std::map<std::string, Link> links_ NDB_GUARDED_BY(mutex_);
-  std::map<int, std::string> open_ NDB_GUARDED_BY(mutex_);  // connections, and whose they are
+  std::map<int, std::string> open_ NDB_GUARDED_BY(mutex_);  // connections and their clients
   std::vector<std::thread> sessions_ NDB_GUARDED_BY(mutex_);
-  std::vector<RulePtr> rules_ NDB_GUARDED_BY(mutex_);  // all that there ever were
+  std::vector<RulePtr> rules_ NDB_GUARDED_BY(mutex_);  // all that were ever added
   std::vector<MemcachedCommand> log_ NDB_GUARDED_BY(mutex_);
   Traffic traffic_ NDB_GUARDED_BY(mutex_);
 };

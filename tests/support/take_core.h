@@ -1,4 +1,5 @@
-// How tests get between a client and its Datastore: a ForwardingStub in a core that was taken from a client.
+// How tests intercept the calls between a client and its Datastore: a ForwardingStub in a core that was taken from a
+// client.
 #pragma once
 
 #include <memory>
@@ -12,8 +13,8 @@ namespace ndb::testing {
 
 using datastore::ForwardingStub;
 
-// A core with the options, stub and gateway of `client`, to be changed before a client is made of it; `client` is of no
-// use any more.
+// A core with the options, stub and gateway of `client`, to be changed before another client is made of it. `client`
+// must not be used afterwards.
 inline std::shared_ptr<Client::Core> take_core(const Client& client) {
   auto core = std::make_shared<Client::Core>();
   core->options = core_of(client)->options;

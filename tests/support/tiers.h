@@ -1,4 +1,4 @@
-// A fixture with real tiers: one memcached and one local Datastore per test program, a project of its own per test.
+// A fixture with real tiers: one memcached and one local Datastore per test program, and a project of its own per test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,16 +19,17 @@
 
 namespace ndb::testing {
 
-// A stub that hands on what it gets, after a test has had its say. The test sets what it wants to see or change; both
-// run on the caller's thread, before the request is sent.
+// A stub that forwards requests after the functions that a test has set were called. They run on the caller's thread,
+// before the request is sent, and may change it.
 class ScriptedStub final : public ForwardingStub {
  public:
   using ForwardingStub::ForwardingStub;
 
   std::function<void(const wire::LookupRequest&)> on_lookup;
-  // Once: the next Lookup or RunQuery has been answered, and its caller does not know yet. On the caller's thread.
+  // Called once, when the next Lookup or RunQuery has been answered and before its caller learns that. On the caller's
+  // thread.
   std::function<void()> after_answer;
-  // The status that the caller is to get instead of the answer; the request is applied nevertheless if `apply` is set.
+  // A status for the caller instead of the answer. The request is still executed if `apply` is set.
   struct Verdict {
     absl::Status status;
     bool apply = true;
@@ -91,7 +92,8 @@ class Tiers : public ::testing::Test {
     memcached();
   }
   static LocalDatastore& datastore() {
-    // Optimistic: tests write what a transaction of theirs has read, and would wait for themselves otherwise.
+    // Optimistic, because tests write what one of their own transactions has read, and would otherwise wait for
+    // themselves.
     static const auto server = LocalDatastore::start({.concurrency = LocalDatastore::Concurrency::kOptimistic});
     return *server;
   }
@@ -105,14 +107,14 @@ class Tiers : public ::testing::Test {
     options.project = project_;
     options.channel = datastore().channel();
     options.memcached_hosts = {memcached().address()};
-    // Far above what a healthy server needs, so that a busy machine does not turn hits into bypasses.
+    // Much longer than a healthy server needs, so that a busy machine does not turn hits into bypasses.
     options.memcache_connect_timeout = options.memcache_io_timeout = std::chrono::seconds(5);
     return options;
   }
   Client client() const { return Client(options()); }
   const std::string& project() const { return project_; }
 
-  // A client whose RPCs go through `stub`, which belongs to the client.
+  // A client whose RPCs go through `stub`, which the client owns.
   Client scripted(ScriptedStub*& stub) const { return scripted(client(), stub); }
   static Client scripted(const Client& client, ScriptedStub*& stub) {
     const std::shared_ptr<Client::Core> core = take_core(client);
@@ -122,7 +124,7 @@ class Tiers : public ::testing::Test {
     return detail::ClientAccess::make(core);
   }
 
-  // Runs `body` in a new context of `client` on this thread, and gives what the tiers did.
+  // Runs `body` in a new context of `client` on this thread, and returns the counts of its tiers.
   static TierCounts in_new_context(const Client& client, const std::function<void()>& body) {
     ContextScope scope = client.context();
     body();

@@ -68,7 +68,7 @@ TEST_F(StuckTest, NotWhileATimerIsPendingOrSomethingIsUnderWay) {
   server.join();
 }
 
-TEST_F(StuckTest, TheErrorGoesToTheEndOfTheChain) {
+TEST_F(StuckTest, TheLastTaskletOfAChainGetsTheError) {
   auto c = tasklet(waiter("c", hopeless_));
   auto b = tasklet(waiter("b", c));
   auto a = tasklet(waiter("a", b));
@@ -82,7 +82,7 @@ TEST_F(StuckTest, TheErrorGoesToTheEndOfTheChain) {
   other.get();
 }
 
-TEST_F(StuckTest, WhoCatchesItMayFinishTheOthers) {
+TEST_F(StuckTest, AStuckTaskletThatCatchesTheErrorMayFinishTheOthers) {
   Promise<int> rescued;
   auto rescuer = tasklet([&] {
     EXPECT_THROW(hopeless_.get(), StuckError);
@@ -166,7 +166,7 @@ TEST_F(StuckTest, AStepThatWaitsFailsItself) {
 }
 
 // As a transaction waits for the tasklets that work in it, by something that is not itself a tasklet.
-TEST_F(StuckTest, AJoinThatIsNoChainTellsWhoWaitedLongest) {
+TEST_F(StuckTest, AJoinOutsideOfAChainInterruptsTheLongestWaiter) {
   Promise<void> released;
   auto worker = tasklet([&] {
     EXPECT_THROW(hopeless_.get(), StuckError);

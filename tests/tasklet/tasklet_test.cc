@@ -84,7 +84,7 @@ TEST_F(TaskletTest, CarriesExceptions) {
   EXPECT_THROW(ours.get(), BadValueError);
 }
 
-TEST_F(TaskletTest, TheDestructorJoinsAndLogsWhatNobodyAskedFor) {
+TEST_F(TaskletTest, TheDestructorJoinsAndLogsAnUnobservedError) {
   CapturedLog log;
   bool ended = false;
   {
@@ -114,7 +114,7 @@ TEST_F(TaskletTest, AssigningJoinsTheFormer) {
   EXPECT_THAT(ended, ElementsAre(1, 2));
 }
 
-TEST_F(TaskletTest, WhatTheFunctionCapturedIsGoneWhenItIsDone) {
+TEST_F(TaskletTest, CapturesAreDestroyedBeforeATaskletIsDone) {
   auto captured = std::make_shared<int>(1);
   const std::weak_ptr<int> watch = captured;
   auto returns = tasklet([captured] { return *captured; });

@@ -132,7 +132,7 @@ TEST(Serve, SaysWhyItCannotStart) {
 }
 
 // As harnesses do that read until it is running.
-TEST(Serve, GoesOnWhenNobodyReadsWhatItSays) {
+TEST(Serve, ContinuesWhenItsOutputIsClosed) {
   Server server({"--index-file=/no-folder/index.yaml"});  // so that queries have something to be said about
   server.stop_reading();
   const std::string query = R"({"query": {"kind": [{"name": "K"}], "order": [{"property": {"name": "a"}}, )"

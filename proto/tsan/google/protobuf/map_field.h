@@ -1,5 +1,5 @@
-// Found before protobuf's own header in ThreadSanitizer builds. There protobuf gives map fields two more members, but
-// the library that everything is linked with was built without them, and would read the others at the wrong places.
+// In ThreadSanitizer builds this header precedes protobuf's own. There protobuf gives map fields two more members, but
+// the installed library was built without them and would read the other members at the wrong offsets.
 #pragma GCC system_header
 #pragma push_macro("__SANITIZE_THREAD__")
 #undef __SANITIZE_THREAD__
