@@ -19,7 +19,7 @@ class Bound {
  public:
   void add(Nanos ended, Version version) { steps_.emplace_back(ended, version); }
 
-  // After the last add(). Keeps the steps upwards only.
+  // Call it after the last add(). Keeps only the increases.
   void finish() {
     std::ranges::sort(steps_);
     Version highest = 0;
@@ -36,7 +36,7 @@ class Bound {
   std::vector<std::pair<Nanos, Version>> steps_;
 };
 
-// What is known of one key before its reads are judged.
+// The facts about one key that are needed to check its reads.
 struct KeyFacts {
   Bound acknowledged;
   std::vector<const Write*> deletes;          // of known version that were applied, in its order
@@ -99,7 +99,7 @@ class Judge {
     return found == writes_.end() ? nullptr : found->second;
   }
 
-  // The version that the read shows at least; 0 if it shows none.
+  // The lowest version that the read proves; 0 if it proves none.
   Version shown(const Read& read) const {
     if (read.id == 0) {
       const KeyFacts& key = keys_[read.key];
@@ -111,7 +111,7 @@ class Judge {
 
   void bound_reads() {
     for (const Read& read : history_->reads) {
-      // What a context's cache returns is as old as the read that put it there, which counts already.
+      // A read from a context's cache is as old as the read that filled it, which is checked already.
       if (read.tier == Tier::kContext) continue;
       const Version version = shown(read);
       if (version == 0) continue;
@@ -206,8 +206,8 @@ class Judge {
 
   static std::string text(WriteId id) { return cat("w", id >> 48, ".", (id >> 40) & 0xff, "#", id & 0xff'ffff'ffff); }
 
-  // The events of the key from the write that the read returned until it ended. Of the reads that return the same
-  // version only the first and the last.
+  // The events of the key from the write that the read returned until the read ended. Of the reads that returned the
+  // same version, only the first and the last.
   std::string excerpt(KeyIndex key, const Read* last) const {
     const Nanos end = last == nullptr ? kNever : last->end;
     const Write* returned = last == nullptr || last->id == 0 ? nullptr : written(*last);

@@ -38,12 +38,12 @@ using testing::MemcachedServer;
 
 constexpr std::size_t kWorkers = 3;
 constexpr milliseconds kStepTime{100};
-constexpr milliseconds kPatience = std::chrono::minutes(2);  // with workers that are to end
+constexpr milliseconds kPatience = std::chrono::minutes(2);  // until workers have ended
 constexpr std::size_t kDatastoreProxy = kMemcacheds;
 
 void pass_time(milliseconds time) { poll(nullptr, 0, static_cast<int>(time.count())); }
 
-// What stays the same over all phases, and what they add up to.
+// The state that lasts over all phases, and their totals.
 class Run {
  public:
   explicit Run(const RunOptions& options)
@@ -114,7 +114,7 @@ class Run {
   void take(const Step& step, const Phase& plan) {
     for (std::size_t i = 0; i < proxies_.size(); ++i) {
       if (step[i] == Fault::kKill) {
-        // Nothing may take its port meanwhile, not even a connection of the proxy's.
+        // Nothing may take its port meanwhile, not even a connection of the proxy.
         proxies_[i].set({.fault = Fault::kRefuse});
         memcacheds_[i].kill();
         ++kills_;
@@ -162,7 +162,7 @@ class Run {
     std::fflush(stdout);
   }
 
-  // Reads every key through memcache and from the Datastore when all is quiet.
+  // Reads every key through memcache and from the Datastore when nothing is in flight.
   void take_finals(int number, const Phase& plan, History& history) {
     ClientOptions options;
     options.project = "consistency";
@@ -180,7 +180,7 @@ class Run {
     }
   }
 
-  // A commit of unknown outcome may still be under way when its writer has gone: looks again, where the tiers differ.
+  // A commit of unknown outcome may still be applied after its writer has gone: reads again if the tiers differ.
   static Final final_of(const Client& client, const Key& key) {
     constexpr int kLooks = 40;
     for (int look = 1;; ++look) {

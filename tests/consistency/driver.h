@@ -1,4 +1,4 @@
-// Runs phases: servers, proxies and workers, the plan's faults, and the checker's judgement.
+// Runs phases: starts servers, proxies and workers, injects the plan's faults, and checks the history.
 #pragma once
 
 #include <chrono>
@@ -11,8 +11,8 @@ struct RunOptions {
   std::uint64_t seed = 0;
 };
 
-// Prints what happens to stdout. True if the checker and the workers had nothing to complain of; ends at the first
-// phase in which they had.
+// Prints its progress to stdout. True if neither the checker nor the workers reported anything; stops at the first
+// phase in which they did.
 bool run(const RunOptions& options);
 
 }  // namespace ndb::consistency

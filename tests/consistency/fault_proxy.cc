@@ -56,8 +56,8 @@ void close_with_reset(int& fd) {
 
 }  // namespace
 
-// One connection of a client (side 0) and the proxy's own to the server (side 1). A pipe is named by the side that its
-// bytes come from.
+// One connection of a client (side 0) and the proxy's own one to the server (side 1). A pipe is named after the side
+// that its bytes come from.
 class FaultProxy::Link {
  public:
   Link(int client, int server) : fds_{client, server} {
@@ -74,7 +74,8 @@ class FaultProxy::Link {
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
-  // What the loop waits for: bytes from a side that has not ended, and room for what a side could not take.
+  // The events that the loop waits for: bytes from a side that has not ended, and room for bytes that a side could not
+  // take.
   pollfd wanted(std::size_t side) const {
     const Pipe& from = pipes_[side];
     const Pipe& to = pipes_[1 - side];
@@ -106,7 +107,7 @@ class FaultProxy::Link {
   void stall(std::size_t side) { pipes_[side].stalled = true; }
   bool is_half_open() const { return pipes_[0].stalled || pipes_[1].stalled; }
 
-  // What came from `side` until now arrives; nothing else does, in either direction.
+  // Bytes that came from `side` until now are delivered; nothing else is, in either direction.
   void cut_behind(std::size_t side) {
     pipes_[side].ended = true;
     pipes_[1 - side].discards = true;

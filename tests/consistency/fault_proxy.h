@@ -1,4 +1,4 @@
-// A TCP proxy before one server, which makes the network as bad as it is told to.
+// A TCP proxy in front of one server that injects network faults.
 #pragma once
 
 #include <array>
@@ -18,8 +18,8 @@ struct pollfd;  // NOLINT(readability-identifier-naming): of poll(2)
 
 namespace ndb::consistency {
 
-// What a proxy does with the bytes that it gets. `one_in`: chunks for each that is hit. Every chunk is held back for a
-// random part of `pause`, whatever the fault.
+// How a proxy treats bytes. `one_in`: one of so many chunks is affected. Every chunk is delayed by a random part of
+// `pause`, whatever the fault.
 struct Regime {
   Fault fault = Fault::kNone;
   std::uint32_t one_in = 1;
@@ -36,7 +36,7 @@ class FaultProxy {
   FaultProxy& operator=(const FaultProxy&) = delete;
 
   std::string address() const;
-  // From now on. What the last regime left half-open is cut.
+  // Applies from now on. Connections that the last regime left half-open are cut.
   void set(const Regime& regime);
   std::uint64_t injected(Fault fault) const { return injected_[static_cast<std::size_t>(fault)]; }
 
@@ -48,8 +48,9 @@ class FaultProxy {
   void accept_link();
   void apply_regime();
   void pass(Link& link, std::size_t side, std::string bytes);
-  // Not of a digit: in a command line those are uniques and times to live. One that is changed into another valid one
-  // is not a lost command but a wrong one, which no checksum covers and the protocol does not survive.
+  // Never flips a bit of a digit: in a command line, digits are uniques and times to live. One that is changed into
+  // another valid one is not a lost command but a wrong one, which no checksum covers and the protocol does not
+  // survive.
   void flip_bit(std::string& bytes);
 
   const std::uint16_t upstream_;

@@ -1,5 +1,5 @@
-// What happened to the entities of one phase: every write and every read with the times of its call and its answer, and
-// the versions that the Datastore gave. The checker judges it; recorder.h makes it.
+// The history of one phase: every write and every read with the times of its call and its answer, and the versions that
+// the Datastore returned. recorder.h records it, checker.h checks it.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ using WriteId = std::uint64_t;  // worker, thread and number of the write; also 
 using KeyIndex = std::uint32_t;   // of a phase's keys
 using SessionId = std::uint64_t;  // a context between two clear_cache()
 
-// One key of one call of put, delete or transaction; of the latter, of one attempt.
+// One key of one call of put or delete, or of one attempt of a transaction.
 struct Write {
   WriteId id = 0;
   KeyIndex key = 0;
@@ -35,8 +35,8 @@ struct Write {
   bool is_unknown() const { return sent && !refused && !applied; }
 };
 
-// What answered a read. Where part of a batch came from the context's cache, what did not come from the Datastore
-// counts as that.
+// The tier that answered a read. If part of a batch came from the context's cache, the rest counts as read from that
+// too, unless it came from the Datastore.
 enum class Tier : std::uint8_t { kContext, kMemcache, kDatastore, kTransaction };
 inline constexpr int kTiers = 4;
 
@@ -50,7 +50,7 @@ struct Read {
   Nanos end = 0;
 };
 
-// What a key has when everything has ended: in the Datastore, and as memcache serves it.
+// The final state of a key: in the Datastore, and as memcache serves it.
 struct Final {
   KeyIndex key = 0;
   bool served = false;         // memcache answers for it ...

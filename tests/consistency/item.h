@@ -1,4 +1,4 @@
-// The entities that the checker works on, and their keys.
+// The entities that the checker uses, and their keys.
 #pragma once
 
 #include <cstdint>

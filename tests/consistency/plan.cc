@@ -52,7 +52,7 @@ Fault link_fault(Random& random) {
   return kLink[below(random, kLink.size())];
 }
 
-// Bits of the Datastore's bytes are protected by TLS, which the local one does without.
+// TLS protects the bits of the Datastore's bytes; the local one does without it.
 Fault datastore_fault(Random& random) {
   constexpr std::array kLink{Fault::kDrop, Fault::kCut, Fault::kDelay, Fault::kHalfOpen, Fault::kRefuse};
   return kLink[below(random, kLink.size())];
@@ -102,7 +102,7 @@ class StepMaker {
   bool both_killed_;
 };
 
-// Every kind of weather comes once before any comes again.
+// Every kind of phase comes once before any is repeated.
 Weather weather_of(std::uint64_t seed, int number) {
   Random random(seed + static_cast<std::uint64_t>(number / kWeathers) * 0x9E37'79B9'7F4A'7C15);
   std::array<int, kWeathers> order{};

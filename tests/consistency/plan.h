@@ -1,4 +1,4 @@
-// The plan of faults: what happens where in which step. It follows from the seed alone.
+// The plan of faults: which fault happens where in which step. It is determined by the seed.
 #pragma once
 
 #include <array>

@@ -1,4 +1,5 @@
-// The plan follows from its seed, has every kind of fault, and keeps apart what the protocol does not survive together.
+// The plan is determined by its seed, has every kind of fault, and separates those that the protocol does not survive
+// together.
 #include "consistency/plan.h"
 
 #include <gtest/gtest.h>

@@ -19,8 +19,7 @@ class Process {
   ~Process() { kill(); }
 
   void kill();  // -9
-  // Ends its stdin and waits for it to end: what is wrong with how it did, or nothing. Kills it when `patience` is
-  // over.
+  // Closes its stdin and waits for it to end: returns what went wrong, or nothing. Kills it when `patience` is over.
   std::string finish(std::chrono::milliseconds patience);
 
  private:

@@ -70,7 +70,7 @@ void Recorder::read(Nanos begin, SessionId session, bool remembered, std::span<c
 
 void Recorder::fact(Fact fact, std::span<const Cell> cells) { append({.kind = Kind::kFact, .fact = fact}, cells); }
 
-// The files hold records as they are in memory, because one machine and one program write and read them.
+// Records are stored as they are in memory, because the same program on the same machine writes and reads them.
 class Loader {
  public:
   explicit Loader(History& history) : history_(&history) {}
@@ -80,7 +80,7 @@ class Loader {
     while (file.size() >= sizeof head) {
       std::memcpy(&head, file.data(), sizeof head);
       const std::size_t size = sizeof head + head.cells * sizeof(Cell);
-      if (file.size() < size) return;  // its writer was killed, before anybody knew
+      if (file.size() < size) return;  // its writer was killed before anybody saw the result
       cells_.resize(head.cells);
       std::memcpy(cells_.data(), file.data() + sizeof head, size - sizeof head);
       take(head);
@@ -88,7 +88,7 @@ class Loader {
     }
   }
 
-  // Facts may have been loaded before the calls that they are about.
+  // Facts may be loaded before the calls that they belong to.
   void finish() {
     for (Write& write : history_->writes) {
       if (const auto end = acknowledged_.find(write.id); end != acknowledged_.end()) write.acknowledged = end->second;

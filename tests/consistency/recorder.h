@@ -1,5 +1,5 @@
-// Records a worker's part of a history into files, so that kill -9 loses nothing that was acknowledged: one file for
-// each thread, with its calls and their answers, and one for the stub, with what the Datastore said. Each record is one
+// Records a worker's part of a history in files, so that kill -9 loses nothing that was acknowledged: one file per
+// thread, with its calls and their answers, and one for the stub, with the Datastore's answers. Each record is one
 // write(2). load() reads the files of a phase when all its workers have ended.
 #pragma once
 
@@ -15,8 +15,7 @@ namespace ndb::consistency {
 
 Nanos now();
 
-// A key and what happened to it: of a read, the value and where it came from; of a write, its id; of a fact, the
-// version too.
+// A key and what happened to it: for a read, the value and its tier; for a write, its id; for a fact, also the version.
 struct Cell {
   WriteId id = 0;
   Version version = 0;
@@ -40,10 +39,10 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  // A write is called before, and acknowledged after; the writes of one call share an id.
+  // A write is recorded when it is called, and again when it is acknowledged; the writes of one call share an id.
   void call(WriteId id, SessionId session, std::span<const Cell> cells);
   void acknowledge(WriteId id);
-  // A read that has ended. One that never does is not recorded: it returned nothing.
+  // A read that has ended. A read that never ends is not recorded, because it returned nothing.
   void read(Nanos begin, SessionId session, bool remembered, std::span<const Cell> cells);
   void fact(Fact fact, std::span<const Cell> cells);
 
@@ -54,7 +53,7 @@ class Recorder {
   int fd_;
 };
 
-// Adds what the files of `directory` hold to `history`.
+// Adds the contents of the files in `directory` to `history`.
 void load(const std::string& directory, History& history);
 
 }  // namespace ndb::consistency

@@ -1,4 +1,4 @@
-// What is recorded comes back, whoever of its writers was killed in between.
+// What was recorded can be loaded, even if writers were killed in between.
 #include "consistency/recorder.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// A stub that records what the Datastore says of versions before anybody else hears it. So every value that can be
-// read, from whatever tier, has a version in the log of some process, also if that was killed right after.
+// A stub that records the versions in the Datastore's answers before anybody else sees them. So every value that can be
+// read, from any tier, has a version in the log of some process, even if that was killed right afterwards.
 #pragma once
 
 #include <bitset>
@@ -13,7 +13,7 @@
 
 namespace ndb::consistency {
 
-// The call that is under way on this thread. The context sends on the thread that waits, so that the stub can tell.
+// The call in progress on this thread. The context sends on the thread that waits, so the stub can tell.
 struct CallTrace {
   WriteId write = 0;               // mutations that delete do not carry it themselves
   std::bitset<kKeys> looked_up{};  // keys that the Datastore was asked for
@@ -57,7 +57,7 @@ class RecordingStub final : public testing::ForwardingStub {
   Recorder* const recorder_;
 };
 
-// A client of `options` whose RPCs are recorded. `recorder` outlives it.
+// A client with `options` whose RPCs are recorded. `recorder` must outlive it.
 Client recording_client(const ClientOptions& options, Recorder& recorder);
 
 }  // namespace ndb::consistency

@@ -31,7 +31,7 @@ constexpr const char* kUsage =
     "  --expect-violation   succeed if a stale value is served: for builds of a weaker protocol\n";
 
 constexpr std::size_t kWorkers = 3;
-constexpr milliseconds kPatience = std::chrono::minutes(2);  // with workers that are to end
+constexpr milliseconds kPatience = std::chrono::minutes(2);  // until workers have ended
 
 struct Arguments {
   double minutes = 0.5;
@@ -76,7 +76,7 @@ class SharedRun {
   void take(const Step& step, bool pauses) {
     for (std::size_t i = 0; i < proxies_.size(); ++i) {
       if (step[i] == Fault::kKill) {
-        // Nothing may take its port meanwhile, not even a connection of the proxy's.
+        // Nothing may take its port meanwhile, not even a connection of the proxy.
         proxies_[i].set({.fault = Fault::kRefuse});
         memcacheds_[i].kill();
         ++kills_;
@@ -122,7 +122,7 @@ class SharedRun {
             worker_kills_, ", fillings ", pressures_, faults, "\nviolations: ", counts.violations.load());
     std::printf("%s\n", text.c_str());
     if (counts.violations > 0) std::printf("the first: %s\n", truth_.first_violation.data());
-    // A run in which nothing happened would show nothing.
+    // A run with too few calls proves nothing.
     if (counts.violations == 0 && (counts.gets < 1000 || counts.invalidations < 10))
       complain("there was little to check");
   }

@@ -1,5 +1,5 @@
-// What processes that use one SharedCache agree on, in memory that they share: the values themselves, and which
-// invalidations have ended. No history has to be recorded: every read is judged where it is made.
+// The shared state of processes that use one SharedCache: the values themselves, and which invalidations have ended, in
+// shared memory. No history is needed: every read is checked where it is made.
 #pragma once
 
 #include <array>
@@ -15,17 +15,17 @@ inline constexpr std::size_t kSharedKeys = 8;
 // Nanoseconds of the clock that all processes of the machine share.
 std::int64_t shared_now();
 
-// One key. Its value only grows, so that older is less.
+// One key. Its value only grows, so a lower value is older.
 class SharedKey {
  public:
   std::uint64_t value() const { return value_; }             // what a provider computes
   std::uint64_t write() { return value_.fetch_add(1) + 1; }  // changes it; its invalidation is to follow
   void ended(std::uint64_t value);                           // the invalidation after the write that gave `value`
 
-  // The least value that a read may bring that begins now; 0 if no invalidation has ended.
+  // The lowest value that a read which begins now may return; 0 if no invalidation has ended.
   std::uint64_t floor() const { return floor_; }
-  // The same of a read that may be served what was current at `time`: whether `value`, which is below floor(), was
-  // already out of date then.
+  // For a read that may return what was current at `time`: whether `value`, which is below floor(), was already
+  // outdated then.
   bool was_stale(std::uint64_t value, std::int64_t time) const;
 
  private:
@@ -38,7 +38,7 @@ class SharedKey {
   std::array<Ended, kRemembered> ended_;
 };
 
-// Zeroes are its initial state.
+// All zeroes initially.
 struct SharedTruth {
   struct Counts {
     std::atomic<std::uint64_t> gets, bounded_gets, provider_calls, invalidations, not_invalidated, violations;

@@ -1,4 +1,4 @@
-// A process whose threads get and invalidate values of one SharedCache, and judge what they get.
+// A process whose threads get and invalidate values of one SharedCache, and check what they get.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>

@@ -1,4 +1,4 @@
-// What the faults of a plan are made of.
+// The parameters of the faults in a plan.
 #pragma once
 
 #include <random>
@@ -9,11 +9,11 @@
 
 namespace ndb::consistency {
 
-// How often and how hard a proxy does it, so that each step has some faults and most calls still get through.
-// `datastore`: the proxy is before the Datastore, not before a memcached.
+// How often and how strongly a proxy injects the fault, so that each step has some faults and most calls still succeed.
+// `datastore`: the proxy is in front of the Datastore, not of a memcached.
 Regime regime_of(Fault fault, bool datastore, bool pauses);
 
-// Items of the sizes that records have, until the oldest ones are thrown out.
+// Stores items of the sizes that records have, until the oldest ones are evicted.
 void fill(const testing::MemcachedServer& server, std::mt19937_64& random);
 
 }  // namespace ndb::consistency

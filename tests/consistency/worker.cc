@@ -30,7 +30,7 @@ constexpr int kWriters = 3;   // threads that do everything
 constexpr int kThreadBits = 8;
 constexpr int kNumberBits = 40;
 
-// One thread's work.
+// The work of one thread.
 class Actor {
  public:
   Actor(const WorkerOptions& options, const Client& client, int thread, const std::atomic<bool>& stop)
@@ -52,14 +52,14 @@ class Actor {
         try {
           (this->*act)();
         } catch (const Error&) {
-          // Its outcome is in the stub's records. What is broken is not hammered.
+          // Its outcome is in the stub's records. The pause avoids hammering a broken server.
           std::this_thread::sleep_for(milliseconds(1));
         }
       }
     }
   }
 
-  // What a thread does again and again.
+  // The loop of a thread.
   void read_mostly() {
     constexpr KeyIndex kBatch = 40;
     if (percent(80)) return read(range(kValues, kSteadyValues), read_options(0));
@@ -68,7 +68,8 @@ class Actor {
     read({some_value()}, read_options(50));
   }
 
-  // A value that was filled too late is served for a moment only, if its writer puts that right: many must look.
+  // A value that was filled too late is served only for a moment if its writer corrects that, so many threads must
+  // read.
   void watch() {
     Options options = some_options();
     options.use_cache = false;
@@ -87,7 +88,7 @@ class Actor {
     if (what < 94) return read(some_values(12), read_options(30));
     if (what < 96) return put_into_memcache_alone();
     begin_session();
-    // Of a locked key this keeps the lock for minutes.
+    // On a locked key this keeps the lock for minutes.
     percent(90) ? context_->clear_cache() : context_->invalidate(key(some_value()));
   }
 
@@ -173,7 +174,7 @@ class Actor {
       const Tier tier = call_trace.looked_up[indexes[i]] ? Tier::kDatastore : cached ? Tier::kContext : Tier::kMemcache;
       cells[i] = {.id = write_of(items[i]), .key = indexes[i], .tier = tier};
     }
-    // A cache of limited size may have forgotten what it gave.
+    // A cache of limited size may have evicted what it returned.
     recorder_.read(begin, session_, options.use_cache.value_or(false) && !limited_, cells);
   }
 
@@ -208,7 +209,7 @@ class Actor {
     recorder_.acknowledge(id);
   }
 
-  // Nobody who asks the Datastore as well ever gets this: it is recorded nowhere, so that the checker does not know it.
+  // Nobody who also asks the Datastore ever gets this value. It is not recorded, so the checker does not know it.
   void put_into_memcache_alone() {
     const KeyIndex index = some_value();
     item(index, prefix_ | ++writes_).put({.use_cache = false, .use_memcache = true, .use_datastore = false});
@@ -267,7 +268,7 @@ ClientOptions client_options(const WorkerOptions& options) {
   client.emulator_host = options.datastore;
   client.channels = 3;
   client.memcached_hosts = options.memcacheds;
-  // Where nothing is to fail, a machine that is busy must not make it look so.
+  // In phases without faults, a busy machine must not look like a fault.
   if (!options.short_memcache_timeouts)
     client.memcache_connect_timeout = client.memcache_io_timeout = std::chrono::seconds(5);
   return client;

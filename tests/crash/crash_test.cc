@@ -1,4 +1,4 @@
-// `ndb serve` is killed in the middle of its work, or cannot write, and nothing that it acknowledged is lost.
+// `ndb serve` is killed during its work, or cannot write, and loses nothing that it acknowledged.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kWriters = 4;
 
-// One writer has a counter and, in the same commit, an item for each of its values: the counter says how many items
+// A writer has a counter and, in the same commit, an item for each of its values, so the counter tells how many items
 // there are.
 struct Writer {
   std::int64_t acknowledged = 0;
@@ -70,7 +70,7 @@ class CrashTest : public ::testing::Test {
     }
   }
 
-  // What the server has after its restart: all that was acknowledged, of the attempt in flight all or nothing, and
+  // The server's state after its restart: all acknowledged commits, all or nothing of the attempt in flight, and
   // indexes that agree with the entities.
   void check(std::size_t index) {
     DatastoreClient client = connect();
@@ -121,8 +121,8 @@ TEST_F(CrashTest, NoAcknowledgedCommitIsLost) {
   for (std::size_t i = 0; i < kWriters; ++i) check(i);
 }
 
-// A disk that takes no more: commits are refused from then on, what was acknowledged is read, now and after a restart,
-// and what comes after the first failure is not there.
+// A full disk: commits fail from then on, what was acknowledged can be read, then and after a restart, and nothing
+// after the first failure exists.
 class FullDiskTest : public CrashTest, public ::testing::WithParamInterface<const char*> {};
 
 INSTANTIATE_TEST_SUITE_P(Modes, FullDiskTest, ::testing::Values("always", "interval"));
@@ -146,7 +146,7 @@ TEST_P(FullDiskTest, CommitsAreRefusedAndNothingIsLost) {
     EXPECT_GT(writers_[i].acknowledged, 0);
     const std::int64_t attempted = writers_[i].attempted;
     check(i);
-    writers_[i].attempted = attempted;  // it was answered with an error, and may be there or not after a restart
+    writers_[i].attempted = attempted;  // it failed, and may or may not exist after a restart
   }
   server->signal(SIGTERM);
   EXPECT_THAT(server->rest(), ::testing::HasSubstr("stopped by SIGTERM"));

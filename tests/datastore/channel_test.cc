@@ -47,7 +47,7 @@ class ScopedEnvironment {
   std::optional<std::string> old_;
 };
 
-// A port of this machine that is taken, but refuses connections: nothing listens.
+// A port of this machine that is taken, but refuses connections, because nobody listens.
 class BoundPort {
  public:
   BoundPort() : socket_(socket(AF_INET, SOCK_STREAM, 0)) {
@@ -141,7 +141,7 @@ TEST(Channel, TheFirstSettingDecides) {
 
 TEST(Channel, ReachesEmulatorEndpointAndProcess) {
   FakeServer server;
-  // A proxy is for the way out, not for an emulator on this machine.
+  // A proxy is for the network outside, not for an emulator on this machine.
   const ScopedEnvironment proxy("http_proxy", "http://127.0.0.1:1");
   EXPECT_EQ(rollback(*connect({.emulator_host = server.address()})), absl::OkStatus());
   EXPECT_EQ(rollback(*connect({.emulator_host = cat("http://", server.address(), "/")})), absl::OkStatus());

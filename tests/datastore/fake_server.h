@@ -1,4 +1,4 @@
-// A gRPC server that does what a test tells it: it records every call as bytes and answers from a script.
+// A gRPC server that a test scripts: it records every call as bytes, and answers as the script says.
 #pragma once
 
 #include <grpcpp/generic/async_generic_service.h>
@@ -62,7 +62,7 @@ class FakeServer final : public grpc::CallbackGenericService {
   }
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
-    return std::make_unique<Reactor>(*this, context).release();  // gRPC ends its life through OnDone()
+    return std::make_unique<Reactor>(*this, context).release();  // OnDone() deletes it
   }
 
  private:
@@ -82,7 +82,7 @@ class FakeServer final : public grpc::CallbackGenericService {
    private:
     void OnReadDone(bool ok) override {
       const MutexLock lock(mutex_);
-      if (!ok || finished_) return;  // given up by the client: OnCancel() finishes
+      if (!ok || finished_) return;  // the client has given up, and OnCancel() finishes
       received_.request = bytes_of(buffer_);
       const Answer answer = server_.arrive(received_);
       if (answer.never) return;

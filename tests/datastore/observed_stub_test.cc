@@ -1,4 +1,4 @@
-// Every RPC is handed on and counted, by method, outcome and time.
+// Every RPC is forwarded and counted, by method, outcome and time.
 #include "datastore/observed_stub.h"
 
 #include <gtest/gtest.h>

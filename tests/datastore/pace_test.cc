@@ -1,4 +1,4 @@
-// The bound and the backoff of calls that take several RPCs.
+// The deadline and the backoff of calls that take several RPCs.
 #include "datastore/pace.h"
 
 #include <gmock/gmock.h>
@@ -53,7 +53,7 @@ TEST(Pace, PausesGrowUntilThereIsProgress) {
   EXPECT_EQ(pace.next(kStart)->pause.count(), 0);
   for (int stalls = 0; stalls < 1000; ++stalls) pace.stalled();
   EXPECT_THAT(pace.next(kStart)->pause, Le(seconds(5)));
-  EXPECT_FALSE(pace.next(kStart + seconds(58)).ok());  // it would not end before the call has to
+  EXPECT_FALSE(pace.next(kStart + seconds(58)).ok());  // the pause would end after the call's deadline
 }
 
 }  // namespace

@@ -233,7 +233,7 @@ TEST_F(StubTest, OutcomeUnknownByCode) {
   EXPECT_FALSE(outcome_unknown(absl::OkStatus()));
 }
 
-// The first attempt may have been applied, and the second answers because of just that.
+// The first attempt may have been applied, and the second may fail for that very reason.
 TEST_F(StubTest, OutcomeOfAResentCommitIsUnknownWhateverTheLastAnswer) {
   const auto stub = make_stub(config());
   server_.play([](int number, const Received&) {

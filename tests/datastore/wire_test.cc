@@ -1,4 +1,4 @@
-// The lean messages against the whole ones: the same names, numbers and types, and the same bytes.
+// The lean messages compared with the complete ones: the same names, numbers and types, and the same bytes.
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/reflection.h>
@@ -24,11 +24,11 @@ namespace v1 = google::datastore::v1;
 
 constexpr std::string_view kLeanPackage = "ndb.wire.";
 
-// These travel whole, as bytes.
+// These are bytes in the lean messages.
 const std::set<std::string> kOpaque = {"google.datastore.v1.Key", "google.datastore.v1.Entity",
                                        "google.datastore.v1.Value", "google.datastore.v1.ArrayValue",
                                        "google.datastore.v1.ExplainMetrics"};
-// These occur only inside of those.
+// These occur only within those.
 const std::set<std::string> kInsideOpaque = {"google.datastore.v1.PlanSummary", "google.datastore.v1.ExecutionStats"};
 
 std::string lean_name(const std::string& full_name) {
@@ -123,8 +123,8 @@ TEST(Wire, MessagesAreTheApisFieldByField) {
   }
 }
 
-// Fills messages at random, never leaving one that travels whole empty: an empty message and an absent one are the same
-// bytes.
+// Fills messages at random. It leaves none of those that are bytes in the lean messages empty, because an empty message
+// and an absent one have the same bytes.
 class Filler {
  public:
   explicit Filler(unsigned seed) : random_(seed) {}

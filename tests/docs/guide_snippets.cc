@@ -120,7 +120,8 @@ TEST_F(GuideInContext, Memcache) {
   }).join();
   // [/delete_on_write]
   expect_in_memcache("ada", 37);
-  // use_memcache = false neither serves nor fills, but a write still takes down what other processes would be served.
+  // With use_memcache = false memcache is neither read nor filled, but a write still invalidates the record for other
+  // processes.
   ada.edit().age = 38;
   ada.put({.use_memcache = false});
   in_another_thread([&] { EXPECT_EQ(Account::get_by_id("ada")->age, 38); });

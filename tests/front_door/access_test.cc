@@ -1,4 +1,4 @@
-// What a web page in its user's browser may do with the port, and that programs are not taken for one.
+// What a web page in its user's browser may do with the port, and that programs are not mistaken for a page.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ using ::testing::Not;
 const std::string kQuery = R"({"query": {"kind": [{"name": "K"}]}})";
 const std::string kBrowser = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0\r\n";
 
-// A request of which all headers are given.
+// A request whose headers are all given by the test.
 HttpReply send(const std::string& address, const std::string& line, const std::string& headers,
                const std::string& body = "") {
   Socket socket(address);
@@ -47,7 +47,7 @@ TEST(Access, AHostThatIsNotThisMachineIsRefused) {
       {{.host_port = "0.0.0.0:0", .allow_unauthenticated = true},
        {"localhost", "10.0.0.1:8081", "db", "host.docker.internal", "db.default.svc.cluster.local"},
        {"evil.example", "local.evil.example"}},
-      // Whoever shows the token is no page.
+      // A client that sends the token is not a page.
       {{.auth_token = "s3cret"}, {"evil.example"}, {}},
   };
   for (const auto& [options, own, foreign] : cases) {
@@ -90,7 +90,7 @@ TEST(Access, PagesOfOtherSitesAreRefused) {
   EXPECT_EQ(
       send(server->address(), "POST /v1/projects/p:runQuery", host + "Sec-Fetch-Site: cross-site\r\n", kQuery).code,
       403);
-  // A page that came from here is of this site.
+  // A page that was loaded from this server is of the same site.
   EXPECT_EQ(send(server->address(), "POST /v1/projects/p:runQuery",
                  host + kBrowser + "Origin: http://" + server->address() + "\r\n", kQuery)
                 .code,
@@ -124,7 +124,7 @@ TEST(Access, PagesThatAreNamedMayAsk) {
   EXPECT_THROW(start({.allowed_hosts = {"db.example.com:8081"}}), Error);
 }
 
-// What Google's helpers for tests and command-line programs send, and what a page can send without a preflight.
+// What Google's test helpers and command-line programs send, and what a page can send without a preflight.
 TEST(Access, ACommandNeedsAHeaderThatNoPageSendsUnasked) {
   const auto server = start();
   const struct {

@@ -1,4 +1,4 @@
-// Where a request ends, how its body is written, and what it may cost.
+// Where a request ends, how its body is encoded, and how much memory it may take.
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ class Body : public ::testing::Test {
   DatastoreClient client_{*server_};
 };
 
-// To one program it is a body, to another the next request: neither may be guessed.
+// One program may read it as a body, another as the next request; neither may be guessed.
 TEST_F(Body, AmbiguousRequestLengthsAreRefused) {
   ASSERT_TRUE(client_.commit({upsert(entity(key("K", 1)))}).ok());
   const std::string hidden = "POST /reset HTTP/1.1\r\nHost: localhost\r\nUser-Agent: x\r\nContent-Length: 0\r\n\r\n";
@@ -98,7 +98,7 @@ TEST_F(Body, MayBeInGzip) {
     EXPECT_EQ(reply.code, 400);
     EXPECT_THAT(reply.body, HasSubstr("not whole, valid gzip"));
   }
-  // Ten kilobytes of which ten megabytes come.
+  // Ten kilobytes that inflate to ten megabytes.
   const HttpReply bomb = ask_in_gzip(local::gzip(std::string((10 << 20) + 1, ' ')));
   EXPECT_EQ(bomb.code, 400);
   EXPECT_THAT(bomb.body, HasSubstr("Request payload size exceeds the limit: 10485760 bytes."));
@@ -123,7 +123,7 @@ TEST_F(Body, IsCompressedForClientsThatAcceptGzip) {
   EXPECT_THAT(ask(address_, "GET", "/", "", "Accept-Encoding: gzip\r\n").head, Not(HasSubstr("Content-Encoding")));
 }
 
-// What was announced, or could still come, takes no memory; what has come does.
+// Announced bytes take no memory; received ones do.
 TEST_F(Body, OnlyReceivedBytesCountAgainstTheMemory) {
   std::vector<Socket> silent;
   for (int i = 0; i < 100; ++i) {
@@ -143,7 +143,7 @@ TEST_F(Body, OnlyReceivedBytesCountAgainstTheMemory) {
   for (Socket& socket : at_once) EXPECT_EQ(read_reply(socket).code, 200);
 }
 
-// More than all memory for requests is in bodies that nobody ends: who brings a whole one is served.
+// Unfinished bodies take all memory for requests: a complete request is still served.
 TEST_F(Body, AStalledRequestIsDroppedWhenMemoryIsShort) {
   std::vector<Socket> stuck;
   const std::string most(10'000'000, ' ');
@@ -156,7 +156,7 @@ TEST_F(Body, AStalledRequestIsDroppedWhenMemoryIsShort) {
   EXPECT_EQ(stuck.front().rest(), "");
 }
 
-// Two bytes become an object of a hundred. Those of a request that no method takes are never made.
+// Two bytes become an object of a hundred. The messages of a request that no method accepts are never made.
 TEST_F(Body, ElementsAreCountedBeforeTheyAreMade) {
   const auto repeated = [](std::string_view piece, int times) {
     std::string out;

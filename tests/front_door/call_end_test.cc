@@ -1,4 +1,4 @@
-// Calls end with their clients, with their time, and with the server.
+// Calls end when their clients disconnect, when their time is over, and when the server stops.
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/client_unary_call.h>
@@ -28,7 +28,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// An HTTP server whose one method, lookup, is the test's.
+// An HTTP server with one method, lookup, which the test implements.
 class OneMethod {
  public:
   using Call = std::function<absl::Status(const local::CallContext& call)>;
@@ -83,7 +83,7 @@ class OneMethod {
 TEST(CallEnd, HttpAnswersWhatTakesTooLong) {
   using std::chrono_literals::operator""ms;
   {
-    // Told that its time is over.
+    // It is told that its time is over.
     const OneMethod server(
         [](const local::CallContext& call) {
           while (call.check().ok()) std::this_thread::yield();
@@ -94,7 +94,7 @@ TEST(CallEnd, HttpAnswersWhatTakesTooLong) {
     EXPECT_EQ(reply.code, 504);
     EXPECT_THAT(reply.body, HasSubstr(R"("status":"DEADLINE_EXCEEDED")"));
   }
-  // Which it need not hear.
+  // It need not react to that.
   std::atomic<bool> ended{false};
   const OneMethod server(
       [&ended](const local::CallContext&) {
@@ -119,14 +119,14 @@ TEST(CallEnd, HttpClientsThatHangUpCancelTheirCalls) {
       std::chrono::hours(1), std::chrono::hours(1));
   {
     const Socket socket(server.address());
-    // With the next request behind it, as it may be.
+    // The next request has already been sent, as HTTP allows.
     socket.send(http_request("POST", "/p:lookup", "{}") + http_request("POST", "/p:lookup", "{}"));
   }
   const absl::Status status = heard.get_future().get();
   EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
 }
 
-// Of all that wait for locks for an hour nothing is left when their clients are gone: the server can be shut down.
+// Calls that wait an hour for locks end when their clients disconnect, so that the server can be shut down.
 TEST(CallEnd, CallsOfDisconnectedClientsStopWaitingForLocks) {
   const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0", .lock_timeout = std::chrono::hours(1)});
   DatastoreClient holder(*server);
@@ -162,7 +162,7 @@ TEST(CallEnd, CallsOfDisconnectedClientsStopWaitingForLocks) {
   server->shutdown();
 }
 
-// A client that ended in the middle of its transaction would keep others from its keys for an hour.
+// Otherwise a client that dies during its transaction would lock its keys for an hour.
 TEST(CallEnd, ATransactionEndsWithItsConnection) {
   const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0",
                                              .lock_timeout = std::chrono::hours(1),

@@ -1,4 +1,4 @@
-// A certificate that vouches for itself, in files, as a test needs it.
+// A self-signed certificate in files, for tests.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@
 
 namespace ndb::testing {
 
-// Of `localhost` and 127.0.0.1, for a day. The files go with it.
+// For `localhost` and 127.0.0.1, valid for a day. The files are removed with it.
 class Certificate {
  public:
   Certificate() {

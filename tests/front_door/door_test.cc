@@ -1,4 +1,4 @@
-// The port: who is recognised as what, and that nobody who is slow, greedy or out of his mind is in the way of others.
+// The port: it recognises protocols, and clients that are slow, greedy or invalid do not block others.
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -85,7 +85,7 @@ TEST_F(Door, NothingThatAClientSendsEndsTheServer) {
     EXPECT_EQ(got.substr(0, answer.size()), answer);
     EXPECT_EQ(got.starts_with("HTTP/1.1"), !answer.empty()) << got;
   }
-  // HTTP/2 itself is gRPC's; it must survive what follows the preface.
+  // gRPC itself handles HTTP/2; it must survive what follows the preface.
   Socket socket(address_);
   socket.send(kPreface + std::string(1000, '\xff'));
   socket.rest();
@@ -128,7 +128,7 @@ TEST_F(Door, BodiesThatAreTooLargeAreRefusedUnread) {
   expect_service();
 }
 
-// More of them than HTTP has workers.
+// More of them than there are HTTP workers.
 TEST_F(Door, SlowClientsBlockNobody) {
   const std::string post = "POST /v1/projects/test-project:lookup HTTP/1.1\r\nHost: test\r\nContent-Length: 50\r\n\r\n";
   std::vector<Socket> slow;
@@ -139,7 +139,7 @@ TEST_F(Door, SlowClientsBlockNobody) {
     }
   }
   expect_service();
-  // One that was begun can be brought to its end.
+  // A request that was begun can be completed.
   slow[3].send(R"({"keys": [{"path": [{"kind": "K", "name": "x"}]}]})"
                "  ");
   EXPECT_EQ(read_reply(slow[3]).code, 200);
@@ -155,10 +155,10 @@ TEST_F(Door, ManyConnectionsOfOneClientLockNobodyOut) {
   std::vector<Socket> silent;
   for (int i = 0; i < 700; ++i) silent.emplace_back(address_);
   expect_service();
-  EXPECT_EQ(silent.front().rest(), "");  // it made room
+  EXPECT_EQ(silent.front().rest(), "");  // it was closed to make room
 }
 
-// As the one before, but with the first words of gRPC, after which a connection is gRPC's.
+// As above, but with the preface of gRPC, after which a connection belongs to gRPC.
 TEST_F(Door, GrpcConnectionsWithoutCallsLockNobodyOut) {
   const auto channel = connect_to(address_);
   DatastoreClient client(channel);
@@ -170,7 +170,7 @@ TEST_F(Door, GrpcConnectionsWithoutCallsLockNobodyOut) {
   }
   silent.front().rest();  // closed to make room, as the oldest unverified connection
   expect_service();
-  // Whoever has called stays: the channel has not lost its connection.
+  // A client that has made a call stays: the channel has not lost its connection.
   EXPECT_EQ(channel->GetState(false), GRPC_CHANNEL_READY);
   EXPECT_TRUE(client.commit({upsert(entity(key("K", "n")))}).ok());
 }

@@ -131,7 +131,7 @@ TEST_F(Http, TheContentTypeHasNoCase) {
   }
 }
 
-// Which clients of all Google APIs add on their own.
+// The clients of all Google APIs add these on their own.
 TEST_F(Http, SystemParametersAreTaken) {
   for (const char* parameter : {"$alt=json%3Benum-encoding=int", "$.xgafv=2", "access_token=x", "oauth_token=x",
                                 "callback=x", "uploadType=x", "upload_protocol=x", "key=x", "alt=json", "fields=x",
@@ -188,7 +188,7 @@ TEST_F(Http, AnEntityWithEveryTypeOfValueGoesThroughJson) {
   nan_is_nan.set_treat_nan_as_equal(true);
   compare.set_field_comparator(&nan_is_nan);
   EXPECT_TRUE(compare.Compare(response.found(0).entity(), wanted)) << read.body;
-  // And it is what gRPC gives.
+  // gRPC returns the same.
   const auto over_grpc = client_.lookup({key("K", "all")});
   EXPECT_TRUE(compare.Compare(over_grpc->found(0).entity(), wanted));
 }
@@ -232,7 +232,7 @@ TEST_F(Http, AllMethodsAreThere) {
   EXPECT_EQ(call("rollback", begun.body).code, 200) << begun.body;
 }
 
-// However many wait for the locks of a transaction: its commit, which comes last, is answered before them.
+// However many calls wait for the locks of a transaction, its commit, which arrives last, is answered first.
 TEST_F(Http, WaitsForLocksDoNotBlockTheCommitThatReleasesThem) {
   const std::string key = R"({"path": [{"kind": "K", "id": "1"}]})";
   const std::string mutations = R"("mutations": [{"upsert": {"key": )" + key + "}}]";

@@ -1,4 +1,4 @@
-// POST /reset, while others work.
+// POST /reset during other calls.
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -53,7 +53,7 @@ TEST(Reset, EmptiesAllDatabasesAndEndsTransactions) {
   }
 }
 
-// Every commit writes both entities of a pair, in a transaction or without. Nobody may ever see one alone.
+// Every commit writes both entities of a pair, with or without a transaction. Nobody may ever see only one of them.
 TEST(Reset, ConcurrentCallsNeverSeeHalfAReset) {
   const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0"});
   std::atomic<bool> done{false};

@@ -1,4 +1,4 @@
-// Tokens and TLS, and what gRPC serves beside the Datastore: health and reflection.
+// Tokens and TLS, and the services that gRPC offers beside the Datastore: health and reflection.
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/client_unary_call.h>
@@ -71,7 +71,7 @@ std::string health(grpc::Channel& channel, const std::string& service) {
 }
 const std::string kServing = "\x08\x01";
 
-// The answers to some questions on one stream, and how it ended.
+// The answers to several questions on one stream, and its final status.
 grpc::Status reflect(grpc::Channel& channel, const std::vector<reflection::ServerReflectionRequest>& requests,
                      std::vector<reflection::ServerReflectionResponse>& responses, const Metadata& metadata = {},
                      const std::string& version = "v1") {
@@ -126,7 +126,7 @@ TEST(Services, HealthAndReflection) {
     std::vector<std::string> services;
     for (const auto& service : answers[0].list_services_response().service()) services.push_back(service.name());
     EXPECT_THAT(services, Contains("google.datastore.v1.Datastore"));
-    // The file and what it imports, so that a tool can build requests.
+    // The file and its imports, from which a tool can build requests.
     EXPECT_THAT(answers[1].file_descriptor_response().file_descriptor_proto(),
                 AllOf(Contains(HasSubstr("google/datastore/v1/datastore.proto")),
                       Contains(StartsWith("\n google/datastore/v1/entity.proto")),
@@ -140,7 +140,7 @@ TEST(Services, HealthAndReflection) {
   }
 }
 
-// A message is a header on the wire: one that is longer than clients take would come as an error of another code.
+// A message is sent in a header: one that is too long for clients would arrive as an error with another code.
 TEST(Services, LongMessagesAreShortened) {
   const auto server = LocalDatastore::start({.host_port = "127.0.0.1:0"});
   DatastoreClient client(connect_to(server->address(), grpc::InsecureChannelCredentials()));
@@ -195,18 +195,18 @@ TEST(Services, ATokenIsAskedForEverywhere) {
       EXPECT_THAT(reply.head, HasSubstr("WWW-Authenticate: Bearer\r\n"));
     }
   }
-  // What is for all: whether it lives, and what a browser asks first.
+  // Open to everybody: the health of the server, and a browser's preflight.
   EXPECT_EQ(ask(server->address(), "GET", "/").code, 200);
   EXPECT_EQ(ask(server->address(), "OPTIONS", "/v1/projects/p:lookup").code, 204);
   EXPECT_EQ(health(*channel, ""), kServing);
-  // And this process needs no token.
+  // This process itself needs no token.
   EXPECT_TRUE(allocate(*Channel::Use(*server->channel()).grpc()).ok());
 }
 
-// A TLS client on a socket of its own, with the reads that read_reply() wants.
+// A TLS client on a socket of its own, with the read functions that read_reply() needs.
 class TlsSocket {
  public:
-  // `protocols` as ALPN writes them: each its length and its name.
+  // `protocols` in ALPN's form: each with its length before its name.
   TlsSocket(const std::string& address, const std::string& protocols)
       : socket_(address),
         context_(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free),

@@ -1,4 +1,4 @@
-// A client's socket, with which a test can say anything, and say it slowly.
+// A client's socket, on which a test can send anything, at any speed.
 #pragma once
 
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@ inline std::uint16_t port_of(const std::string& address) {
   return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
 }
 
-// Connected to a port of 127.0.0.1. No read waits for longer than a minute: a server that hangs fails the test.
+// Connected to a port of 127.0.0.1. A read waits for a minute at most, so a server that hangs fails the test.
 class Socket {
  public:
   explicit Socket(const std::string& address) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -47,7 +47,7 @@ class Socket {
   }
   void end_sending() const { shutdown(fd_, SHUT_WR); }
 
-  // Up to and with `end`; less if the server hung up.
+  // Reads up to and including `end`; less if the server closed the connection.
   std::string until(std::string_view end) {
     std::string text;
     for (char c; !text.ends_with(end) && recv(fd_, &c, 1, 0) == 1;) text.push_back(c);
@@ -59,7 +59,7 @@ class Socket {
     text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return text;
   }
-  // All until the server hangs up; a test that waits for that in vain fails.
+  // Reads all until the server closes the connection; fails the test if it does not.
   std::string rest() {
     std::string text;
     char buffer[4096];
@@ -82,7 +82,7 @@ struct HttpReply {
   std::string body{};
 };
 
-// Reads one response with a Content-Length. `read` gives the socket's bytes: until(end) and bytes(count).
+// Reads one response with a Content-Length. `read` provides the socket's bytes: until(end) and bytes(count).
 template <class Connection>
 HttpReply read_reply(Connection& connection) {
   HttpReply reply;

@@ -26,8 +26,8 @@ namespace ndb::testing {
 std::size_t allocated_bytes() { return allocated; }
 }  // namespace ndb::testing
 
-// All forms whose memory a plain `delete` frees: a sanitizer replaces those that are missing here, and then takes the
-// pair for a mistake. The forms for arrays stay as they are, in pairs.
+// All forms whose memory a plain `delete` frees. A sanitizer would supply its own version of a missing form, and then
+// report a mismatch between allocation and release. The array forms are left alone, in pairs.
 void* operator new(std::size_t size) { return checked(allocate(size, kAlignment)); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return allocate(size, kAlignment); }
 void* operator new(std::size_t size, std::align_val_t alignment) {

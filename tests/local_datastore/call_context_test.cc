@@ -15,7 +15,7 @@ namespace {
 using local::CallContext;
 using ::testing::HasSubstr;
 
-// Each look at it takes a millisecond.
+// A clock that advances by a millisecond each time it is read.
 class TickingClock final : public Clock {
  public:
   WallTime now() const override { return Clock::system().now(); }
@@ -124,7 +124,7 @@ TEST(EngineCallTest, ACommitThatWaitsForALockWritesNothing) {
   EXPECT_THAT(read.found(), ::testing::IsEmpty()) << "and the transaction that it waited for goes on";
 }
 
-// Wherever in the call that begins it its deadline passes.
+// At whatever point of the call its deadline passes.
 TEST(EngineCallTest, ATransactionThatNobodyLearnsOfHoldsNoLocks) {
   const TickingClock clock;
   local::Engine::Options options;
@@ -152,7 +152,7 @@ class DisconnectedTest : public ::testing::Test {
 
   CallContext over(const std::string& connection) const { return {clock_, std::nullopt, connection}; }
 
-  // A transaction that has locked the key.
+  // Begins a transaction that has locked the key.
   std::string begin(const std::string& connection) {
     v1::LookupResponse read;
     EXPECT_TRUE(engine_get(*engine_, key("K", 1), over(connection), new_transaction(), read).ok());

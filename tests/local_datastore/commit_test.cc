@@ -245,7 +245,7 @@ TEST_F(CommitTest, TransformsDependOnWhatIsStored) {
   }
 }
 
-// A filter is not written: it may have what a projection gave.
+// A filter is not stored, so it may have the meaning of a projected value.
 TEST_F(CommitTest, FiltersMayHaveTheMeaningOfAProjection) {
   ASSERT_TRUE(client_.commit({upsert(entity(key("K", 1), {{"p", text("x")}}))}).ok());
   v1::Query query;
@@ -258,7 +258,7 @@ TEST_F(CommitTest, FiltersMayHaveTheMeaningOfAProjection) {
   EXPECT_EQ(client_.run(query)->batch().entity_results_size(), 1);
 }
 
-// What a mask or transforms make of entities that each kept the limits keeps them too, so it can be written back.
+// The entities that masks or transforms compose keep the limits too, so that they can be written back.
 TEST_F(CommitTest, ComposedEntitiesKeepTheLimits) {
   struct Case {
     const char* name;
@@ -412,7 +412,7 @@ TEST_F(CommitTest, PastIsReadAtItsTime) {
 }
 
 TEST_F(CommitTest, GarbageIsRefused) {
-  // Bytes that are no request, sent past the stub.
+  // Bytes that are not a valid request, sent without the stub.
   for (const std::string& bytes :
        {std::string("\xff\xff\xff\xff"), std::string("\x0a\x7f"), std::string(11 << 20, 'x')}) {
     grpc::Slice slice(bytes);

@@ -1,4 +1,4 @@
-// Composite indexes: which queries need one, what index.yaml says of them, and what becomes of it.
+// Composite indexes: which queries need one, what index.yaml declares, and how it changes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -149,7 +149,7 @@ const std::vector<Case>& cases() {
       {"SELECT * FROM K WHERE a IN ARRAY(1, 2) ORDER BY c", {"K: a c"}},
       {"SELECT * FROM K WHERE (a = 1 AND f > 2) OR (c = 3 AND f > 2)", {"K: a f", "K: c f"}},
       {"SELECT * FROM K WHERE a = 1 ORDER BY d DESC, __key__", {"K: a -d"}},
-      // Keys that descend, and ancestors.
+      // Descending keys, and ancestors.
       {"SELECT * FROM K ORDER BY __key__ DESC", {"K: -__key__"}},
       {"SELECT * FROM K WHERE a = 1 ORDER BY __key__ DESC", {"K: a -__key__"}},
       {"SELECT * FROM K ORDER BY a, __key__ DESC, b",
@@ -160,7 +160,7 @@ const std::vector<Case>& cases() {
       {"SELECT * FROM K WHERE __key__ HAS ANCESTOR KEY(P, 1) AND a > 1", {"K/: a"}},
       {"SELECT * FROM K WHERE __key__ HAS ANCESTOR KEY(P, 1) AND b = 1 ORDER BY a DESC", {"K/: b -a"}},
       {"SELECT * FROM K WHERE __key__ HAS ANCESTOR KEY(P, 1) ORDER BY __key__ DESC", {"K/: -__key__"}},
-      // What is projected or added up comes last.
+      // Projected and aggregated properties come last.
       {"SELECT z, x FROM K", {"K: x z"}},
       {"SELECT z FROM K WHERE x = 1", {"K: x z"}},
       {"SELECT z FROM K WHERE x > 1", {"K: x z"}},
@@ -169,7 +169,7 @@ const std::vector<Case>& cases() {
       {"SELECT DISTINCT ON (r) r, q FROM K", {"K: r q"}},
       {"SELECT SUM(o), AVG(m) FROM K", {"K: m o"}},
       {"SELECT SUM(o) FROM K WHERE m = 1", {"K: m o"}},
-      // Names that YAML would take for something else.
+      // Names that YAML would read as something else.
       {"SELECT * FROM `my kind` WHERE `yes` = 1 AND `a\"b` > 1", {}},
   };
   return kCases;
@@ -195,7 +195,8 @@ TEST(CompositeIndexes, RefusesQueriesWithTheIndexThatTheyNeed) {
   }
 }
 
-// Run without indexes, one query suggests what it needs; with that it is accepted, and so is what needs no more.
+// Without indexes, a query suggests the ones that it needs. With these it is accepted, and so is every query that needs
+// no more.
 TEST(CompositeIndexes, SuggestionsAreEnoughAndNoMore) {
   for (const Case& suggesting : cases()) {
     SCOPED_TRACE(suggesting.gql);
@@ -297,7 +298,7 @@ local::QueryPlan plan_of(const std::string& gql) {
   return *local::plan_query(query, partition, {.project = kProject, .database = ""});
 }
 
-// Both ways to serve agree on which queries need more: one writes the file and the other refuses.
+// Both modes agree on which queries need indexes: one writes the file and the other refuses.
 TEST(CompositeIndexes, RandomQueriesAreAcceptedWithWhatTheySuggested) {
   const std::uint32_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -332,8 +333,8 @@ TEST(CompositeIndexes, RandomQueriesAreAcceptedWithWhatTheySuggested) {
   }
 }
 
-// What is written is linear in the suggestions, and ends where the cloud ends: a client that makes up queries neither
-// keeps the server writing nor fills the disk.
+// The output is linear in the suggestions, and ends at the cloud's limit: a client that invents queries neither keeps
+// the server writing nor fills the disk.
 TEST(IndexFile, ManySuggestionsAreWrittenTogether) {
   const auto written_for = [](int queries, std::size_t expected) {
     const Folder folder;
@@ -414,7 +415,7 @@ TEST(IndexFile, IsLeftAloneWhereNothingCanBeWritten) {
   }
   const Folder folder;
   Server server(folder, false);
-  folder.write("indexes: oh");  // by somebody who is not done
+  folder.write("indexes: oh");  // by somebody who has not finished
   EXPECT_TRUE(server.run(kQuery).ok());
   EXPECT_EQ(folder.read(), "indexes: oh");
 }

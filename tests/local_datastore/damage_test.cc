@@ -1,5 +1,5 @@
-// A store whose files are damaged does not start as if nothing had been committed; one that was cut off in a write
-// does.
+// A store with damaged files does not start as if nothing had been committed; a store whose last write was interrupted
+// does start.
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
@@ -27,7 +27,7 @@ std::string read(const fs::path& file) {
 }
 void write(const fs::path& file, const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; }
 
-// A folder as a server leaves it that is killed: a copy, made while the server runs.
+// The folder of a server that was killed: a copy, made while the server runs.
 class DamageTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -58,7 +58,7 @@ class DamageTest : public ::testing::Test {
     copy(folder_ / "killed", victim_);
     return victim_;
   }
-  // The file of the copy whose name has this in it; of the manifests, the one that counts.
+  // The copy's file whose name contains this; of several manifests, the current one.
   fs::path file(const std::string& name) const {
     if (name == "MANIFEST") {
       const std::string current = read(victim_ / "CURRENT");
@@ -71,7 +71,7 @@ class DamageTest : public ::testing::Test {
     return {};
   }
 
-  // How many of the entities there are; they must be the first ones. -1 if it cannot be read.
+  // The number of entities, which must be the first ones. -1 if it cannot be read.
   static int count(LocalDatastore& server) {
     DatastoreClient client(server);
     v1::Query query;
@@ -85,7 +85,7 @@ class DamageTest : public ::testing::Test {
     return n;
   }
 
-  // What the server says that does not start; empty if it does.
+  // The error of a server that does not start; empty if it starts.
   std::string refusal() {
     try {
       start(victim_);

@@ -1,4 +1,4 @@
-// A client for the tests of the local Datastore: the generated stub, with the words that tests are written in.
+// A client for the tests of the local Datastore: the generated stub, and short functions to build messages.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -136,7 +136,7 @@ struct Reply {
   }
 };
 
-// For as long as the server is there.
+// Valid as long as the server.
 inline std::shared_ptr<grpc::Channel> grpc_channel(LocalDatastore& server) {
   return Channel::Use(*server.channel()).grpc();
 }

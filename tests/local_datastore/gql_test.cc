@@ -229,7 +229,7 @@ TEST(GqlTest, LiteralsMustBeAllowedAndBindingsUsed) {
   EXPECT_THAT(std::string(parse_gql_query(query, {}).status().message()), HasSubstr("\"__x__\""));
 }
 
-// Whatever the text, there is an answer: words in any order, and texts cut off anywhere.
+// Any text gets an answer: words in any order, and texts that are cut off anywhere.
 TEST(GqlTest, InvalidTextIsRefusedAndDoesNoHarm) {
   const std::vector<std::string> words = {
       "SELECT", "*",      "FROM",      "K",    "WHERE", "a",  ".",    "=",     "(",    ")",   ",",     "ARRAY(",

@@ -1,4 +1,4 @@
-// How much of the past is kept: a time, and a number of bytes, but whatever somebody reads.
+// How much history is kept: a duration and a number of bytes, but in any case what somebody reads.
 #include "local_datastore/concurrency/history.h"
 
 #include <gmock/gmock.h>
@@ -25,7 +25,7 @@ class HistoryTest : public ::testing::Test {
     engine_ = *local::Engine::open(options, clock_);
   }
 
-  // Writes an entity of ten kilobytes, and gives its version.
+  // Writes an entity of ten kilobytes, and returns its version.
   std::int64_t put(std::int64_t n) {
     std::int64_t version = 0;
     const v1::Entity e = entity(key("K", 1), {{"n", integer(n)}, {"text", unindexed(text(std::string(10'000, 'x')))}});

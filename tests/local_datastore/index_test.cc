@@ -1,4 +1,4 @@
-// What a query reads: no more than it must. And what it says of itself: explain, metadata kinds, statistics.
+// A query reads no more than necessary. And what it reports: explain, metadata kinds, statistics.
 #include <gmock/gmock.h>
 
 #include "local_datastore/datastore_client.h"
@@ -109,7 +109,7 @@ TEST_F(IndexTest, QueriesReadNoMoreThanTheyMust) {
   };
   for (const auto& [gql, cost] : cases) EXPECT_EQ(cost_of(run(gql)->explain_metrics()), cost) << gql;
 
-  // Where an order meets equalities: at most that much.
+  // An order together with equalities: at most this cost.
   const std::vector<std::pair<std::string, Cost>> joins = {
       {"SELECT * FROM K WHERE even = TRUE AND n > 395", {2, 10, 2}},
       {"SELECT __key__ FROM K WHERE even = TRUE AND n > 395", {0, 10, 2}},
@@ -133,7 +133,7 @@ TEST_F(IndexTest, QueriesReadNoMoreThanTheyMust) {
     EXPECT_LE(got.index_rows, cost.index_rows) << gql;
   }
 
-  // A join looks about once per filter at each match, and never at what lies between.
+  // A join seeks about once per filter at each match, and never reads what lies between.
   const Cost joined = cost_of(run("SELECT * FROM K WHERE n = 250 AND ten = 0 AND even = TRUE")->explain_metrics());
   EXPECT_EQ(joined.entities, 1);
   EXPECT_LE(joined.index_rows, 5);
@@ -229,7 +229,7 @@ TEST_F(IndexTest, TransactionsReadTheSameIndexes) {
   }
 }
 
-// What an ordered query in a transaction has read stays as it is, though it was found by the index of the order.
+// What an ordered query in a transaction has read does not change, though it was found by the index of the order.
 TEST_F(IndexTest, TransactionsLockWhatTheIndexLeadsTo) {
   const auto server = LocalDatastore::start({.lock_timeout = std::chrono::milliseconds(50)});
   DatastoreClient client(*server);

@@ -18,7 +18,7 @@ namespace {
 using Concurrency = LocalDatastore::Concurrency;
 using ::testing::HasSubstr;
 
-// An entity as a transaction has seen it: its number, and the version that wrote it; 0 if there was none.
+// An entity as a transaction has seen it: its number, and the version that wrote it; 0 if it was absent.
 struct Seen {
   std::int64_t version = 0;
   std::int64_t number = 0;
@@ -26,7 +26,7 @@ struct Seen {
 };
 using State = std::map<std::string, Seen>;  // by name; who is absent has no entry
 
-// All that happened in one committed transaction.
+// The record of one committed transaction.
 struct Transcript {
   std::int64_t committed = 0;                                   // its commit's version
   std::map<std::string, Seen> keys{};                           // what lookups said; Seen{} for an absent one
@@ -34,8 +34,8 @@ struct Transcript {
   std::map<std::string, std::optional<std::int64_t>> writes{};  // nullopt: deleted
 };
 
-// What is wrong with a history, or nothing. The order of versions is the order in which the transactions must seem to
-// have happened, one after the other.
+// The first inconsistency in a history, or nothing. The transactions must be equivalent to their execution one after
+// another, in the order of their versions.
 std::string check(std::vector<Transcript> history) {
   std::sort(history.begin(), history.end(),
             [](const Transcript& a, const Transcript& b) { return a.committed < b.committed; });

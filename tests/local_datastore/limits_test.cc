@@ -1,4 +1,4 @@
-// The limits of the API: what is beyond one is refused, by an error that names the limit.
+// The limits of the API: what exceeds one is refused, with an error that names the limit.
 #include "local_datastore/limits.h"
 
 #include <gmock/gmock.h>
@@ -190,7 +190,7 @@ TEST_F(LimitsTest, NamesAreAsTheApiSays) {
   }
 }
 
-// Each value within an entity is in the index under its whole path.
+// Each value within an entity is indexed under its whole path.
 TEST_F(LimitsTest, IndexedPathsAreBounded) {
   const std::string long_name(800, 'n');
   const auto put = [&](const v1::Value& value) {

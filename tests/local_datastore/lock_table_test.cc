@@ -1,4 +1,4 @@
-// Who waits for whom. A wait that is to fail has a short limit; one that is to succeed a long one.
+// Who waits for whom. A wait that must fail has a short limit; one that must succeed has a long one.
 #include "local_datastore/concurrency/lock_table.h"
 
 #include <gmock/gmock.h>
@@ -126,7 +126,7 @@ TEST(LockTableTest, ClosingEndsWaits) {
   table.close(reader);
 }
 
-// Whatever their ages: also a reader behind a writer that waits, though another reader holds the lock.
+// Whatever the ages of the owners: also a reader behind a waiting writer, though another reader holds the lock.
 TEST(LockTableTest, RequestsAreGrantedInOrder) {
   Locks table(kLong);
   const auto holder = owner(1);
@@ -156,7 +156,7 @@ TEST(LockTableTest, RequestsAreGrantedInOrder) {
   EXPECT_THAT(order, ElementsAre(7, 3, 9, 2, 8, 4));
 }
 
-// The queue moves up when somebody in it gives up.
+// The queue advances when a request in it times out.
 TEST(LockTableTest, ARequestThatTimesOutBlocksNobody) {
   Locks table(kLong);
   const auto holder = owner(1), writer = owner(2), reader = owner(3);
@@ -172,7 +172,7 @@ TEST(LockTableTest, ARequestThatTimesOutBlocksNobody) {
   table.close(*reader);
 }
 
-// Who holds a shared lock and wants it for itself does not queue behind those who wait for that very lock.
+// An owner that holds a shared lock and wants it exclusively does not queue behind those that wait for that same lock.
 TEST(LockTableTest, AnUpgradePrecedesWaitersForTheSameLock) {
   Locks table(kLong);
   const auto holder = owner(2), writer = owner(1);
@@ -185,7 +185,7 @@ TEST(LockTableTest, AnUpgradePrecedesWaitersForTheSameLock) {
   table.close(*writer);
 }
 
-// All the waits of a request together last no longer than it said.
+// All waits of a request together last no longer than its limit.
 TEST(LockTableTest, ATimedOutWaitNamesItsKeys) {
   Locks table(kShort);
   const auto reader = owner(1), writer = owner(2);

@@ -14,7 +14,7 @@ namespace ndb::testing {
 namespace {
 
 constexpr int kIds = 12;
-constexpr std::int64_t kPending = -1;  // a version, or a time of the server, that the answer to the commit tells
+constexpr std::int64_t kPending = -1;  // a version or a server time that the answer to the commit provides
 
 // What the Datastore is to be: entities by namespace and id. A property is a number, an array of numbers, or a time of
 // the server; those within the struct s are s.x and s.y. Every entity has an integer n.
@@ -91,7 +91,7 @@ Fields fields_of(const v1::Entity& entity, const std::string& prefix = "") {
   return out;
 }
 
-// The rules of masks: what is named is as it is written, or gone.
+// The rules of masks: a named property is replaced, or removed.
 void merge(Fields& stored, const Fields& written, const std::string& path) {
   const auto named = [&path](const auto& field) { return field.first == path || field.first.starts_with(path + "."); };
   std::erase_if(stored, named);
@@ -115,7 +115,7 @@ std::vector<Number> list_of(const Fields& fields, const std::string& path) {
   return std::get<std::vector<Number>>(found->second);
 }
 
-// Mutations of different entities, and what they are to do.
+// Mutations of different entities, and their expected results.
 struct Plan {
   Model after;
   grpc::StatusCode code = grpc::OK;
@@ -157,7 +157,7 @@ class ModelTest : public ::testing::TestWithParam<LocalDatastore::Concurrency> {
     return out;
   }
 
-  // Whether the mutation is in conflict with what is stored, if anything is.
+  // Whether the mutation conflicts with the stored entity, if there is one.
   bool random_detection(v1::Mutation& mutation, const Stored* stored) {
     const std::int64_t version = stored != nullptr ? stored->version : 0;
     bool stale = random(2) == 0;
@@ -273,8 +273,8 @@ class ModelTest : public ::testing::TestWithParam<LocalDatastore::Concurrency> {
     return plan;
   }
 
-  // The model takes over what was planned, with the version, the time and the ids of the answer. The version is nothing
-  // if all was skipped.
+  // The model applies the plan, with the version, the time and the ids of the answer. The version is nothing if all
+  // mutations were skipped.
   std::optional<std::int64_t> settle(Plan& plan, const v1::CommitResponse& response) {
     std::optional<std::int64_t> version;
     std::int64_t time = kPending;
@@ -333,7 +333,7 @@ class ModelTest : public ::testing::TestWithParam<LocalDatastore::Concurrency> {
     if (history_.size() > 50) history_.erase(history_.begin());
   }
 
-  // Someone else's write of one entity.
+  // Another client's write of one entity.
   grpc::StatusCode write_outside(const Id& id) {
     const Fields fields{{"n", Number(9)}};
     const auto reply = client_.commit({upsert(entity_of(key_of(id), fields))});
@@ -345,8 +345,8 @@ class ModelTest : public ::testing::TestWithParam<LocalDatastore::Concurrency> {
     return grpc::OK;
   }
 
-  // Reads the kind in a namespace, or one entity. Someone else may write in between: if it was something read, either
-  // he is refused or the commit is.
+  // Reads the kind in a namespace, or one entity. Another client may write in between: if it writes something that was
+  // read, either its write or the commit is refused.
   void transaction() {
     const std::string transaction = client_.begin();
     const Id read_one = random_id();
@@ -409,7 +409,7 @@ class ModelTest : public ::testing::TestWithParam<LocalDatastore::Concurrency> {
       const std::int64_t n = std::get<std::int64_t>(std::get<Number>(stored.fields.at("n")));
       if (n >= bound) expected.emplace_back(n, id.second);
     }
-    // Keys below Root sort after those of kind K, which have no parent.
+    // Keys below Root sort after parentless keys of kind K.
     std::sort(expected.begin(), expected.end(), [](const auto& a, const auto& b) {
       return std::tuple(a.first, below_root(a.second), a.second) < std::tuple(b.first, below_root(b.second), b.second);
     });

@@ -1,4 +1,4 @@
-// The rows of a query, by looking at every entity: the rules as the documentation gives them, and none of the server's
+// The results of a query, computed by examining every entity: the rules of the documentation, and none of the server's
 // code. For tests whose ids are numbers, and whose queries the server accepts.
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace ndb::testing {
 
-// A value as the Datastore orders it. Equal values of two types, a text and a blob for one, are the same value.
+// A value in the Datastore's order. Equal values of two types, for example a text and a blob, are the same value.
 struct PlainValue {
   using Path = std::vector<std::pair<std::string, std::int64_t>>;
   enum Rank : char { kNull, kFixedPoint, kBoolean, kBytes, kDouble, kNan, kGeoPoint, kKey };
@@ -62,7 +62,7 @@ struct PlainRow {
   PlainValue key{};
   std::vector<PlainValue> projected{};  // in the order of the query's projection
   std::vector<PlainValue> position{};   // per order
-  // Of what a query returns.
+  // Compares what a query returns.
   bool operator==(const PlainRow& other) const { return key == other.key && projected == other.projected; }
 };
 inline void PrintTo(const PlainValue& value, std::ostream* out) {  // NOLINT(readability-identifier-naming)
@@ -89,8 +89,8 @@ class PlainQuery {
     for (const auto& projection : query.projection()) {
       if (projection.property().name() != "__key__") projection_.push_back(projection.property().name());
     }
-    // Its own orders, up to the key; then inequalities, wherever they stand in the filter, unless the key ends all;
-    // then what tells rows apart.
+    // The query's own orders, up to the key; then inequalities in the order of the filter, unless the key comes first;
+    // then what distinguishes rows.
     for (const auto& order : query.order()) {
       add_order(order.property().name(), order.direction() == google::datastore::v1::PropertyOrder::DESCENDING);
       if (order.property().name() == "__key__") break;
@@ -111,7 +111,7 @@ class PlainQuery {
 
   const std::vector<Order>& orders() const { return orders_; }
 
-  // All in their order, behind the offset.
+  // All rows in their order, after the offset.
   std::vector<PlainRow> rows(const std::vector<google::datastore::v1::Entity>& entities) const {
     std::vector<PlainRow> all;
     for (const google::datastore::v1::Entity& entity : entities) {
@@ -232,7 +232,7 @@ class PlainQuery {
     return {row.position.begin(), row.position.begin() + static_cast<std::ptrdiff_t>(distinct_)};
   }
 
-  // An equality holds for any of the values; all else on one property holds for the same one.
+  // An equality may hold for any of the values; all other conditions on one property hold for the same value.
   static Values inequal(const Conditions& conditions, const std::string& property, const Values& all) {
     Values out;
     for (const PlainValue& v : all) {
@@ -253,8 +253,8 @@ class PlainQuery {
     });
   }
 
-  // The values that a row may have of a property: those for which the inequalities hold, and of them, if there are any,
-  // those that the equalities name.
+  // The values of a property that a row may have: those that satisfy the inequalities and, if there are any, those
+  // among them that the equalities name.
   static Values choices(const Conditions& conditions, const std::string& property, const Entries& entries) {
     const Values within = inequal(conditions, property, entries.at(property));
     Values out;
@@ -279,7 +279,7 @@ class PlainQuery {
     for (const Conditions& conditions : alternatives_) {
       if (match(conditions, all)) add_rows(conditions, all, {.key = key}, out);
     }
-    // Rows that say the same are one, which is where the first of them is.
+    // Equal rows are merged into the first of them.
     std::sort(out.begin(), out.end(), [this](const PlainRow& a, const PlainRow& b) { return comes_before(a, b); });
     std::vector<PlainRow> different;
     for (const PlainRow& row : out) {
@@ -288,7 +288,7 @@ class PlainQuery {
     return different;
   }
 
-  // One for each combination of projected values; behind `begun`, which has the first of them.
+  // Adds a row for each combination of projected values, each beginning with `begun`.
   void add_rows(const Conditions& conditions, const Entries& all, const PlainRow& begun,
                 std::vector<PlainRow>& out) const {
     if (begun.projected.size() < projection_.size()) {

@@ -1,4 +1,4 @@
-// Query messages, in the words that tests are written in.
+// Short functions to build query messages.
 #pragma once
 
 #include <string>

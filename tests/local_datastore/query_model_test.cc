@@ -1,5 +1,5 @@
-// Random queries, answered from indexes by the server, and by looking at every entity by plain rules, written down in
-// plain_query.h, that share no code with it.
+// Random queries, answered from indexes by the server, and by the simple rules of plain_query.h, which share no code
+// with it.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -243,7 +243,7 @@ class QueryModelTest : public ::testing::Test {
     if (!rows.empty() && query.offset() == 0) check_reversed(query, options, entities, random(rows.size()));
   }
 
-  // The cursor of one row, as the beginning and as the end.
+  // Checks the cursor of one row, as the start and as the end.
   void check_cursors(v1::Query query, const v1::ReadOptions& options, const std::vector<PlainRow>& rows,
                      std::size_t at) {
     const auto whole = client_.run(query, options);
@@ -257,7 +257,7 @@ class QueryModelTest : public ::testing::Test {
     ASSERT_EQ(answered(query, options), std::vector<PlainRow>(behind, rows.end()));
   }
 
-  // The same cursor with all directions turned round: the rows that are not before it that way.
+  // Checks the same cursor with all directions reversed: the rows that are not before it in that order.
   void check_reversed(v1::Query query, const v1::ReadOptions& options, const std::vector<v1::Entity>& entities,
                       std::size_t at) {
     if (!query.distinct_on().empty()) return;

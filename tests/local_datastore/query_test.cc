@@ -331,7 +331,7 @@ TEST_F(QueryTest, ReversedQueriesGoOnAtTheSameCursor) {
   }
 }
 
-// An index that proves a row of one alternative of OR says nothing of the others' conditions.
+// An index that proves a row of one alternative of OR proves nothing about the conditions of the others.
 TEST_F(QueryTest, AlternativesHaveConditionsOnKeysOfTheirOwn) {
   using F = v1::PropertyFilter;
   for (const char* name : {"a", "b", "c"}) put({entity(key("K", name), {{"m", integer(1)}, {"n", integer(2)}})});

@@ -1,4 +1,4 @@
-// What becomes of versions: collected when nobody can see them any more, kept apart by database and namespace.
+// Versions are collected when nobody can read them any more, and are separate for each database and namespace.
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -112,7 +112,7 @@ TEST(PartitionsTest, DatabasesAndNamespacesAreApart) {
   std::filesystem::remove_all(folder);
 }
 
-// Many commits at once, each of which is durable when it is acknowledged, share their fsyncs and stay in order.
+// Many concurrent commits, each durable when it is acknowledged, share their fsyncs and stay in order.
 TEST(GroupCommitTest, VersionsAreUniqueAndInOrder) {
   std::string folder = ::testing::TempDir() + "ndb-group-XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
@@ -135,7 +135,7 @@ TEST(GroupCommitTest, VersionsAreUniqueAndInOrder) {
   std::filesystem::remove_all(folder);
 }
 
-// Reads stay before what may or may not be durable, and wait for nobody.
+// Reads see nothing whose durability is uncertain, and do not wait for it.
 TEST(CommitClockTest, LostCommitsAreNotRead) {
   FakeClock clock;
   local::CommitClock commits(clock, local::Version());
@@ -150,7 +150,7 @@ TEST(CommitClockTest, LostCommitsAreNotRead) {
   EXPECT_FALSE(*commits.reach(lost, local::CallContext()));
 }
 
-// Under its prefix RocksDB looks for the neighbours of a row: the whole of what they begin with, and no more.
+// RocksDB searches near a row only under its prefix, which must be complete.
 TEST(StorageKeyTest, RowsKnowTheirPrefix) {
   for (const std::string& name : {std::string("K"), std::string("a\0\1b\xff", 5), std::string("\0", 1)}) {
     const v1::Entity e = entity(key(name, 1), {{name, integer(1)}});

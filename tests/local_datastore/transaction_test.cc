@@ -1,4 +1,4 @@
-// Transactions are serializable: each anomaly that weaker isolation lets through has a test here.
+// Transactions are serializable: each anomaly that weaker isolation permits has a test here.
 #include <gmock/gmock.h>
 
 #include <atomic>
@@ -56,7 +56,7 @@ v1::Query below(const v1::Key& ancestor) {
   return query;
 }
 
-// What is so in both modes.
+// What holds in both modes.
 class TransactionTest : public TransactionFixture, public ::testing::WithParamInterface<Concurrency> {
  protected:
   TransactionTest() : TransactionFixture({.concurrency = GetParam()}) {}
@@ -69,7 +69,7 @@ class OptimisticTest : public TransactionFixture {
   OptimisticTest() : TransactionFixture({.concurrency = Concurrency::kOptimistic}) {}
 };
 
-// With so short a wait a writer that would have to wait is refused at once, so the tests need no second thread.
+// With so short a limit, a writer that would have to wait is refused at once, so the tests need no second thread.
 class PessimisticTest : public TransactionFixture {
  protected:
   PessimisticTest() : TransactionFixture({.lock_timeout = std::chrono::milliseconds(20)}) {}
@@ -178,7 +178,7 @@ TEST_F(PessimisticTest, PhantomsStayOut) {
   EXPECT_EQ(outside({insert(entity(key("K", "absent")))}), grpc::OK);
 }
 
-// A query locks what it has read, not all that it could have.
+// A query locks what it has read, not everything that it could have read.
 TEST_F(PessimisticTest, OnlyWhatWasScannedIsLocked) {
   for (int i = 1; i <= 9; ++i) put(key("K", i), i);
   v1::Query query = of_kind("K");
@@ -194,7 +194,7 @@ class DeadlockTest : public TransactionFixture {
   DeadlockTest() : TransactionFixture({.lock_timeout = std::chrono::minutes(1)}) {}
 };
 
-// Both have read what the other one wants to write. The younger goes, whoever asked first.
+// Each has read what the other one wants to write. The younger one is aborted, whoever asked first.
 TEST_F(DeadlockTest, TheYoungerIsAborted) {
   const auto attempt = [&](const std::string& older, const std::string& younger, const v1::Key& first,
                            const v1::Key& second) {
@@ -212,7 +212,7 @@ TEST_F(DeadlockTest, TheYoungerIsAborted) {
     std::string younger = client_.begin();
     attempt(older, younger, a_, second);
   }
-  // A retry is as old as the first attempt.
+  // A retry is as old as its first attempt.
   const std::string first = client_.begin();
   const std::string younger = client_.begin();
   ASSERT_TRUE(client_.rollback(first).ok());
@@ -222,7 +222,7 @@ TEST_F(DeadlockTest, TheYoungerIsAborted) {
   attempt(retry, younger, a_, b_);
 }
 
-// Reads wait for writers too: of three in a deadlock cycle one is aborted and two get through.
+// Reads wait for writers too: of three in a deadlock cycle one is aborted and two succeed.
 TEST_F(DeadlockTest, WaitersGetTheirTurn) {
   put(a_, 1);
   const std::string reader = client_.begin();
@@ -250,7 +250,7 @@ TEST_F(PessimisticTest, ReadsThatFailEndTheirTransaction) {
   EXPECT_EQ(client_.number(a_), 3);
 }
 
-// Everybody wants the same number; who is aborted says so when he tries again, and all get there.
+// All want the same number; an aborted one says so when it retries, and all succeed in the end.
 TEST_P(TransactionTest, EverybodyMakesProgress) {
   constexpr int kThreads = 8;
   constexpr int kEach = 12;
@@ -317,7 +317,7 @@ TEST_P(TransactionTest, EndedTransactionsDifferFromUnknownOnes) {
   EXPECT_EQ(other.lookup(client_.begin(), {a_}).status.error_message(), "Invalid transaction.");
 }
 
-// Money moves between accounts from several threads; readers must find the total unchanged at any time.
+// Several threads move money between accounts; readers must find the same total at all times.
 TEST_P(TransactionTest, TransfersKeepTheTotal) {
   constexpr int kAccounts = 5;
   constexpr std::int64_t kEach = 100;

@@ -1,5 +1,5 @@
-// What keeps the limits takes work that is linear in its size, but for a logarithm. Work is counted, not timed: bytes
-// that are allocated, since what is copied again and again is allocated as often, and entities that are read.
+// Requests within the limits take work that is linear in their size, except for a logarithm. Work is counted and not
+// timed: allocated bytes, because repeated copies are repeated allocations, and entities that are read.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -101,7 +101,7 @@ v1::PropertyMask mask_of_paths(int count, const std::function<std::string(int)>&
   return mask;
 }
 
-// One entity is read through a mask as often as there are results, so a long mask costs no more than the entity.
+// One entity is read through a mask once per result, so a long mask must cost no more than the entity.
 TEST(WorkTest, MasksAreLinear) {
   v1::Entity wide = entity(key("K", 1), {{"a.b", integer(1)}, {"large", unindexed(text(std::string(100'000, 'x')))}});
   for (int i = 0; i < 500; ++i) (*wide.mutable_properties())[numbered(i)] = integer(i);
@@ -183,7 +183,7 @@ class ArrayScanTest : public ::testing::Test {
   DatastoreClient client_{*server_};
 };
 
-// The index of an array has an entry per value. However many they are, the entity is read once.
+// The index of an array has an entry per value. However many there are, the entity is read once.
 TEST_F(ArrayScanTest, EntitiesAreReadOnce) {
   constexpr int kEntities = 3;
   std::vector<v1::Mutation> mutations;
@@ -226,7 +226,7 @@ TEST_F(ArrayScanTest, EntitiesAreReadOnce) {
   }
 }
 
-// The combinations of several arrays are bounded as a composite index of them is in the cloud.
+// The combinations of several arrays are limited, as a composite index of them is in the cloud.
 TEST_F(ArrayScanTest, CombinationsAreBounded) {
   ASSERT_TRUE(client_
                   .commit({upsert(entity(key("Many", 1), {{"a", array(integers(150))}, {"b", array(integers(150))}})),

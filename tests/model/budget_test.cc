@@ -1,4 +1,4 @@
-// How much an entity may make of its bytes.
+// How much memory an entity may take when it is decoded.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -91,12 +91,12 @@ TEST(BudgetTest, IsOneForAllThatIsCompressedInAnEntity) {
 }
 
 TEST(BudgetTest, ElementsCountByWhatTheyTakeInMemory) {
-  // As many as a stored entity has room for.
+  // As many as fit into a stored entity.
   EXPECT_TRUE(read("any", array(500'000, "")).ok());
   EXPECT_TRUE(read_entity("any", array(500'000, "")).ok());
   EXPECT_TRUE(read("parts", array(250'000, std::string_view("\x32\0", 2))).ok());
   EXPECT_TRUE(read("parts.text", array(500'000, "")).ok());
-  // What a compressed struct has room for.
+  // As much as fits into a compressed struct.
   const std::string_view part("\x32\0", 2);
   for (const std::string& inside : {detail::property_field("list", array(8'000'000, "")),
                                     detail::property_field("elsewhere", array(20'000'000, ""))}) {
@@ -136,7 +136,7 @@ TEST(BudgetTest, IsOneForABatchToo) {
               HasSubstr("Key('Held', 2) is not read: the entities of one batch"));
 }
 
-// What could not be read is not written.
+// What could not be read is not written either.
 TEST(BudgetTest, HoldsForWritingToo) {
   const auto written = [](Held::Properties properties) {
     return encode(Held::make(std::move(properties), id(1))).status();

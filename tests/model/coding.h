@@ -1,4 +1,4 @@
-// Entities through their bytes, as the Datastore would give them back.
+// Encodes and decodes entities, as the Datastore would return them.
 #pragma once
 
 #include <string>
@@ -27,7 +27,7 @@ absl::StatusOr<M> decode(const Key& key, std::string_view bytes) {
   return detail::HandleAccess::wrap<M>(key, *std::move(payload));
 }
 
-// What was written as one class, read as another. Throws what a get would throw.
+// Writes an entity as one class and reads it as another. Throws what a get would throw.
 template <class To, class From>
 To convert(const From& from) {
   const auto bytes = encode(from);
@@ -43,7 +43,7 @@ absl::Status prepare(M& model, Timestamp now = Timestamp(std::chrono::seconds(5)
   return detail::before_put(detail::HandleAccess::payload(model), model.key(), now);
 }
 
-// The bytes of a zlib stream that is whole and not too large.
+// The contents of a zlib stream that must be complete and not too large.
 inline std::string inflated(std::string_view bytes) {
   std::string out;
   const bool whole = detail::inflate(bytes, detail::Budget::kBytes, out) == detail::Inflated::kWhole;

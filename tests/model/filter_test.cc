@@ -10,7 +10,7 @@
 
 namespace ndb {
 
-// Stands for ndb/query.h, which this room does not know.
+// Stands in for ndb/query.h, which this room may not include.
 template <class M>
 class Query {
  public:

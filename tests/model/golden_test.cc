@@ -125,7 +125,7 @@ v1::Entity parsed(const std::string& bytes) {
   return entity;
 }
 
-// What a writer is free in: the order of the properties inside the bytes of a local struct, and how zlib packs.
+// Removes what a writer may choose: the order of properties inside the bytes of a local struct, and zlib's encoding.
 void make_canonical(v1::Value& value) {
   if (value.has_array_value()) {
     for (v1::Value& element : *value.mutable_array_value()->mutable_values()) make_canonical(element);
@@ -236,7 +236,7 @@ TEST(GoldenTest, IsReadIntoItsModelAndWrittenBack) {
     SCOPED_TRACE(cat(name, legacy ? ", older layout" : ", newer layout"));
     std::string bytes;
     ASSERT_TRUE(absl::Base64Unescape(golden["entity_base64"].get<std::string>(), &bytes));
-    // These entities are as they were before a put computed what a put computes; then NDB writes it as we do.
+    // These entities are older than the put that computes some properties; after that NDB writes them as we do.
     const Written animal{{"class", Array{"Animal"}}};
     if (name == "scalars") {
       check<Scalars>(bytes, check_scalars);
@@ -260,7 +260,7 @@ TEST(GoldenTest, IsReadIntoItsModelAndWrittenBack) {
       check<Computed>(bytes, [](const Computed& c) { EXPECT_EQ(c.key().parent().string_id(), "p"); }, {{"lower", "q"}});
     } else if (name == "polymodel_root") {
       check<Animal>(bytes, [](const Animal& a) { EXPECT_EQ(a->name, "Rex"); }, animal);
-    } else if (name == "polymodel_derived") {  // without its classes nobody knows that it is a cat; its lives stay
+    } else if (name == "polymodel_derived") {  // without its classes it is not known to be a cat; its `lives` are kept
       check<Animal>(bytes, [](const Animal& a) { EXPECT_EQ(a->name, "Tom"); }, animal);
     } else if (name == "expando") {
       check<Wild>(bytes, check_wild);

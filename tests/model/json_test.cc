@@ -223,7 +223,7 @@ TEST(JsonTest, AJsonTextIsStoredUnchanged) {
   EXPECT_EQ(none.to_json({.include = {"json"}}), R"({"json":"{a:1}"})") << "what is no JSON is shown as text";
 }
 
-// A megabyte of it takes linear work: with a search through the names before each, these would take minutes.
+// A megabyte must take linear work: if each name were compared with those before it, this would take minutes.
 TEST(JsonTest, ManyNames) {
   constexpr int kNames = 200'000;
   std::string json = "{";

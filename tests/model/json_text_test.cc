@@ -1,4 +1,4 @@
-// JSON texts: which there are, and what is in them.
+// JSON texts: which ones are valid, and what they contain.
 #include "model/json_text.h"
 
 #include <gtest/gtest.h>
@@ -66,7 +66,7 @@ TEST(JsonText, ExtensionsOfPythonsJsonAreAccepted) {
   }
 }
 
-// Against the library, in what it takes as well.
+// Compared with the library, on what that supports.
 TEST(JsonText, RandomTextsAreJudgedAsByTheLibrary) {
   const std::vector<std::string_view> tokens = {"{",     "}",    "[",           "]",   "{}", "[]", ",",   ":",    ":",
                                                 "\"a\"", "\"\"", "\"\\u00e9\"", "1",   "-0", "0",  "1.5", "1e-5", "1.",
@@ -154,7 +154,7 @@ TEST(JsonText, Indented) {
   EXPECT_EQ(indented_json("[1]", 0), "[\n1\n]");
 }
 
-// Neither the stack nor time that grows with the square of it.
+// Deep nesting needs neither stack nor quadratic time.
 TEST(JsonText, NestingWithoutEnd) {
   constexpr std::size_t kLevels = 1'000'000;
   const std::string closed = std::string(kLevels, '[') + std::string(kLevels, ']');

@@ -66,7 +66,7 @@ TEST(KeyTest, AProjectWithATildeIsPreserved) {
   }
 }
 
-// Or somebody could choose many keys of one hash.
+// Otherwise somebody could choose many keys with one hash.
 TEST(KeyTest, HashesAreThoseOfTheProcess) {
   const Key key("A", id("b"), {.project = "p"});
   EXPECT_EQ(key.hash(), seeded_hash(key.bytes()));

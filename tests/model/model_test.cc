@@ -274,7 +274,7 @@ TEST(ModelTest, TruncatedBytesGiveAStatus) {
   const std::string bytes = encode(full()).value();
   int refused = 0;
   for (std::size_t size = 0; size < bytes.size(); ++size) {
-    // An own copy, so that a sanitizer sees a read past the end.
+    // A copy of its own, so that a sanitizer detects a read past the end.
     const std::vector<char> cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size));
     const auto decoded = decode<Everything>(Key("Everything", id("e")), {cut.data(), cut.size()});
     refused += !decoded.ok();

@@ -133,8 +133,8 @@ TEST(PolyModelTest, AnEntityOfAnotherClassIsAKindError) {
       << "written before there were classes";
 }
 
-// A newer program may know classes that this one does not. What it wrote is read as the nearest known class, and is
-// still of its own class when it is written back.
+// A newer program may have classes that this one does not know. Its entities are read as the nearest known class, and
+// keep their own class when they are written back.
 TEST(PolyModelTest, AnUnknownClassIsKept) {
   const Entity tiger = Entity::make(
       "Beast", id("t"),

@@ -92,7 +92,7 @@ TEST(StructsTest, TheOlderLayoutHasAPropertyForEachField) {
   EXPECT_EQ(e["places.label"], (Array{"Rome!", "Oslo!"}));
   EXPECT_FALSE(e["main.tags"].as_array()[0].indexed());
   EXPECT_TRUE(e["main.name"].indexed());
-  // A local struct is an entity there, whose own structs are in that layout too.
+  // In the Datastore a local struct is an entity, whose own structs use that layout too.
   EXPECT_FALSE(e["hidden"].indexed());
   EXPECT_EQ(e["hidden"].as_entity()["place.point.x"], 1.0);
   EXPECT_EQ(convert<OlderChain>(e), chain<OlderChain>());
@@ -159,7 +159,7 @@ TEST(StructsTest, TheOlderLayoutRefusesWhatItCannotHold) {
     EXPECT_THAT(message_of<BadValueError>([&] { convert<Entity>(OlderLoose::make(c.properties, id(1))); }),
                 HasSubstr(c.message));
   }
-  // What is dynamic in a struct has a dotted name too.
+  // Dynamic properties of a struct have dotted names too.
   OlderLoose loose = OlderLoose::make({.one = {.numbers = {1, 2}, .others = {{"a", 1}, {"b", "x"}}}}, id(1));
   const Entity e = convert<Entity>(loose);
   EXPECT_EQ(e["one.a"], 1);
@@ -225,10 +225,10 @@ TEST(StructsTest, WhatAClassDoesNotKnowSurvives) {
   EXPECT_EQ((*hidden)["owner"], "O");
   EXPECT_EQ(*detail::entity_key(back["hidden"].as_blob()), Key("Shop", id("k"))) << "the key of a struct is kept";
 
-  // An element takes what is its own along.
+  // An element keeps its own unknown properties when it moves.
   c.edit().main.doors.erase(c.edit().main.doors.begin());
   EXPECT_EQ(convert<Entity>(c)["main"].as_entity()["doors"].as_array()[0].as_entity()["extra"], 2);
-  // A struct that is replaced does not inherit it.
+  // A struct that is replaced does not inherit them.
   c.edit().main.place = Place{.city = "New"};
   EXPECT_FALSE(convert<Entity>(c)["main"].as_entity()["place"].as_entity().contains("sea"));
 
@@ -311,7 +311,7 @@ TEST(StructsTest, CompressedPropertiesAreZlibWithAMeaning) {
   }
   EXPECT_TRUE(e["maybe"].is_null());
   EXPECT_EQ(convert<Packed>(e), p);
-  // A class without the option reads them as well, and one with it what is not compressed.
+  // A class without the option reads compressed values too, and one with it reads uncompressed ones.
   const Plain plain = convert<Plain>(e);
   EXPECT_EQ(plain->text, large);
   const Packed back = convert<Packed>(Entity::make(e.key(), {{"text", Text("t")}, {"blob", Blob("b")}}));
@@ -342,7 +342,7 @@ TEST(StructsTest, BadCompressedBytesAreAnError) {
     bytes[random() % bytes.size()] ^= static_cast<char>(1 + random() % 255);
     (void)read(bytes);  // an error, or text that is as it is
   }
-  // A megabyte of it could be a gigabyte of text.
+  // A compressed megabyte could inflate to a gigabyte.
   const auto bomb = read(detail::deflated(std::string(65 << 20, '\0')));
   ASSERT_FALSE(bomb.ok());
   EXPECT_THAT(std::string(bomb.status().message()), HasSubstr("makes the entity larger than 64 MiB in memory"));

@@ -73,7 +73,7 @@ TEST(ValueTest, RoundTripsThroughItsBytes) {
       ASSERT_TRUE(back.ok()) << back.status();
       EXPECT_EQ(*back, value);
       EXPECT_EQ(back->meaning(), value.meaning());
-      // Of an array with elements it is they that are not indexed.
+      // For an array with elements, the elements are the unindexed ones.
       const bool elements = value.type() == ValueType::kArray && !value.as_array().empty();
       EXPECT_EQ((elements ? back->as_array()[0] : *back).indexed(), value.indexed()) << value;
     }

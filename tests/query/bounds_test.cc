@@ -1,4 +1,4 @@
-// A Datastore that never comes to an end: pauses between RPCs, and the deadline of the call.
+// A Datastore that never finishes a query: pauses between RPCs, and the deadline of the call.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -79,7 +79,7 @@ TEST_F(Bounds, EmptyBatchesEndAtTheDeadlineOfTheCall) {
   });
 }
 
-// The deadline of an iteration is that of each step: what its user does in between takes nothing from it.
+// The deadline of an iteration applies to each step: what its user does in between does not count.
 TEST_F(Bounds, AnIterationMayTakeLongerThanItsDeadline) {
   in_new_context(client_, [&] {
     for (int i = 1; i <= 5; ++i) Item::make({.n = i}, ndb::id(i)).put_async();
@@ -95,8 +95,7 @@ TEST_F(Bounds, AnIterationMayTakeLongerThanItsDeadline) {
   });
 }
 
-// As long as it gets on, a query without a deadline of its own may take as long as it needs; one with a deadline may
-// not.
+// While it makes progress, a query without a deadline may take as long as it needs; one with a deadline may not.
 TEST_F(Bounds, ProgressKeepsAQueryGoing) {
   in_new_context(client_, [&] {
     for (int i = 1; i <= 5; ++i) Item::make({.n = i}, ndb::id(i)).put_async();

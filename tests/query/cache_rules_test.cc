@@ -1,4 +1,4 @@
-// What the context cache makes of the results of queries, rule by rule.
+// How results of queries meet the context cache, rule by rule.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -89,7 +89,7 @@ TEST_F(CacheRules, ResultsKnownToBeAbsentAreDropped) {
     delete_here({1, 4});
     EXPECT_THAT(numbers(in_order().fetch()), ElementsAre(2, 3, 5, 6));
     EXPECT_EQ(in_order().get()->n, 2);
-    // However it came to be known: here by a get, before somebody else made it.
+    // However the absence came to be known: here by a get, before another program created the entity.
     EXPECT_FALSE(Task::get_by_id(7));
     elsewhere([] { Task::make({.n = 7}, ndb::id(7)).put(); });
     EXPECT_THAT(numbers(in_order().fetch()), ElementsAre(2, 3, 5, 6));
@@ -110,7 +110,7 @@ TEST_F(CacheRules, DroppedResultsAreReplacedUpToTheLimit) {
       EXPECT_THAT(numbers(in_order().fetch(3)), ElementsAre(3, 5, 6));
       EXPECT_THAT(numbers(in_order().fetch(4)), ElementsAre(3, 5, 6));
       EXPECT_THAT(numbers(in_order().limit(2).fetch()), ElementsAre(3, 5));
-      // An offset counts what the Datastore has.
+      // An offset counts the results of the Datastore.
       EXPECT_THAT(numbers(in_order().offset(3).fetch(2)), ElementsAre(5, 6));
       EXPECT_EQ(in_order().get()->n, 3);
       std::vector<std::int64_t> seen;
@@ -181,7 +181,7 @@ TEST_F(CacheRules, ThePolicyAndTheOptionDecide) {
     EXPECT_EQ(context.cache_size(), 0u);
     Uncached::query().fetch(1, {.use_cache = true});
     EXPECT_EQ(context.cache_size(), 1u);
-    // A slot that the policy makes invisible neither drops nor replaces.
+    // Entries that the policy hides neither drop results nor replace them.
     delete_here({1});
     context.set_cache_policy(false);
     EXPECT_EQ(in_order().get()->n, 1);
@@ -231,7 +231,7 @@ TEST_F(CacheRules, ATransactionsOwnWritesCountInItAlone) {
   });
 }
 
-// A result that is handed out late is checked against what has happened since its batch came.
+// A result that is returned late is compared with what has happened since its batch arrived.
 TEST_F(CacheRules, TheCacheIsAskedWhenTheResultIsGiven) {
   in_new_context(client_, [&] {
     auto tasks = in_order().iterate();
@@ -241,7 +241,7 @@ TEST_F(CacheRules, TheCacheIsAskedWhenTheResultIsGiven) {
     const Task next = tasks.next();
     EXPECT_EQ(next->n, 3);
     EXPECT_EQ(next->state, "mine");
-    // What the batch says is older than what this context has written since, and does not replace it.
+    // The batch is older than what this context has written since, and does not replace it.
     Task four = Task::get_by_id(4);
     four.edit().state = "newer";
     four.put();

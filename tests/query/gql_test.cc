@@ -1,5 +1,5 @@
-// GQL: what is sent, and what becomes of the answers. The Datastore parses the text, so most of this has one that is
-// scripted.
+// GQL: what is sent, and how answers are used. The Datastore parses the text, so most of these tests have a scripted
+// one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -46,7 +46,7 @@ class Gql : public Tiers {
       ndb::put_multi(songs);
     });
   }
-  // Answers a text as a Datastore does that parsed it into `meant`.
+  // Answers like a Datastore that has parsed the text into `meant`.
   void understand(ndb::Query<Song> meant, wire::EntityResult::ResultType type = wire::EntityResult::FULL) {
     stub_->answer = [this, meant, type](const wire::RunQueryRequest& request) -> Answer {
       if (!request.has_gql_query()) return std::nullopt;
@@ -69,7 +69,7 @@ class Gql : public Tiers {
       return response;
     };
   }
-  // What the Datastore gives for `order by n`, one by one.
+  // Learns the Datastore's results for `order by n`, one by one.
   void learn_results() {
     in_new_context(client_, [&] {
       ndb::Cursor cursor;
@@ -162,7 +162,7 @@ TEST_F(Gql, FurtherBatchesAreAskedForByTheParsedQuery) {
   }
 }
 
-// The rules of the context cache are those of every query; the limit in the text is filled.
+// The rules of the context cache apply as to every query; the limit in the text is filled.
 TEST_F(Gql, ResultsGoThroughTheContextCache) {
   learn_results();
   understand(Song::query().limit(3));
@@ -218,7 +218,7 @@ TEST_F(Gql, Aggregations) {
   });
 }
 
-// Against a parser: texts, and how many songs they find.
+// With a real parser: texts, and how many songs they find.
 TEST_F(Gql, TheLocalDatastoreUnderstandsIt) {
   learn_results();  // a cursor behind each song
   stub_->batch_size = 2;

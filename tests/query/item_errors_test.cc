@@ -1,4 +1,4 @@
-// Entities that do not fit the class: the error belongs to the one result, whatever way results are got.
+// Entities that do not fit the class: the error belongs to one result, in every form of a query.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -50,7 +50,7 @@ class Dog : public ndb::PolyModel<Dog, Animal> {
   NDB_MODEL(barks)
 };
 
-// Items 1 to 8 in the order of their rank. 3, 4 and 8 hold a text where the class has a number.
+// Items 1 to 8 in the order of their rank. 3, 4 and 8 have a text where the class has a number.
 class ItemErrors : public Tiers {
  protected:
   void SetUp() override {
@@ -68,7 +68,7 @@ class ItemErrors : public Tiers {
     for (const Item& item : items) numbers.push_back(item->n);
     return numbers;
   }
-  // The ids of what is passed over, in order.
+  // Collects the ids of skipped results, in order.
   ndb::ErrorHandler collect() {
     return [this](const ndb::Key& key, const absl::Status& status) {
       EXPECT_THAT(std::string(status.message()), HasSubstr(key.to_string()));
@@ -134,7 +134,7 @@ TEST_F(ItemErrors, AnIterationGoesOnBehindThem) {
       EXPECT_THAT(good, ElementsAre(1, 2, 5, 6, 7));
       EXPECT_THAT(errors, ElementsAre(HasSubstr("'Item', 3"), HasSubstr("'Item', 4"), HasSubstr("'Item', 8")));
 
-      // A loop over an iteration is begun again where it was left.
+      // A loop over an iteration continues where an earlier one stopped.
       good.clear();
       const auto items = by_rank().iterate();
       for (int errors_seen = 0; errors_seen <= 3;) {
@@ -213,7 +213,8 @@ TEST_F(ItemErrors, OfGqlToo) {
   });
 }
 
-// Page by page each entity is given, or handed to the handler, once: also where a bad one is at the end of a page.
+// Page by page, each entity is either returned or passed to the handler, once; also if a bad one is at the end of a
+// page.
 TEST_F(ItemErrors, PagesGoPastThem) {
   for (const std::size_t size : {1U, 2U, 3U, 5U, 8U}) {
     in_new_context(client_, [&] {
@@ -273,7 +274,7 @@ TEST_F(ItemErrors, EachKeyOfAGetHasItsOwn) {
   }
 }
 
-// The context has an animal as another class than the Datastore's index, which is behind: it is no result any more.
+// The context has the animal in another class than the Datastore's index, which lags behind: it is no longer a result.
 TEST_F(ItemErrors, AnAnimalThatHasChangedItsClassIsDropped) {
   in_new_context(client_, [] {
     for (int i = 1; i <= 3; ++i) Cat::make({}, ndb::id(i)).put();
@@ -296,7 +297,7 @@ TEST_F(ItemErrors, AnAnimalThatHasChangedItsClassIsDropped) {
   });
 }
 
-// An ancestor that is no key, as parent() of a root is, must not become a query of the whole kind.
+// An empty key as ancestor, such as parent() of a root, must not become a query of the whole kind.
 TEST_F(ItemErrors, AnEmptyKeyIsNoWayToSayNone) {
   in_new_context(client_, [] {
     const ndb::Key root("Item", ndb::id("root"));

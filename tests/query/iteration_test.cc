@@ -48,7 +48,7 @@ class Iterating : public Tiers {
     for (const Item& item : items) numbers.push_back(item->n);
     return numbers;
   }
-  // What is there for the Datastore, and deleted for this context.
+  // Deletes it in this context only; the Datastore still has it.
   static void delete_here_only(int id) {
     ndb::get_context().set_datastore_policy([id](const ndb::Key& key) { return key.integer_id() != id; });
     ndb::key<Item>(id).delete_();
@@ -98,7 +98,7 @@ TEST_F(Iterating, TheNextBatchIsUnderWayWhileOneIsUsed) {
     EXPECT_EQ(ndb::get_context().counts().queries, 4);
     EXPECT_THROW(items.next(), ndb::BadRequestError);
 
-    // Not beyond the limit, nor when whoever iterates stops.
+    // Neither beyond the limit, nor after the caller has stopped iterating.
     stub_->requests.clear();
     auto five = in_order().iterate(5);
     for (int n = 1; n <= 5; ++n) EXPECT_EQ(five.next()->n, n);
@@ -140,7 +140,7 @@ TEST_F(Iterating, TwoIterationsAndTaskletsGoOnSideBySide) {
   });
 }
 
-// A deletion made between two steps counts for results that are here already; the limit is filled all the same.
+// A deletion between two steps also applies to results that have been fetched; the limit is filled nevertheless.
 TEST_F(Iterating, TheLoopSeesWhatItsBodyDoes) {
   in_new_context(client_, [] {
     std::vector<std::int64_t> seen;
@@ -221,7 +221,7 @@ TEST_F(Iterating, OffsetsAreCountedOnceOverAllBatches) {
   in_new_context(client_, [&] {
     EXPECT_THAT(numbers(in_order().offset(7).fetch()), ElementsAre(8, 9, 10));
     EXPECT_THAT(in_order().offset(20).fetch(), IsEmpty());
-    // A Datastore that passes over a few results per batch, and gives none meanwhile.
+    // A Datastore that skips a few results per batch, and returns none meanwhile.
     std::vector<ndb::Cursor> cursors(1);
     std::size_t skips = 0;
     stub_->answer = [&](const wire::RunQueryRequest& request) -> std::optional<absl::StatusOr<wire::RunQueryResponse>> {
@@ -261,7 +261,7 @@ TEST_F(Iterating, AnErrorBetweenBatchesComesWhenItsTurnIs) {
         EXPECT_THAT(error.what(), HasSubstr("query of kind \"Item\""));
       }
     }
-    // Nobody gets as far as the error.
+    // The query ends before the error.
     EXPECT_EQ(in_order().fetch(3).size(), 3u);
     EXPECT_EQ(in_order().get()->n, 1);
     EXPECT_THROW(in_order().fetch(4), ndb::Error);
@@ -287,7 +287,7 @@ TEST_F(Iterating, ADatastoreThatDoesNotSayHowToGoOnIsAnErrorAndNoLoop) {
 TEST_F(Iterating, ItBelongsToTheContextItWasStartedIn) {
   stub_->batch_size = 2;
   in_new_context(client_, [] {
-    // An iteration from outside goes on in a transaction, outside of it.
+    // An iteration that was begun outside of a transaction continues in it, but not as a part of it.
     auto outside = in_order().iterate();
     std::optional<ndb::Iteration<Item>> inside;
     ndb::transaction([&] {

@@ -56,7 +56,7 @@ class Mapping : public Tiers {
   const ndb::Client client_ = through(client(), stub_);
 };
 
-// N+1 the shape, 1 + 1 the calls.
+// N + 1 calls in the code, 1 + 1 RPCs.
 TEST_F(Mapping, AGetPerResultIsOneQueryAndOneBatchPerTier) {
   std::vector<std::string> names;
   const auto body = [&] { names = in_order().map(author_of); };
@@ -148,7 +148,7 @@ TEST_F(Mapping, TheFirstErrorInTheOrderOfTheResultsCounts) {
     }
     EXPECT_EQ(ended, kBooks);
 
-    // The query's own error, after those that were called have ended.
+    // The query's own error is thrown after the function calls that were begun have ended.
     stub_->batch_size = 10;
     stub_->answer = [](const wire::RunQueryRequest& request) -> std::optional<absl::StatusOr<wire::RunQueryResponse>> {
       if (request.query().start_cursor().empty()) return std::nullopt;

@@ -1,4 +1,4 @@
-// A Datastore in between whose queries a test sees, cuts into small batches, and answers.
+// A stub in front of the Datastore whose queries a test observes, divides into small batches, and answers.
 #pragma once
 
 #include <algorithm>
@@ -18,11 +18,11 @@ class QueryStub final : public ForwardingStub {
  public:
   using ForwardingStub::ForwardingStub;
 
-  // Everything here is for the thread of the one context that a test uses.
+  // Used only on the thread of the test's context.
   std::vector<wire::RunQueryRequest> requests{};
   std::vector<wire::RunAggregationQueryRequest> aggregations{};
   std::int32_t batch_size = 0;  // 0: as large as the Datastore makes them; of GQL the first one always
-  // What to answer instead of asking the Datastore; nothing: ask it.
+  // The answer instead of the Datastore's; nothing: ask the Datastore.
   std::function<std::optional<absl::StatusOr<wire::RunQueryResponse>>(const wire::RunQueryRequest&)> answer{};
   std::function<absl::StatusOr<wire::RunAggregationQueryResponse>(const wire::RunAggregationQueryRequest&)>
       answer_aggregation{};

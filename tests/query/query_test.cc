@@ -101,7 +101,7 @@ TEST_F(Queries, FiltersOrdersAndLimits) {
         {Person::query(ndb::AND(ndb::OR(Person::name == "ann", Person::name == "bob"),
                                 ndb::OR(Person::age == 40, Person::age == 50))),
          {"bob"}},
-        // An entity that two branches find is one result.
+        // An entity that several alternatives find is one result.
         {Person::query(ndb::OR(Person::tags == "vip", Person::tags == "new")).order(Person::name), {"ann", "cid"}},
     };
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -133,7 +133,7 @@ TEST_F(Queries, NestedAndRepeatedProperties) {
     EXPECT_THAT(ids(Firm::query(ndb::OR(Firm::seat.city == "Rome", Firm::branches.city == "Rome"))),
                 UnorderedElementsAre(1, 2));
     EXPECT_THAT(ids(Firm::query(Firm::branches.city.IN({"Oslo", "Rome"})).order(Firm::seat.city)), ElementsAre(2, 1));
-    // One element has to be in the whole range.
+    // One element must satisfy the whole range.
     EXPECT_THAT(ids(Firm::query(Firm::sizes > 3, Firm::sizes < 5)), ElementsAre(2));
     EXPECT_THAT(ids(Firm::query(Firm::label == "Rome!")), ElementsAre(1));
   });
@@ -276,7 +276,7 @@ TEST_F(Queries, Aggregations) {
     Firm::make({.revenue = 2.0}, ndb::id(2)).put();
     EXPECT_EQ(Firm::query().sum(Firm::revenue), 3.5);
 
-    // The Datastore counts, whatever this context knows; a transaction's snapshot counts in it.
+    // The Datastore counts, whatever this context knows; a count in a transaction uses its snapshot.
     ndb::get_context().set_datastore_policy(false);
     ndb::key<Person>("ann").delete_();
     ndb::get_context().set_datastore_policy(nullptr);
@@ -348,13 +348,13 @@ TEST_F(Queries, ManyResultsComeInBatches) {
   });
 }
 
-// Keys-only results pass; one known to be deleted is dropped, and the query goes on; one that is cached is replaced;
-// any other goes into the cache; memcache is never touched.
+// Keys-only results are returned as they are; an entity that is known to be deleted is dropped, and the query
+// continues; a cached one replaces the result; any other is cached; memcache is never used.
 TEST_F(Queries, ResultsGoThroughTheContextCache) {
   const auto counts = in_new_context(client_, [&] {
     ndb::Context& context = ndb::get_context();
     const auto by_name = Person::query().order(Person::name);
-    // Another context changes the Datastore behind this one's back.
+    // Another context changes the Datastore without this one's knowledge.
     const Person ann = Person::get_by_id("ann", {.use_memcache = false});
     std::thread([&] {
       in_new_context(client_, [] { Person::make({.name = "ann", .age = 99}, ndb::id("ann")).put(); });
@@ -367,13 +367,13 @@ TEST_F(Queries, ResultsGoThroughTheContextCache) {
     Person::get_by_id("bob");
     EXPECT_EQ(context.counts().cache_hits, hits + 1);
 
-    // Deleted here, still there for the Datastore: the limit is filled with what comes after.
+    // Deleted here, but still in the Datastore: the limit is filled with later results.
     context.set_datastore_policy([](const ndb::Key& key) { return key.string_id() != "bob"; });
     ndb::key<Person>("bob").delete_();
     EXPECT_THAT(names(by_name.fetch(2)), ElementsAre("ann", "cid"));
     EXPECT_EQ(by_name.keys().size(), 4u);
 
-    // The query's own option counts.
+    // The query's own option decides.
     EXPECT_EQ(by_name.fetch(SIZE_MAX, {.use_cache = false})[0]->age, 99);
     context.clear_cache();
     by_name.fetch(SIZE_MAX, {.use_cache = false});
@@ -385,7 +385,7 @@ TEST_F(Queries, ResultsGoThroughTheContextCache) {
   EXPECT_EQ(counts.memcache_reads + counts.memcache_fills, 0);
 }
 
-// A projection is what the Datastore says, whatever the context cache knows, and leaves no trace there.
+// A projection shows the Datastore's values, whatever the context cache has, and is not cached.
 TEST_F(Queries, ProjectionsPassTheContextCacheUntouched) {
   const auto counts = in_new_context(client_, [] {
     ndb::Context& context = ndb::get_context();

@@ -1,4 +1,4 @@
-// Random queries over random entities, with a random part of them changed in the context cache alone, against a plain
+// Random queries over random entities, some of which are changed only in the context cache, compared with a simple
 // evaluation of the same filters; in all forms, and in batches of all sizes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -112,7 +112,7 @@ class RandomQueries : public Tiers {
     });
   }
 
-  // In this context only: some are deleted, some have a note.
+  // Changes this context only: some entities are deleted, some have a note.
   void change_here() {
     gone_.clear();
     noted_.clear();
@@ -140,7 +140,7 @@ class RandomQueries : public Tiers {
 
   void check_all_forms(const ndb::Query<Thing>& query, std::size_t offset, std::size_t limit,
                        const std::vector<std::int64_t>& matching) {
-    // An offset counts what the Datastore has; the limit, what is given.
+    // An offset counts the Datastore's results, the limit those that are returned.
     std::vector<std::int64_t> expected, there;
     for (std::size_t i = std::min(offset, matching.size()); i < matching.size(); ++i) {
       if (there.size() < limit) there.push_back(matching[i]);
@@ -214,7 +214,7 @@ TEST_F(RandomQueries, AgreeWithAPlainEvaluationInAllForms) {
       try {
         check_all_forms(query, offset, limit, matching);
       } catch (const ndb::Error& error) {
-        // Too many alternatives; anything else is an error of ours.
+        // Too many alternatives; any other error is a bug.
         if (std::string(error.what()).find("disjunctions") == std::string::npos) throw;
       }
     });

@@ -1,4 +1,4 @@
-// Providers that fail while there is an older value: max_stale_on_error. Another client stands for another process.
+// Providers that fail while there is an older value: max_stale_on_error. Another client represents another process.
 
 #include <gmock/gmock.h>
 
@@ -84,7 +84,7 @@ TEST_F(FailingProvider, WithoutTheOptionAllGetTheException) {
   EXPECT_EQ(cache.stats().provider_errors, 1u);
 }
 
-// Older than somebody has said it may be.
+// Its age exceeds what the options allow.
 TEST_F(FailingProvider, InvalidatedValuesAreNotServed) {
   const ndb::Client client = with_clock();
   Cache here(client, options()), there(client, options());
@@ -98,7 +98,7 @@ TEST_F(FailingProvider, InvalidatedValuesAreNotServed) {
   }
 }
 
-// Whether it was invalidated can't be known then.
+// It cannot be known then whether it was invalidated.
 TEST_F(FailingProvider, WithoutMemcachedBothBoundsCount) {
   ndb::testing::MemcachedServer server;
   ndb::ClientOptions client_options = Tiers::options();
@@ -117,7 +117,7 @@ TEST_F(FailingProvider, WithoutMemcachedBothBoundsCount) {
   EXPECT_THROW(within.get("k", failing()), std::runtime_error);
 }
 
-// Those who have joined the call have the old value too.
+// Callers that wait for the call get the old value too.
 TEST_F(FailingProvider, WaitersOfAFailedCallGetTheOldValue) {
   Cache cache(with_clock(), options());
   cache.get("k", giving(1));
@@ -152,7 +152,7 @@ TEST_F(FailingProvider, OfManyKeysOnlyThoseWithoutAValueFail) {
   EXPECT_THAT(cache.get("old", failing()), Pointee(1));
 }
 
-// An early renewal that fails is told to nobody, and tried again after a while.
+// A failed early renewal is reported to nobody, and repeated after a while.
 TEST_F(FailingProvider, AnEarlyRenewalIsTriedAgain) {
   auto eager = options();
   eager.early_refresh = 1000;

@@ -1,4 +1,4 @@
-// ndb::SharedCache against a real memcached. Another client stands for another process.
+// ndb::SharedCache with a real memcached. Another client represents another process.
 
 #include <gmock/gmock.h>
 
@@ -37,13 +37,13 @@ class Config : public ndb::Model<Config> {
 
 class SharedCacheTest : public ndb::testing::Tiers {
  protected:
-  // A client, as of another process, whose clock is the test's.
+  // A client like that of another process, with the test's clock.
   ndb::Client with_clock() {
     auto core = ndb::testing::take_core(client());
     core->clock = &clock_;
     return ndb::detail::ClientAccess::make(core);
   }
-  // Tags belong to no project: each test has names of its own.
+  // Tags belong to no project, so each test has names of its own.
   std::string name() const { return ::testing::UnitTest::GetInstance()->current_test_info()->name(); }
   CacheOptions named(CacheOptions options = {}) const {
     options.name = name();
@@ -125,7 +125,7 @@ TEST_F(SharedCacheTest, ALostTagCostsACallAndIsNeverStale) {
     EXPECT_EQ(calls_, before);
     value_ = value_ + 1;  // whose invalidation was lost with the tag
     lose();
-    // The first attempt after a restart meets a dead connection, and keeps nothing.
+    // The first attempt after a restart meets a broken connection, and stores nothing.
     EXPECT_THAT(cache.get("k", source()), Pointee(value_.load()));
     EXPECT_THAT(cache.get("k", source()), Pointee(value_.load()));
     EXPECT_GT(calls_, before);
@@ -181,7 +181,7 @@ TEST_F(SharedCacheTest, AnExceptionReachesAllWhoWaitAndPoisonsNothing) {
   EXPECT_THROW(cache.get_multi({"a", "b"}, [](const auto&) { return std::vector<int>{1}; }), ndb::BadValueError);
 }
 
-// Who begins after an invalidation must not join a provider that began before it.
+// A get that begins after an invalidation must not share a provider call that began before it.
 TEST_F(SharedCacheTest, AFlightOfBeforeAnInvalidationIsNotJoined) {
   Cache here(client_, named()), there(client(), named());
   std::promise<void> running, go_on;
@@ -290,14 +290,14 @@ TEST_F(SharedCacheTest, WithinTheStalenessBoundNoTagIsRead) {
   EXPECT_EQ(client.memcache_stats().round_trips, round_trips);
   clock_.advance(1ms);
   EXPECT_THAT(here.get("k", source()), Pointee(2));
-  // Found current again, it is served without a look for as long again.
+  // Once confirmed, it is served without another check for as long again.
   clock_.advance(11s);
   here.get("k", source());
   const auto looked = client.memcache_stats().round_trips;
   clock_.advance(9s);
   here.get("k", source());
   EXPECT_EQ(client.memcache_stats().round_trips, looked);
-  // This process knows of its own invalidations at once.
+  // This process knows its own invalidations at once.
   value_ = 3;
   here.invalidate("k");
   EXPECT_THAT(here.get("k", source()), Pointee(3));
@@ -327,7 +327,7 @@ TEST_F(SharedCacheTest, ValuesExpireAndOneCallerRenewsThemBefore) {
     EXPECT_THAT(eager.get("e",
                           [&] {
                             value_ = 2;
-                            // Meanwhile all others are served what there is.
+                            // Meanwhile all others get the existing value.
                             std::thread([&] { EXPECT_THAT(eager.get("e", source()), Pointee(1)); }).join();
                             return 2;
                           }),
@@ -338,7 +338,7 @@ TEST_F(SharedCacheTest, ValuesExpireAndOneCallerRenewsThemBefore) {
   EXPECT_EQ(eager.stats().renewals, 1u);
   EXPECT_EQ(eager.stats().provider_calls, 2u);
 
-  // A renewal that fails is told to nobody, and tried by nobody else.
+  // A failed renewal is reported to nobody, and not repeated by others.
   eager.invalidate("e");
   eager.get("e", slow);
   EXPECT_THAT(eager.get("e", []() -> int { throw std::runtime_error("down"); }), Pointee(2));
@@ -382,7 +382,7 @@ TEST_F(SharedCacheTest, WhatIsDoneWithoutMemcached) {
     EXPECT_THAT(error.what(), HasSubstr("/k"));
   }
   EXPECT_GT(calls.stats().unreachable, 0u);
-  // Many who ask at once share a call, but only one that begins after they have asked.
+  // Concurrent callers share a call, but only one that begins after they asked.
   calls_ = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) threads.emplace_back([&] { EXPECT_THAT(calls.get("k", source()), Pointee(3)); });
@@ -411,7 +411,7 @@ TEST_F(SharedCacheTest, CapacityInEntriesAndBytes) {
   EXPECT_EQ(bytes.stats().entries, 4u);
 }
 
-// A value that leaves may use the cache that it leaves.
+// The destructor of an evicted value may use the cache.
 TEST_F(SharedCacheTest, ValuesEndWhenNoLockIsHeld) {
   struct Last {
     std::function<void()> at_end;

@@ -35,7 +35,7 @@ class SharedEntities : public ndb::testing::Tiers {
     in_new_context(client_, [&] { key = Page::make({.text = text}, ndb::id("p")).put(); });
     return key;
   }
-  // Until memcache serves what it was filled with, which nobody waits for.
+  // Reads until memcache has executed the fill, which nobody waits for.
   template <class M>
   void warm(const ndb::Key& key) {
     for (;;) {
@@ -68,7 +68,7 @@ TEST_F(SharedEntities, ThreadsShareOnePayload) {
   EXPECT_EQ(here, there);
   EXPECT_EQ(kept->text, "one");
 
-  // A write through another client, as of another machine.
+  // A write through another client, as from another machine.
   in_new_context(client(), [&] {
     Page page = key.get<Page>();
     page.edit().text = "two";

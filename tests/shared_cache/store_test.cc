@@ -101,8 +101,8 @@ TEST(SharedStore, ValuesEndOutsideTheLocks) {
   EXPECT_EQ(store.size().entries, 0u);
 }
 
-// Nodes are put to another use all the time; a reader must never see the value of another key, nor miss one that is
-// there throughout.
+// Nodes are reused all the time; a reader must never see the value of another key, nor miss a key that is present
+// throughout.
 TEST(SharedStore, ReadersAmongWritersSeeWhatIsThere) {
   SharedStore<std::string> store(64, SIZE_MAX);
   const auto key = [](std::size_t i) { return "k" + std::to_string(i); };

@@ -1,4 +1,4 @@
-// Waits that nothing can end: an error, not a hang, and nothing is left behind that could touch what it captured.
+// Waits that can never end: they fail instead of hanging, and leave nothing behind that could touch what was captured.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ using ::testing::ElementsAre;
 
 class StuckTest : public ::testing::Test {
  protected:
-  // In a tasklet: waits for `future` and notes how that ended.
+  // Waits for `future` in a tasklet, and records the result.
   template <class F>
   auto waiter(std::string name, const F& future) {
     return [this, name = std::move(name), &future] {
@@ -153,7 +153,7 @@ TEST_F(StuckTest, TheMainStacksErrorUnwindsThroughJoins) {
   EXPECT_EQ(unwound, 3);
 }
 
-// A wait in the middle of a step (a hook) fails itself; a tasklet that the rest of the step serves is not disturbed.
+// A wait within a step (in a hook) fails by itself; a tasklet that the rest of the step serves is not interrupted.
 TEST_F(StuckTest, AStepThatWaitsFailsItself) {
   const Promise<int> item;
   auto waits = tasklet([&] { return item.future().get(); });
@@ -165,7 +165,7 @@ TEST_F(StuckTest, AStepThatWaitsFailsItself) {
   EXPECT_EQ(waits.get(), 7);
 }
 
-// As a transaction waits for the tasklets that work in it, by something that is not itself a tasklet.
+// As when a transaction, which is not a tasklet, waits for the tasklets that work in it.
 TEST_F(StuckTest, AJoinOutsideOfAChainInterruptsTheLongestWaiter) {
   Promise<void> released;
   auto worker = tasklet([&] {
@@ -176,7 +176,7 @@ TEST_F(StuckTest, AJoinOutsideOfAChainInterruptsTheLongestWaiter) {
   worker.get();
 }
 
-// Whatever waits for whatever: it ends, and every function has returned when the destructors have.
+// Whatever the graph of waits: it ends, and every function has returned when the destructors have.
 TEST_F(StuckTest, AnyGraphOfWaitsEnds) {
   const auto seed = std::random_device()();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);

@@ -27,10 +27,10 @@ class Promise {
   std::shared_ptr<detail::FutureState<T>> state_ = std::make_shared<detail::FutureState<T>>();
 };
 
-// Steps until nothing is left to do, as a loop that has no clock and no outside.
+// Runs steps until nothing is left, like a loop without timers and without operations outside.
 inline void run_all() { EventLoop::current().drain(); }
 
-// While it lives, log lines are kept instead of printed.
+// While it lives, log lines are captured instead of printed.
 class CapturedLog {
  public:
   CapturedLog() {

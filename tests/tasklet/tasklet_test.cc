@@ -40,7 +40,7 @@ TEST_F(TaskletTest, StartsAtTheNextTurnAndNotInTheCallersStack) {
   EXPECT_THAT(seen, ElementsAre("caller", "a", "b"));
 }
 
-// This is what makes 100 gets one batch.
+// This turns 100 gets into one batch.
 TEST_F(TaskletTest, TheRequestsOfNeighboursAreThereWhenTheLoopIsIdle) {
   std::vector<Promise<int>> batch;
   std::vector<std::size_t> sizes;
@@ -252,7 +252,7 @@ TEST_F(TaskletTest, OverrunningAStackEndsTheProcess) {
   EXPECT_EXIT(std::thread(overrun).join(), ::testing::KilledBySignal(SIGSEGV), "overrun its stack");
 }
 
-// Other faults are none of its business, and whoever handled them before still does.
+// Other faults are not handled here: the previous handler still gets them.
 TEST_F(TaskletTest, OtherFaultsGoWhereTheyWent) {
   if (detail::under_sanitizer()) GTEST_SKIP() << "sanitizers have handlers of their own";
   GTEST_FLAG_SET(death_test_style, "threadsafe");
@@ -397,7 +397,7 @@ TEST_F(TaskletTest, MapRunsABoundedNumberAtATime) {
 TEST_F(TaskletTest, LocalsAreInheritedAndRestored) {
   const auto use = [](const std::shared_ptr<Context>& context) { tasklet_locals().context = context; };
   const auto now = [] { return tasklet_locals().context.get(); };
-  // The loop knows no more of a context than where it is.
+  // The loop only stores the context and never uses it.
   const auto make_context = [](int n) {
     const auto place = std::make_shared<int>(n);
     return std::shared_ptr<Context>(place, reinterpret_cast<Context*>(place.get()));
@@ -426,7 +426,7 @@ TEST_F(TaskletTest, LocalsAreInheritedAndRestored) {
   EXPECT_EQ(inner.use_count(), 1);
 }
 
-// Fibers that wait inside `catch`, and others that handle exceptions meanwhile.
+// Fibers that wait inside `catch`, while others handle exceptions.
 TEST_F(TaskletTest, RethrowGivesTheExceptionOfItsOwnFiber) {
   const auto seed = std::random_device()();
   SCOPED_TRACE(::testing::Message() << "seed " << seed);
@@ -475,7 +475,7 @@ TEST_F(TaskletTest, RethrowGivesTheExceptionOfItsOwnFiber) {
   }
 }
 
-// Fibers that wait in destructors which an exception runs.
+// Fibers that wait in destructors that run during the unwinding of an exception.
 TEST_F(TaskletTest, UnwindingGoesOnWhereItWas) {
   struct Guard {
     int seconds;

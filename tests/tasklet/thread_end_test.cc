@@ -24,7 +24,7 @@ using ::testing::ElementsAre;
 
 void in_thread(const std::function<void()>& body) { std::thread(body).join(); }
 
-// Says when it is destroyed, and whether it was called.
+// Records when it is destroyed, and whether it was called.
 struct Token {
   std::vector<std::string>* seen;
   std::string name;
@@ -56,7 +56,7 @@ TEST(ThreadEnd, CallbacksThatAreLeftAreDestroyedUnrun) {
   EXPECT_THAT(seen, ElementsAre("late destroyed"));
 }
 
-// Tasklets outlive the loop only where somebody keeps them beyond the thread's function.
+// Tasklets outlive the loop only if somebody keeps them beyond the thread's function.
 TEST(ThreadEnd, TaskletsThatAreLeftUnwind) {
   CapturedLog log;
   std::vector<std::string> seen;
@@ -108,7 +108,7 @@ TEST(ThreadEnd, AThreadLocalTaskletIsJoined) {
   EXPECT_TRUE(ended);
 }
 
-// Nothing can end them: they are left as they are, never to run again.
+// Nothing can end them: they are abandoned, never to run again.
 TEST(ThreadEnd, TaskletsThatJoinOneAnotherAreAbandoned) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
@@ -139,7 +139,7 @@ TEST(ThreadEnd, ExitInATasklet) {
       ::testing::ExitedWithCode(7), "");
 }
 
-// Its destructor comes after the loop's: it gets a loop that works, as far as there is something to do.
+// Its destructor runs after the loop's end: it gets a new loop, which works as long as it has something to do.
 TEST(ThreadEnd, AThreadLocalMayUseTheLoopVeryLate) {
   static int result;
   result = 0;

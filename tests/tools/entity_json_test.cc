@@ -123,7 +123,7 @@ TEST(EntityJson, WritesEveryTypeAndReadsItBack) {
     EXPECT_EQ(*line, R"({"key":{"path":[{"kind":"K","name":"n"}]},"properties":{"v":)" + json + "}}");
     const auto read = from_json(*line);
     ASSERT_TRUE(read.ok()) << read.status();
-    // What a key has lost on the way it inherits from the database into which it is put.
+    // A key without project and database gets those of the database into which it is put.
     const auto again = to_json(*read, {.project = "", .database = ""});
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_EQ(*again, *line);
@@ -224,7 +224,7 @@ TEST(EntityJson, NamesWhatIsWrong) {
   }
 }
 
-// Each property was once compared with all those before it.
+// Each property was once compared with all those before it, which took quadratic time.
 TEST(EntityJson, ReadsAsManyPropertiesAsALineHolds) {
   constexpr int kProperties = 200'000;
   std::string line = R"({"key":{"path":[{"kind":"K","id":"1"}]},"properties":{)";
@@ -236,7 +236,7 @@ TEST(EntityJson, ReadsAsManyPropertiesAsALineHolds) {
   EXPECT_THAT(std::string(from_json(line + R"(,"p0":{}}})").status().message()), HasSubstr("the name \"p0\" is twice"));
 }
 
-// Entities as deep as a Datastore takes them, and deeper ones as protobuf does.
+// Entities as deep as a Datastore accepts, and deeper ones, as protobuf accepts.
 TEST(EntityJson, NestedEntitiesGoBothWays) {
   v1::Entity deep = entity(key("K", 1), {{"v", integer(1)}});
   for (int i = 0; i < 30; ++i) {
@@ -255,7 +255,7 @@ TEST(EntityJson, RefusesToLoseWhatItDoesNotKnow) {
   EXPECT_EQ(to_json(newer, kHome).status().code(), absl::StatusCode::kDataLoss);
 }
 
-// Values of every type and depth, as bits fall.
+// Random values of every type and depth.
 class RandomEntities {
  public:
   explicit RandomEntities(std::uint64_t seed) : random_(seed) {}

@@ -1,4 +1,4 @@
-// `ndb cache`, beside programs that use the same memcached servers and the same Datastore.
+// `ndb cache`, while programs use the same memcached servers and the same Datastore.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -60,7 +60,7 @@ class CacheCommandTest : public ::testing::Test {
     std::string output = command.rest();
     return {std::move(output), command.exit_code()};
   }
-  // With the servers of this test.
+  // Runs it with the servers of this test.
   Ran ndb_cache(std::vector<std::string> arguments) const {
     arguments.insert(arguments.end(), {"--memcached", memcached_.address(), "--project=" + project_, "--emulator-host",
                                        datastore().address()});
@@ -74,7 +74,7 @@ class CacheCommandTest : public ::testing::Test {
     return ran.output;
   }
 
-  // What a program that knows nothing of memcache writes.
+  // Writes like a program that does not know memcache.
   void write_behind(const std::vector<Key>& keys, const std::string& text) const {
     const Client client(options({}));
     const auto scope = client.context();
@@ -83,7 +83,7 @@ class CacheCommandTest : public ::testing::Test {
     for (const Key& one : keys) entities.push_back(Entity::make(one, {{"text", text}}));
     put_multi(entities);
   }
-  // What a new context of a client with memcache reads.
+  // The texts that a new context of a client with memcache reads.
   std::vector<std::string> texts(const std::vector<Key>& keys) const {
     const auto scope = client_.context();
     std::vector<std::string> texts;
@@ -252,7 +252,7 @@ TEST_F(CacheCommandTest, FlushesKeys) {
   EXPECT_EQ(text(keys[1]), "new");
 }
 
-// A flush is an invalidation and no deletion: the lock of a writer stays.
+// A flush invalidates and does not delete: the lock of a writer stays.
 TEST_F(CacheCommandTest, FlushingLeavesWritersTheirLocks) {
   const auto gateway = *memcache::Gateway::make(config(memcached_.address()));
   const Key busy = key("Account", id("busy"));
@@ -324,7 +324,7 @@ TEST_F(CacheCommandTest, FlushesTheServersThatAnswer) {
   EXPECT_THAT(show.output, HasSubstr(cat("ndb: memcached server ", dead, " does not answer")));
 }
 
-// With another list of servers the records that are read may be elsewhere.
+// With another list of servers, the records that programs read may be on other servers.
 TEST_F(CacheCommandTest, RefusesToFlushWithAnotherListOfServers) {
   const Key ada = key("Account", id("ada"));
   make_stale({ada});

@@ -1,4 +1,4 @@
-// The `ndb` command as its users meet it: a program with arguments, output and an exit code.
+// The `ndb` command from a user's point of view: a program with arguments, output and an exit code.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -30,7 +30,7 @@ class Note : public ndb::Model<Note> {
   NDB_MODEL(text)
 };
 
-// A server on a free port, from its start to its end by SIGTERM or SIGINT.
+// A server on a free port. SIGTERM or SIGINT ends it.
 class Server {
  public:
   explicit Server(std::vector<std::string> arguments = {}, std::vector<std::string> environment = {})
@@ -131,9 +131,9 @@ TEST(Serve, SaysWhyItCannotStart) {
   EXPECT_EQ(open.exit_code(), 1);
 }
 
-// As harnesses do that read until it is running.
+// Some harnesses read its output only until it is running.
 TEST(Serve, ContinuesWhenItsOutputIsClosed) {
-  Server server({"--index-file=/no-folder/index.yaml"});  // so that queries have something to be said about
+  Server server({"--index-file=/no-folder/index.yaml"});  // so that queries make it write messages
   server.stop_reading();
   const std::string query = R"({"query": {"kind": [{"name": "K"}], "order": [{"property": {"name": "a"}}, )"
                             R"({"property": {"name": "b"}}]}})";

@@ -17,8 +17,8 @@
 
 namespace ndb::testing {
 
-// `ndb` with some arguments. What it writes, to stdout or stderr, is read here. The variables that configure a client
-// are those given, whatever the test's own environment says. `input` is a file.
+// Runs `ndb` with some arguments, and reads what it writes to stdout and stderr. Only the given variables configure its
+// client, whatever the test's own environment has. `input` is a file.
 class Command {
  public:
   explicit Command(std::vector<std::string> arguments, std::vector<std::string> environment = {},
@@ -64,13 +64,13 @@ class Command {
     for (int c; output_ != nullptr && (c = std::fgetc(output_)) != EOF;) text.push_back(static_cast<char>(c));
     return text;
   }
-  // Nobody reads any more: what it writes then fails.
+  // Closes the reader's end: what the program writes then fails.
   void close_output() {
     if (output_ != nullptr) std::fclose(std::exchange(output_, nullptr));
   }
   void signal(int number) const { ::kill(pid_, number); }
-  // From now on what it writes beyond so many bytes of a file fails, as on a full disk. SIGXFSZ is to be ignored when
-  // it is started.
+  // From now on writes beyond this size of a file fail, as on a full disk. The program must be started with SIGXFSZ
+  // ignored.
   void limit_files(rlim_t bytes) const {
     const rlimit limit{bytes, bytes};
     EXPECT_EQ(prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr), 0);

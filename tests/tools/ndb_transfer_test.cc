@@ -1,4 +1,4 @@
-// `ndb export` and `ndb import`: what they are given is what is there afterwards, and what is wrong has a line number.
+// `ndb export` and `ndb import`: an import restores what was exported, and errors have a line number.
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -154,7 +154,7 @@ TEST_F(Transfer, WritesAndReadsStandardStreams) {
   EXPECT_EQ(exported({"--database=third"}), line + "\n");
 }
 
-// The file is a pipe, so the export is held in the middle while everything changes.
+// The file is a pipe, so the export stops in the middle while everything changes.
 TEST_F(Transfer, ExportsAreAsOfOneTime) {
   constexpr int kEntities = 1500;
   for (int i = 0; i < kEntities; i += 500) {
@@ -299,7 +299,7 @@ TEST_F(Transfer, SaysWhichFileFailed) {
   EXPECT_FALSE(std::filesystem::exists(path("nowhere")));
 }
 
-// A Datastore that notes what it is asked for.
+// A Datastore that records its requests.
 class Recorder final : public v1::Datastore::Service {
  public:
   grpc::Status Commit(grpc::ServerContext*, const v1::CommitRequest* request, v1::CommitResponse* response) override {

@@ -1,5 +1,5 @@
-// Mistakes that a user of models makes, one for each value of MISTAKE. Each must not compile, and the compiler must say
-// the words behind `says:`. MISTAKE 0 is a program without any.
+// Mistakes that users of models make, one for each value of MISTAKE. None may compile, and the compiler's output must
+// contain the words after `says:`. MISTAKE 0 is a program without mistakes.
 #include "ndb/entity.h"
 #include "ndb/model.h"
 #include "ndb/projection.h"
