@@ -34,11 +34,10 @@ const ContextCache::Slot* ContextCache::find(const Key& key) {
   return &found->second;
 }
 
-std::optional<absl::StatusOr<detail::PayloadPtr>> ContextCache::find_as(const Key& key, const detail::ModelInfo& info,
-                                                                        WallTime oldest) {
+KnownEntity ContextCache::find_as(const Key& key, const detail::ModelInfo& info, WallTime oldest) {
   const Slot* slot = find(key);
-  if (slot == nullptr || slot->read_time < oldest) return std::nullopt;
-  return as_class(key, slot->payload, info);
+  if (slot == nullptr || slot->read_time < oldest) return {};
+  return {true, as_class(key, slot->payload, info)};
 }
 
 const ContextCache::Slot* ContextCache::store_read(const Key& key, Slot read, std::uint64_t generation) {

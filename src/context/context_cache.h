@@ -29,6 +29,13 @@ struct KeyHash {
 absl::StatusOr<detail::PayloadPtr> as_class(const Key& key, const detail::PayloadPtr& payload,
                                             const detail::ModelInfo& info);
 
+// What a context knows of an entity without asking another tier.
+struct KnownEntity {
+  bool known = false;  // false: the other tiers must be asked
+  // If known: null for an absent entity, an error for one that does not fit the class.
+  absl::StatusOr<detail::PayloadPtr> payload{};
+};
+
 // Slots and version floors. Not thread-safe: belongs to its context.
 //
 // A slot holds a payload that was read or put, or no payload for an entity that is known to be absent, and the
@@ -48,10 +55,9 @@ class ContextCache {
   // The slot of `key`, or null. Counts as a use for the LRU. The pointer is valid until the next non-const call.
   const Slot* find(const Key& key);
 
-  // The entity in the slot of `key`, in the class that the caller asked for; null if it is known to be absent; nullopt
-  // if there is no slot that was read at `oldest` or later.
-  std::optional<absl::StatusOr<detail::PayloadPtr>> find_as(const Key& key, const detail::ModelInfo& info,
-                                                            WallTime oldest = {});
+  // The entity in the slot of `key`, in the class that the caller asked for; not known if there is no slot that was
+  // read at `oldest` or later.
+  KnownEntity find_as(const Key& key, const detail::ModelInfo& info, WallTime oldest = {});
 
   // Stores the result of a read that began in `generation`, unless that generation has ended, or the slot or a write of
   // this context is newer. Returns the slot of the key afterwards, or null if the result must not be cached.

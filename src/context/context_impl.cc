@@ -140,10 +140,10 @@ void Context::Impl::read(const std::shared_ptr<detail::ReadOp>& op, const Option
       op->context = current_hold();
     }
   }
-  if (auto hit = known(*key, *op->info, policy->cache, policy->oldest)) {
-    if (!hit->ok()) return op->refuse(hit->status());
+  if (auto hit = known(*key, *op->info, policy->cache, policy->oldest); hit.known) {
+    if (!hit.payload.ok()) return op->refuse(hit.payload.status());
     ++counts().cache_hits;
-    return op->finish(**std::move(hit));
+    return op->finish(*std::move(hit.payload));
   }
   if (!policy->memcache && !policy->datastore)
     return op->finish({});  // the context cache is the only tier, and has no slot
@@ -157,14 +157,14 @@ void Context::Impl::read(const std::shared_ptr<detail::ReadOp>& op, const Option
       *key, [self = shared_from_this(), op, policy = *policy, rpc] { self->reads().entity(op, policy, rpc); });
 }
 
-std::optional<absl::StatusOr<detail::PayloadPtr>> Context::Impl::known(const Key& key, const detail::ModelInfo& info,
-                                                                       bool use_cache, WallTime oldest) {
+context::KnownEntity Context::Impl::known(const Key& key, const detail::ModelInfo& info, bool use_cache,
+                                          WallTime oldest) {
   if (use_cache || in_transaction()) {
     if (const detail::PayloadPtr* const written = workspace->own_writes.find(key)) {
-      return context::as_class(key, *written, info);
+      return {true, context::as_class(key, *written, info)};
     }
   }
-  return use_cache ? cache.find_as(key, info, oldest) : std::nullopt;
+  return use_cache ? cache.find_as(key, info, oldest) : context::KnownEntity();
 }
 
 ReadWave& Context::Impl::reads() {

@@ -64,11 +64,9 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   }
 
   void read(const std::shared_ptr<detail::ReadOp>& op, const Options& options);
-  // The entity as this context knows it, null if it is absent: an unconfirmed write of its own, else what the context
-  // cache has read since `oldest`. nullopt: the other tiers must be asked. `use_cache` is the result of
-  // decides_cache(); a transaction sees its own writes in any case.
-  std::optional<absl::StatusOr<detail::PayloadPtr>> known(const Key& key, const detail::ModelInfo& info, bool use_cache,
-                                                          WallTime oldest = {});
+  // What this context knows of the entity: an unconfirmed write of its own, else what the context cache has read since
+  // `oldest`. `use_cache` is the result of decides_cache(); a transaction sees its own writes in any case.
+  context::KnownEntity known(const Key& key, const detail::ModelInfo& info, bool use_cache, WallTime oldest = {});
   void write(context::Write write);
   void allocate(const Key& incomplete, const context::RpcOptions& rpc, std::function<void(absl::StatusOr<Key>)> done);
   context::ReadWave& reads();  // the open one

@@ -293,11 +293,11 @@ absl::Status ReadBatch::resolve(const Entry& entry, const Result& result, bool o
                                      generation_) != nullptr) {
       // The slot may hold a newer version than the one that was read, or the same one in a payload that an earlier read
       // returned.
-      const auto cached = workspace_->cache.find_as(op.key, *op.info);
-      if (cached->ok()) {
-        op.finish(**cached);
+      const auto cached = workspace_->cache.find_as(op.key, *op.info).payload;
+      if (cached.ok()) {
+        op.finish(*cached);
       } else {
-        op.refuse(cached->status());
+        op.refuse(cached.status());
       }
     } else {
       op.finish(*payload);

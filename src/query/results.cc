@@ -24,14 +24,14 @@ absl::Status through_cache(Context::Impl& context, const wire::EntityResult& res
   NDB_ASSIGN_OR_RETURN(const detail::ModelInfo* const of_kind, detail::find_model(found.key.kind()));
   const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
   const bool cache = context.decides_cache(found.key, options, of_kind);
-  if (auto known = context.known(found.key, info, cache)) {
-    if (known->ok()) {
-      found.payload = **std::move(known);
+  if (auto cached = context.known(found.key, info, cache); cached.known) {
+    if (cached.payload.ok()) {
+      found.payload = *std::move(cached.payload);
       return absl::OkStatus();
     }
     // The entity of a PolyModel may be of another class than the query's. If the cached one is not older than this
     // result, the entity has changed its class, and is no longer a result.
-    if (!detail::is_poly(info) || !absl::IsNotFound(known->status())) return known->status();
+    if (!detail::is_poly(info) || !absl::IsNotFound(cached.payload.status())) return cached.payload.status();
     const bool own = context.workspace->own_writes.find(found.key) != nullptr;
     if (own || context.cache.find(found.key)->version >= version) return absl::OkStatus();
   }
