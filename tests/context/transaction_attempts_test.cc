@@ -35,18 +35,12 @@ TEST_F(Transactions, AConflictRunsTheFunctionAgain) {
 
 TEST_F(Transactions, AfterTheLastAttemptItFails) {
   set("a", 1);
-  ScriptedStub* stub = nullptr;
-  const ndb::Client client = scripted(stub);
-  int commits = 0;
-  stub->on_commit = [&](const auto&) {
-    ++commits;
-    return ScriptedStub::Verdict{absl::AbortedError("contention"), false};
-  };
+  const ndb::Client client = with_failing_commits(absl::AbortedError("contention"), /*apply=*/false);
   in_new_context(client, [&] {
     EXPECT_THROW(ndb::transaction([] { increment("a"); }, {.retries = 1}), ndb::TransactionFailedError);
     EXPECT_EQ(Counter::get_by_id("a")->n, 1);
   });
-  EXPECT_EQ(commits, 2);
+  EXPECT_EQ(commits_, 2);
   EXPECT_EQ(get("a"), 1);
   const auto counts = in_new_context(client_, [] { Counter::get_by_id("a"); });
   EXPECT_EQ(counts.memcache_hits, 1);  // the locks of both attempts were given back

@@ -51,12 +51,23 @@ class Transactions : public Tiers {
   void elsewhere(const std::function<void()>& body) {
     std::thread([&] { in_new_context(client_, body); }).join();
   }
+  // A client whose Commits all end with `status`, and are applied nevertheless if `apply` is set; commits_ counts them.
+  ndb::Client with_failing_commits(const absl::Status& status, bool apply) {
+    ScriptedStub* stub = nullptr;
+    ndb::Client client = scripted(stub);
+    stub->on_commit = [this, status, apply](const auto&) {
+      ++commits_;
+      return ScriptedStub::Verdict{status, apply};
+    };
+    return client;
+  }
   static void increment(std::string_view id) {
     Counter counter = Counter::get_by_id(id);
     counter.edit().n += 1;
     counter.put();
   }
   const ndb::Client client_ = client();
+  int commits_ = 0;
 };
 
 }  // namespace ndb::testing

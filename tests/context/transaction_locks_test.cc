@@ -31,13 +31,7 @@ class SuspendedClock final : public ndb::Clock {
 
 TEST_F(Transactions, AnUnknownOutcomeKeepsTheLocks) {
   set("a", 1);
-  ScriptedStub* stub = nullptr;
-  const ndb::Client client = scripted(stub);
-  int commits = 0;
-  stub->on_commit = [&](const auto&) {
-    ++commits;
-    return ScriptedStub::Verdict{absl::UnavailableError("cut"), true};
-  };
+  const ndb::Client client = with_failing_commits(absl::UnavailableError("cut"), /*apply=*/true);
   in_new_context(client, [&] {
     Counter::get_by_id("a");
     try {
@@ -47,7 +41,7 @@ TEST_F(Transactions, AnUnknownOutcomeKeepsTheLocks) {
       EXPECT_THAT(error.what(), HasSubstr("unknown whether"));
       EXPECT_EQ(error.status().code(), absl::StatusCode::kUnavailable);
     }
-    EXPECT_EQ(commits, 1);                     // never made again
+    EXPECT_EQ(commits_, 1);                    // never made again
     EXPECT_EQ(Counter::get_by_id("a")->n, 2);  // it was applied; the old slot is gone
   });
   const auto counts = in_new_context(client_, [] { EXPECT_EQ(Counter::get_by_id("a")->n, 2); });

@@ -413,22 +413,15 @@ TEST_F(SharedCacheTest, CapacityInEntriesAndBytes) {
 
 // The destructor of an evicted value may use the cache.
 TEST_F(SharedCacheTest, ValuesEndWhenNoLockIsHeld) {
-  struct Last {
-    std::function<void()> at_end;
-    ~Last() {  // NOLINT(bugprone-exception-escape)
-      if (at_end) at_end();
-    }
-  };
-  ndb::SharedCache<Last> cache(client_, {.name = name(), .capacity = 1});
+  const int value = 1;
   int ended = 0;
+  Cache cache(client_, named({.capacity = 1}));
   const auto load = [&] {
-    auto value = std::make_shared<Last>();
-    value->at_end = [&] {
+    return std::shared_ptr<const int>(&value, [&](const int*) {
       ++ended;
       cache.invalidate("k0");
       cache.stats();
-    };
-    return std::shared_ptr<const Last>(value);
+    });
   };
   for (int i = 0; i < 5; ++i) cache.get("k" + std::to_string(i), load);
   EXPECT_EQ(ended, 4);
