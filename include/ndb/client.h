@@ -73,28 +73,39 @@ struct ClientOptions {
   std::optional<Timeout> memcache_timeout{};
 };
 
-// A thread's context, from client.context() to the end of the scope, which waits for the tasklets that were spawned in
-// it and flushes. A second one on the same thread is a ContextError.
+// Keeps a context current, from client.context() to the end of the scope, which waits for the tasklets that were
+// spawned in it and flushes.
+//
+// Scopes nest: the one that was opened last is current, whatever it is of and also within a transaction, whose context
+// it does not share; when it ends, what was current before is so again. One that ends before an inner one flushes like
+// any other, and the inner one stays current.
+//
+// A scope belongs to the tasklet in which it was opened, or to the main stack of its thread, or to the function of a
+// transaction, and ends there; it may be moved within its thread. One that was moved out of a tasklet or function that
+// has ended is current nowhere, and may end anywhere on its thread. One that is destroyed elsewhere logs an error and
+// ends when its thread next opens or ends a scope, or ends itself.
 //
 // A scope that is still open when its thread ends, in a static or thread_local object, ends with the thread: what is
-// under way is waited for, at most 30 seconds, and errors are logged. One that is destroyed on another thread logs an
-// error and ends when its own thread opens the next scope, or ends.
+// under way is waited for, at most 30 seconds, and errors are logged.
 class ContextScope {
  public:
-  ContextScope(const ContextScope&) = delete;
-  ContextScope& operator=(const ContextScope&) = delete;
+  // Moving hands the scope over; the one that is assigned to ends first, as by the destructor. A scope that was moved
+  // from is as one that has ended.
+  ContextScope(ContextScope&& other) noexcept = default;
+  ContextScope& operator=(ContextScope&& other) noexcept;
   // Like close(), but errors are logged.
   ~ContextScope();
   // Ends the scope now; throws the first error of a write whose future nobody kept. The second call does nothing.
-  // ContextError on another thread: the scope then goes on.
+  // ContextError on another thread, or where the scope can't end: it then goes on.
   void close();
-  // The context; not after close().
+  // The context; not of a scope that has ended.
   Context& operator*() const { return *context_; }
   Context* operator->() const { return context_.get(); }
 
  private:
   friend class Client;
   explicit ContextScope(std::shared_ptr<Context> context);
+  void end() noexcept;
 
   std::shared_ptr<Context> context_;
 };
@@ -111,8 +122,8 @@ class Client {
   // The last copy cancels what is under way, and waits until it has ended.
   ~Client();
 
-  // Opens a scope on this thread. BadArgumentError for an option that makes no sense; ContextError if the thread has a
-  // scope already, or the client was used before fork().
+  // Opens a scope, within those that are open. BadArgumentError for an option that makes no sense; ContextError if the
+  // client was used before fork().
   [[nodiscard]] ContextScope context(const ContextOptions& options = {}) const;
 
   // The project of keys that name none.

@@ -19,8 +19,9 @@ namespace ndb {
 namespace {
 
 using context::ConsistencyProbe;
-using context::ContextHold;
+using context::Scopes;
 using context::SharedEntities;
+using context::ThreadContexts;
 
 std::optional<std::string> environment(std::initializer_list<const char*> names) {
   for (const char* name : names) {
@@ -86,11 +87,6 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
   }
   core->options = std::move(options);
   return core;
-}
-
-void log_error(const absl::Status& status) {
-  if (status.ok()) return;
-  log(Severity::kError, cat("at the end of a context's scope: ", from_absl(status.message())));
 }
 
 }  // namespace
@@ -163,23 +159,21 @@ DatastoreStats Client::datastore_stats() const { return core_->rpcs->stats(); }
 
 ContextScope Client::context(const ContextOptions& options) const {
   if (core_->fork_mark.left_behind()) throw_if_error(core_->use());
-  if (tasklet_locals().context != nullptr) {
-    Context::Impl& present = impl_of(*tasklet_locals().context);
-    if (!present.orphaned && !present.core->fork_mark.left_behind()) {
-      throw ContextError("this thread has a context already; end its scope before you open another one");
-    }
-    log_error(context::end_scope(present.shared_from_this()));
-  }
+  ThreadContexts::mine().end_orphans();
   auto impl = std::make_shared<Context::Impl>(core_);
   throw_if_error(impl->configure(options));
   return ContextScope(detail::ContextAccess::make(std::move(impl)));
 }
 
 ContextScope::ContextScope(std::shared_ptr<Context> context) : context_(std::move(context)) {
-  context::ThreadContexts::mine();
-  ContextHold hold(context_);
-  impl_of(*context_).released = hold.released.state();
-  tasklet_locals().context = std::move(hold.hold);
+  ThreadContexts::mine().open_scope(context_);
+}
+
+ContextScope& ContextScope::operator=(ContextScope&& other) noexcept {
+  if (this == &other) return *this;
+  end();
+  context_ = std::move(other.context_);
+  return *this;
 }
 
 // Tasklets that were spawned in the scope, and the calls they started, end before it does.
@@ -188,23 +182,40 @@ void ContextScope::close() {
   const std::shared_ptr<Context::Impl> impl = impl_of(*context_).shared_from_this();
   if (impl->over) return;  // it ended with its thread
   impl->check_thread();
+  if (!Scopes::can_end(*impl)) {
+    throw ContextError(
+        "this scope was opened outside of the tasklet, transaction or hook that is running, or in a tasklet that has "
+        "not "
+        "ended; end a scope where it was opened");
+  }
   context_ = nullptr;
-  throw_if_error(context::end_scope(impl));
+  ThreadContexts& mine = ThreadContexts::mine();
+  mine.end_orphans();
+  throw_if_error(mine.end_scope(impl));
 }
 
-ContextScope::~ContextScope() {
-  if (context_ != nullptr && !impl_of(*context_).on_own_thread() && !impl_of(*context_).over) {
-    impl_of(*context_).orphaned = true;
-    log(Severity::kError,
-        "a context's scope was destroyed on another thread than the one that opened it: it ends, and its writes are "
-        "waited for, when that thread opens its next scope or ends; destroy a scope where it was opened");
-    return;
-  }
+void ContextScope::end() noexcept {
+  if (context_ == nullptr) return;
+  const std::shared_ptr<Context> context = context_;
+  Context::Impl& impl = impl_of(*context);
   try {
+    if (!impl.over && !(impl.on_own_thread() && Scopes::can_end(impl))) {
+      context_ = nullptr;
+      ThreadContexts::orphan(impl);
+      log(Severity::kError,
+          "a context's scope was destroyed on another thread than the one that opened it, or in another tasklet, "
+          "transaction or hook: it ends, and its writes are waited for, when its thread next opens or closes a scope, "
+          "or "
+          "ends; destroy a scope where it was opened");
+      return;
+    }
     close();
   } catch (const std::exception& error) {
     log(Severity::kError, cat("at the end of a context's scope: ", error.what()));
   }
+  context_ = nullptr;
 }
+
+ContextScope::~ContextScope() { end(); }
 
 }  // namespace ndb

@@ -28,6 +28,7 @@ class ReadWave;
 class WriteBatch;
 class RawBatch;
 class AllocateBatch;
+class Scopes;
 struct Write;
 class TransactionState;
 
@@ -100,8 +101,13 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   context::TransactionState* transaction = nullptr;  // of a transaction's context, while it runs
   std::shared_ptr<Context> outer;                    // of a transaction's context: what outside() gives
   std::atomic<bool> over{false};                     // the scope or transaction has ended; calls fail
-  std::atomic<bool> orphaned{false};  // the scope was destroyed on another thread: it ends when the next one is opened
-  std::shared_ptr<detail::FutureState<void>> released;  // of a scope: done when no tasklet works in it any more
+
+  // Of a scope's context.
+  std::shared_ptr<detail::FutureState<void>> released;  // done when no tasklet works in it any more
+  std::weak_ptr<context::Scopes> opened_in;
+  std::size_t place = 0;              // among the open ones of its thread
+  std::atomic<bool> orphaned{false};  // nobody is left who could end it: its thread does
+
   std::vector<std::function<void()>> on_commit, on_complete;
 
   shared_cache::RunningProviders running_providers;  // of a provider's context, and those within it

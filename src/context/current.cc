@@ -65,6 +65,26 @@ ContextHold::ContextHold(std::shared_ptr<Context> context) : released(std::make_
       raw, [context = std::move(context), state = released.state()](void*) { state->set(detail::Unit{}); });
 }
 
+std::shared_ptr<Scopes> Scopes::open(std::shared_ptr<Context> hold) {
+  TaskletLocals& here = tasklet_locals();
+  if (here.scopes == nullptr) here.scopes = std::make_shared<Scopes>(here.context);
+  here.scopes->open_.push_back(hold);
+  here.context = std::move(hold);
+  return here.scopes;
+}
+
+void Scopes::close(const Context::Impl& context) {
+  std::erase_if(open_, [&](const auto& hold) { return &impl_of(*hold) == &context; });
+  tasklet_locals().context = open_.empty() ? before_ : open_.back();
+}
+
+bool Scopes::can_end(const Context::Impl& context) {
+  const TaskletLocals& here = tasklet_locals();
+  if (const std::shared_ptr<Scopes> opened_in = context.opened_in.lock()) return opened_in == here.scopes;
+  const auto began_in = [&](const std::shared_ptr<Context>& hold) { return hold && &impl_of(*hold) == &context; };
+  return !began_in(here.scopes != nullptr ? here.scopes->before_ : here.context);
+}
+
 std::shared_ptr<Context> current_hold() {
   std::shared_ptr<Context> hold = tasklet_locals().context;
   if (hold == nullptr) hold = implicit_context();

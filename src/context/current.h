@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "ndb/client.h"
@@ -32,17 +33,45 @@ Context* find_context();
 // The partition of the current context, or null where get_context() throws.
 const Partition* current_partition();
 
-// Makes a context current until the end of the block.
+// The scopes that are open in one frame. A frame is the main stack of a thread, a tasklet, or the block of a
+// CurrentContext, such as the function of a transaction. A scope belongs to the frame in which it was opened and ends
+// there, in any order; the innermost one that is left is current. A scope that was moved out of a frame which has ended
+// is current nowhere. Belongs to the thread.
+class Scopes {
+ public:
+  // `before` is the hold that is current where no scope of the frame is; it may be null.
+  explicit Scopes(std::shared_ptr<Context> before) : before_(std::move(before)) {}
+
+  // Makes a context the current one of the running frame, whose scopes it gives. `hold` is a ContextHold's.
+  static std::shared_ptr<Scopes> open(std::shared_ptr<Context> hold);
+  // Lets go of a context that was opened here; of the running frame only.
+  void close(const Context::Impl& context);
+
+  // Whether the scope of `context` can end in the running frame: it was opened here, or its frame has ended and this
+  // one was not begun in it.
+  static bool can_end(const Context::Impl& context);
+
+ private:
+  const std::shared_ptr<Context> before_;
+  std::vector<std::shared_ptr<Context>> open_;  // holds, the innermost one last
+};
+
+// Makes a context current until the end of the block, which is a frame of its own.
 class CurrentContext {
  public:
   explicit CurrentContext(std::shared_ptr<Context> hold)
-      : before_(std::exchange(tasklet_locals().context, std::move(hold))) {}
-  ~CurrentContext() { tasklet_locals().context = std::move(before_); }
+      : before_(std::exchange(tasklet_locals().context, std::move(hold))),
+        scopes_(std::exchange(tasklet_locals().scopes, nullptr)) {}
+  ~CurrentContext() {
+    tasklet_locals().context = std::move(before_);
+    tasklet_locals().scopes = std::move(scopes_);
+  }
   CurrentContext(const CurrentContext&) = delete;
   CurrentContext& operator=(const CurrentContext&) = delete;
 
  private:
   std::shared_ptr<Context> before_;
+  std::shared_ptr<Scopes> scopes_;
 };
 
 // Runs `body` with `context` as the current one. Returns, even if `body` throws, when nothing works in the context any

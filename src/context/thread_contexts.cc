@@ -1,6 +1,7 @@
 #include "context/thread_contexts.h"
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <utility>
 
@@ -11,6 +12,13 @@
 
 namespace ndb::context {
 namespace {
+
+// In the whole process: a thread looks for its own only if there are any.
+std::atomic<std::size_t> orphans{0};
+
+void adopt(Context::Impl& context) {
+  if (context.orphaned.exchange(false)) --orphans;
+}
 
 // Runs the loop until `done`, the deadline, or until the loop has nothing left to run.
 template <class Done>
@@ -47,16 +55,63 @@ std::shared_ptr<Context> ThreadContexts::implicit(const std::shared_ptr<Client::
   return implicit_;
 }
 
+void ThreadContexts::open_scope(const std::shared_ptr<Context>& context) {
+  Context::Impl& impl = impl_of(*context);
+  open_.push_back(impl.shared_from_this());
+  impl.place = open_.size() - 1;
+  ContextHold hold(context);
+  impl.released = hold.released.state();
+  impl.opened_in = Scopes::open(std::move(hold.hold));
+}
+
+absl::Status ThreadContexts::end_scope(const std::shared_ptr<Context::Impl>& context) {
+  if (const std::shared_ptr<Scopes> scopes = context->opened_in.lock()) scopes->close(*context);
+  absl::Status unreported;
+  if (!context->core->fork_mark.left_behind()) {
+    context->released->wait();
+    unreported = context->drain();
+  }
+  context->over = true;
+  forget(*context);
+  return unreported;
+}
+
+void ThreadContexts::forget(const Context::Impl& scope) {
+  const std::size_t place = scope.place;
+  std::swap(open_[place], open_.back());
+  open_[place]->place = place;
+  open_.pop_back();
+}
+
+void ThreadContexts::orphan(Context::Impl& context) {
+  ++orphans;
+  context.orphaned = true;
+}
+
+// One after the other: while one ends, others may be opened and ended.
+void ThreadContexts::end_orphans() {
+  const auto can_end = [](const auto& one) { return one->orphaned && Scopes::can_end(*one); };
+  while (orphans > 0) {
+    const auto found = std::ranges::find_if(open_, can_end);
+    if (found == open_.end()) return;
+    const std::shared_ptr<Context::Impl> context = *found;
+    adopt(*context);
+    try {
+      throw_if_error(end_scope(context));
+    } catch (const std::exception& error) {
+      log(Severity::kError, cat("at the end of a context's scope: ", error.what()));
+    }
+  }
+}
+
 // Leaves out contexts whose calls in flight were started before fork(), in the parent process.
 std::vector<std::shared_ptr<Context::Impl>> ThreadContexts::unended() const {
   std::vector<std::shared_ptr<Context::Impl>> contexts = former_;
-  const auto add = [&](const std::shared_ptr<Context>& context) {
-    if (context != nullptr) contexts.push_back(impl_of(*context).shared_from_this());
-  };
-  add(implicit_);
-  if (const std::shared_ptr<Context>& current = tasklet_locals().context) {
-    add(current);
-    add(impl_of(*current).outer);
+  contexts.insert(contexts.end(), open_.begin(), open_.end());
+  if (implicit_ != nullptr) contexts.push_back(impl_of(*implicit_).shared_from_this());
+  const std::shared_ptr<Context>& current = tasklet_locals().context;
+  if (current != nullptr && impl_of(*current).in_transaction()) {  // in which exit() was called
+    contexts.push_back(impl_of(*current).shared_from_this());
   }
   std::erase_if(contexts, [](const auto& one) { return one->core->fork_mark.left_behind(); });
   return contexts;
@@ -69,9 +124,12 @@ void ThreadContexts::before_end(bool can_wait) noexcept {
     for (const auto& context : contexts) sum += context->workspace->in_flight->under_way();
     return sum;
   };
-  // Every tasklet that works in the current context holds it.
-  const auto quiet = [&] { return under_way() == 0 && tasklet_locals().context.use_count() <= 1; };
-  if (can_wait) run_for(kLongestEnd, quiet);
+  // No tasklet works in a scope.
+  const auto released = [](const auto& one) { return one->released == nullptr || one->released->done(); };
+  if (can_wait) {
+    tasklet_locals() = {};
+    run_for(kLongestEnd, [&] { return under_way() == 0 && std::ranges::all_of(contexts, released); });
+  }
   if (const std::size_t left = under_way(); left > 0) {
     log(Severity::kError, cat("a thread ended while ", left, " batches and calls of its context were under way, which ",
                               can_wait ? cat("were not answered within ", kLongestEnd.count(), " s")
@@ -80,21 +138,11 @@ void ThreadContexts::before_end(bool can_wait) noexcept {
   }
   for (const auto& context : contexts) {
     context->over = true;
+    adopt(*context);
     if (const absl::Status unreported = context->workspace->in_flight->take_unreported(); !unreported.ok()) {
       log(Severity::kError, cat("at the end of a thread: ", from_absl(unreported.message())));
     }
   }
-}
-
-absl::Status end_scope(const std::shared_ptr<Context::Impl>& context) {
-  tasklet_locals().context = nullptr;
-  absl::Status unreported;
-  if (!context->core->fork_mark.left_behind()) {
-    context->released->wait();
-    unreported = context->drain();
-  }
-  context->over = true;
-  return unreported;
 }
 
 }  // namespace ndb::context

@@ -16,7 +16,11 @@
 
 namespace ndb {
 
-class Context;  // declared only
+// Declared only.
+class Context;
+namespace context {
+class Scopes;
+}
 
 namespace detail {
 class Fibers;
@@ -39,12 +43,15 @@ class Inbox {
 };
 
 // What belongs to a tasklet rather than to its thread: swapped at every switch, inherited when a tasklet is spawned,
-// dropped when it has ended. `context` is a hold on the current context; the room `context` defines its type. `request`
-// tells a worker pool, and readers of the loop's pulse, which request the tasklet serves; it is compared and never
-// dereferenced.
+// dropped when it has ended. `context` is a hold on the current context. `scopes` are those that were opened in the
+// tasklet, and are not inherited; the room `context` defines both types. `request` tells a worker pool, and readers of
+// the loop's pulse, which request the tasklet serves; it is compared and never dereferenced.
 struct TaskletLocals {
   std::shared_ptr<Context> context;
   const void* request = nullptr;
+  std::shared_ptr<context::Scopes> scopes{};
+
+  TaskletLocals inherited() const { return {.context = context, .request = request}; }
 };
 TaskletLocals& tasklet_locals();
 

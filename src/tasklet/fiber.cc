@@ -133,7 +133,7 @@ void Fibers::spawn(std::shared_ptr<Job> job) {
     job->abandon(cancelled_tasklet());
     return;
   }
-  pending_.push_back({std::move(job), tasklet_locals()});
+  pending_.push_back({std::move(job), tasklet_locals().inherited()});
   loop_.call_soon([this] { start_next(); });
 }
 

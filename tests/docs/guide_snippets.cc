@@ -40,10 +40,19 @@ TEST_F(Guide, Scope) {
     ndb::Context& context = ndb::get_context();
     // [/scope]
     EXPECT_EQ(&context, &*scope);
-    EXPECT_THAT(message_of<ndb::ContextError>([&] { auto second = client.context(); }), HasSubstr("already"));
     std::string seen;
     std::thread([&] { seen = message_of<ndb::ContextError>([&] { context.clear_cache(); }); }).join();
     EXPECT_THAT(seen, HasSubstr("belongs to another thread"));
+    // [nested_scopes]
+    auto outer = client.context();
+    {
+      auto inner = client.context({.namespace_ = "audit"});
+      Account::make({.name = "Log"}, ndb::id("log")).put();  // in the namespace "audit"
+    }
+    Account none = Account::get_by_id("log");  // empty: the outer context is current again
+    // [/nested_scopes]
+    EXPECT_FALSE(none);
+    ndb::tasklet([&] { EXPECT_THROW(outer.close(), ndb::ContextError); }).get();
   }
   {
     ndb::Client client;
