@@ -148,10 +148,8 @@ TEST_F(BasketTest, OtherProcessesSeeTheWrite) {
   const ndb::Client other_process = make_client();  // shares nothing with client_ but the servers
   auto scope = client_.context();
   add_apples("b", 1);
-  std::thread([&] {
-    auto other = other_process.context();
-    EXPECT_EQ(Basket::get_by_id("b")->apples, 1);
-  }).join();
+  auto other = other_process.context();  // current from now on
+  EXPECT_EQ(Basket::get_by_id("b")->apples, 1);
 }
 // [/test_processes]
 
@@ -163,11 +161,9 @@ TEST_F(BasketTest, AConflictRunsTheTransactionAgain) {
   int attempts = 0;
   ndb::transaction([&] {
     Basket basket = Basket::get_by_id("b");
-    if (++attempts == 1) {  // somebody else is faster
-      std::thread([&] {
-        auto other = client.context();
-        Basket::make({.apples = 7}, ndb::id("b")).put();
-      }).join();
+    if (++attempts == 1) {            // somebody else is faster
+      auto other = client.context();  // outside of the transaction
+      Basket::make({.apples = 7}, ndb::id("b")).put();
     }
     if (!basket) basket = Basket::make({}, ndb::id("b"));
     basket.edit().apples += 1;
