@@ -95,7 +95,8 @@ class Context {
   // ---- Raw memcache: the caller's own items, apart from entities. ----
   //
   // Keys may be any bytes; the record's key in memcached is derived from them, so that other programs do not find the
-  // items under their plain names. `time` is the life of an item in whole seconds from now, 0 = until memcached evicts
+  // items under their plain names. An item belongs to the namespace and database of its context; in others, the same
+  // key is that of another item. `time` is the life of an item in whole seconds from now, 0 = until memcached evicts
   // it; BadValueError if it is negative or has fractions. Commands are sent in the order in which they were given, in
   // one batch with everything else that is pending, when the thread next waits; in a thread without a scope when the
   // outermost call ends. A server that does not answer is no error: the result says "no" (nullopt or false), and the

@@ -39,6 +39,9 @@ template <class T>
 struct SharedCacheOptions {
   // Caches with one name share their invalidations, in all processes. Letters, digits, '.', '_' and '-'.
   std::string name{};
+  // One set of values for all namespaces and databases, instead of one for each. Providers then run in the client's
+  // own.
+  bool all_namespaces = false;
   std::chrono::milliseconds timeout{0};  // the life of a value, a random tenth less; 0 = unlimited
   std::size_t capacity = 10'000;         // values
   std::size_t capacity_bytes = SIZE_MAX;
@@ -81,6 +84,8 @@ class SharedCacheBase {
 
  private:
   class Inside;
+  std::vector<Value> get_items(std::span<const std::string_view> names, const Load& load);
+
   std::shared_ptr<Inside> inside_;  // shared with callbacks of transactions
 };
 
@@ -91,6 +96,9 @@ class SharedCacheBase {
 // copies of every process on every machine. No get() returns a value that was computed before an invalidation which had
 // ended when the get began; `max_staleness` and `serve_within` relax this as far as they say. A tag that memcached has
 // lost costs a call of the provider, never a stale value.
+//
+// A value belongs to the namespace and database of the context that asks for it, or invalidates it; of the client's own
+// where the thread has no context of this client. In others it is another value.
 //
 // A provider runs in a context of its own with an empty cache, outside any transaction, and once per key and process
 // however many threads ask; its exception reaches all of them and nothing is kept, unless `max_stale_on_error` lets the
@@ -111,6 +119,7 @@ class SharedCache {
   explicit SharedCache(const Client& client, SharedCacheOptions<T> options = {})
       : size_of_(std::move(options.size_of)),
         base_(client, {.name = std::move(options.name),
+                       .all_namespaces = options.all_namespaces,
                        .timeout = options.timeout,
                        .capacity = options.capacity,
                        .capacity_bytes = options.capacity_bytes,

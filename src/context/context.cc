@@ -6,12 +6,17 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "context/context_impl.h"
+#include "context/item_names.h"
 #include "context/raw_batch.h"
 
 namespace ndb {
 namespace {
 
 using context::Call;
+
+std::string name_in(const Context& context, std::string_view key) {
+  return context::item_name(impl_of(context).partition(), key);
+}
 
 std::optional<bool> ask_class(const Key& key, detail::ClassFlag<bool> detail::ModelInfo::* flag) {
   if (!key) return std::nullopt;
@@ -55,7 +60,7 @@ Future<std::optional<T>> get_raw(const Context& context, std::string_view key, C
   if (impl.gateway() == nullptr) {
     state->set(std::optional<T>());
   } else {
-    impl.get_raw(std::string(key), [state, convert](std::optional<memcache::RawItem> item) {
+    impl.get_raw(name_in(context, key), [state, convert](std::optional<memcache::RawItem> item) {
       state->set(item ? std::optional<T>(convert(*std::move(item))) : std::nullopt);
     });
   }
@@ -65,7 +70,7 @@ Future<std::optional<T>> get_raw(const Context& context, std::string_view key, C
 Future<bool> store_raw(const Context& context, memcache::Gateway::RawStore how, std::string_view key,
                        std::string_view value, Timeout time) {
   return run_raw<bool>(context,
-                       [how, key = std::string(key), value = std::string(value), seconds = seconds_of(time, key)](
+                       [how, key = name_in(context, key), value = std::string(value), seconds = seconds_of(time, key)](
                            memcache::Gateway& gateway) { return gateway.raw_store(how, key, value, seconds); });
 }
 
@@ -76,7 +81,7 @@ Future<std::optional<std::uint64_t>> add_raw(const Context& context, std::string
   }
   const auto by = up ? static_cast<std::int64_t>(delta) : -static_cast<std::int64_t>(delta);
   return run_raw<std::optional<std::uint64_t>>(context,
-                                               [by, key = std::string(key), initial](memcache::Gateway& gateway) {
+                                               [by, key = name_in(context, key), initial](memcache::Gateway& gateway) {
                                                  return gateway.raw_add_number(key, by, initial);
                                                });
 }
@@ -220,11 +225,12 @@ Future<bool> Context::memcache_replace_async(std::string_view key, std::string_v
 Future<bool> Context::memcache_cas_async(std::string_view key, std::string_view value, MemcacheToken token,
                                          Timeout time) {
   return run_raw<bool>(*this,
-                       [key = std::string(key), value = std::string(value), token, seconds = seconds_of(time, key)](
+                       [key = name_in(*this, key), value = std::string(value), token, seconds = seconds_of(time, key)](
                            memcache::Gateway& gateway) { return gateway.raw_cas(key, value, token.value, seconds); });
 }
 Future<bool> Context::memcache_delete_async(std::string_view key) {
-  return run_raw<bool>(*this, [key = std::string(key)](memcache::Gateway& gateway) { return gateway.raw_delete(key); });
+  return run_raw<bool>(*this,
+                       [key = name_in(*this, key)](memcache::Gateway& gateway) { return gateway.raw_delete(key); });
 }
 Future<std::optional<std::uint64_t>> Context::memcache_incr_async(std::string_view key, std::uint64_t delta,
                                                                   std::optional<std::uint64_t> initial) {

@@ -114,12 +114,12 @@ absl::Status Context::Impl::check_database(const Key& key) const {
 
 absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& options) const {
   NDB_RETURN_IF_ERROR(core->use());
-  NDB_ASSIGN_OR_RETURN(CallPolicy policy, context::decide(key, options, policies, core->options,
-                                                          {.gateway = core->gateway != nullptr,
-                                                           .shared = core->shared != nullptr,
-                                                           .in_transaction = in_transaction(),
-                                                           .clock = core->clock}));
-  if (policy.datastore) NDB_RETURN_IF_ERROR(check_database(key));
+  absl::StatusOr<CallPolicy> policy = context::decide(key, options, policies, core->options,
+                                                      {.gateway = core->gateway != nullptr,
+                                                       .shared = core->shared != nullptr,
+                                                       .in_transaction = in_transaction(),
+                                                       .clock = core->clock});
+  if (policy.ok() && policy->datastore && key.database() != workspace->database()) policy = check_database(key);
   return policy;
 }
 

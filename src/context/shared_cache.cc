@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "context/context_impl.h"
 #include "context/current.h"
+#include "context/item_names.h"
 #include "context/read_wave.h"
 #include "shared_cache/tagged_cache.h"
 
@@ -15,7 +16,10 @@ namespace ndb::detail {
 namespace {
 
 using context::Call;
+using context::chosen_name;
 using context::find_context;
+using context::is_whole;
+using context::item_name;
 using context::run_in;
 
 // The thread's current context if it belongs to the client, else null.
@@ -26,7 +30,8 @@ Context::Impl* current_of(const std::shared_ptr<Client::Core>& core) {
 
 class ContextEnvironment final : public shared_cache::Environment {
  public:
-  explicit ContextEnvironment(Context::Impl& context) : context_(context) {}
+  ContextEnvironment(Context::Impl& context, bool in_all_namespaces)
+      : context_(context), in_all_namespaces_(in_all_namespaces) {}
 
   void read_tags(std::span<memcache::TagRead> tags) override {
     if (context_.gateway() == nullptr) return;
@@ -42,12 +47,14 @@ class ContextEnvironment final : public shared_cache::Environment {
   void isolated(const shared_cache::RunningProviders& running_providers, absl::FunctionRef<void()> provider) override {
     auto impl = std::make_shared<Context::Impl>(context_.core);
     impl->inherit(context_);
+    if (in_all_namespaces_) impl->workspace->partition = {context_.core, &context_.core->partition};
     impl->running_providers.insert(impl->running_providers.end(), running_providers.begin(), running_providers.end());
     run_in(ContextAccess::make(std::move(impl)), provider);
   }
 
  private:
   Context::Impl& context_;
+  const bool in_all_namespaces_;
 };
 
 }  // namespace
@@ -59,7 +66,14 @@ class SharedCacheBase::Inside {
   void check_process() const { throw_if_error(core->use()); }
 
   Inside(std::shared_ptr<Client::Core> of, SharedCacheOptions<Value> options)
-      : core(std::move(of)), cache(std::move(options), *core->clock) {}
+      : core(std::move(of)), in_all_namespaces(options.all_namespaces), cache(std::move(options), *core->clock) {}
+
+  // Keeps the names of a call apart from others: the current context's, if it is one of this client.
+  const Partition& partition() const {
+    if (in_all_namespaces) return all;
+    const Context* const current = tasklet_locals().context.get();
+    return current != nullptr && impl_of(*current).core == core ? impl_of(*current).partition() : core->partition;
+  }
 
   void invalidate(const std::vector<std::string>& keys) {
     std::vector<std::string> tags(keys.size());
@@ -71,6 +85,8 @@ class SharedCacheBase::Inside {
   }
 
   const std::shared_ptr<Client::Core> core;
+  const bool in_all_namespaces;
+  const Partition all{.project = "", .database = "", .namespace_ = ""};  // in which names are as they are
   shared_cache::TaggedCache cache;
 };
 
@@ -80,26 +96,42 @@ SharedCacheBase::~SharedCacheBase() = default;
 
 bool SharedCacheBase::find_fresh(std::string_view key, Value& value) {
   inside_->check_process();
-  return inside_->cache.find_fresh(key, value);
+  const Partition& where = inside_->partition();
+  if (is_whole(where, key)) return inside_->cache.find_fresh(key, value);
+  return inside_->cache.find_fresh(item_name(where, key), value);
 }
 
 std::vector<SharedCacheBase::Value> SharedCacheBase::get(std::span<const std::string_view> keys, const Load& load) {
+  const Partition& where = inside_->partition();
+  const bool whole = std::ranges::all_of(keys, [&](std::string_view key) { return is_whole(where, key); });
+  if (whole) return get_items(keys, load);
+  std::vector<std::string> names(keys.size());
+  std::ranges::transform(keys, names.begin(), [&](std::string_view key) { return item_name(where, key); });
+  return get_items(std::vector<std::string_view>(names.begin(), names.end()), [&](std::vector<std::string> missing) {
+    for (std::string& name : missing) name = std::string(chosen_name(name));
+    return load(missing);
+  });
+}
+
+std::vector<SharedCacheBase::Value> SharedCacheBase::get_items(std::span<const std::string_view> names,
+                                                               const Load& load) {
   if (Context::Impl* const current = current_of(inside_->core)) {
     const Call call;
-    ContextEnvironment environment(*current);
-    return inside_->cache.get(keys, load, environment);
+    ContextEnvironment environment(*current, inside_->in_all_namespaces);
+    return inside_->cache.get(names, load, environment);
   }
   std::vector<Value> values;
   const auto context = ContextAccess::make(std::make_shared<Context::Impl>(inside_->core));
   run_in(context, [&] {
-    ContextEnvironment environment(impl_of(*context));
-    values = inside_->cache.get(keys, load, environment);
+    ContextEnvironment environment(impl_of(*context), inside_->in_all_namespaces);
+    values = inside_->cache.get(names, load, environment);
   });
   return values;
 }
 
 void SharedCacheBase::invalidate(std::vector<std::string> keys) {
   inside_->check_process();
+  for (std::string& key : keys) key = item_name(inside_->partition(), key);
   // A value that is computed between this call and the commit would be that of before the commit.
   if (Context::Impl* const current = current_of(inside_->core); current != nullptr && current->in_transaction()) {
     current->on_commit.emplace_back([inside = inside_, keys = std::move(keys)] { inside->invalidate(keys); });

@@ -3,13 +3,19 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "context/consistency_probe.h"
 #include "context/context_fixture.h"
+#include "support/fake_clock.h"
 
 namespace ndb::testing {
 namespace {
@@ -55,6 +61,11 @@ class TenantsTest : public ContextTest {
     for (const Account& account : Account::query().fetch()) names.push_back(account->name);
     std::ranges::sort(names);
     return names;
+  }
+
+  static void in_context(const Client& client, const ContextOptions& place, const std::function<void()>& body) {
+    const auto scope = client.context(place);
+    body();
   }
 
   static void expect_here(const Key& key, const ContextOptions& place) {
@@ -236,6 +247,159 @@ TEST_F(TenantsTest, ContextsHaveTheirOwnBoundsOfTheCache) {
     for (const Key& key : keys(5)) key.get<Account>();
     EXPECT_EQ(ndb::get_context().cache_size(), 2u);
   });
+}
+
+TEST_F(TenantsTest, RawItemsBelongToTheirNamespaceAndDatabase) {
+  const std::string name = "greeting of " + project();
+  const auto each = [&](const std::function<void(Context&, const std::string&)>& body) {
+    for (const ContextOptions& place : places()) {
+      SCOPED_TRACE(name_of(place));
+      const auto scope = client_.context(place);
+      body(*scope, name_of(place));
+    }
+  };
+  each([&](Context& context, const std::string&) { EXPECT_EQ(context.memcache_get(name), std::nullopt); });
+  each([&](Context& context, const std::string& me) { EXPECT_TRUE(context.memcache_add(name, me)); });
+  each([&](Context& context, const std::string& me) {
+    const auto item = context.memcache_gets(name);
+    ASSERT_TRUE(item);
+    EXPECT_EQ(item->value, me);
+    EXPECT_TRUE(context.memcache_cas(name, me + "!", item->token));
+    EXPECT_EQ(context.memcache_incr(name + " visits", 1, 0), 1u);
+    EXPECT_TRUE(context.memcache_replace(name, me + "?"));
+  });
+  each([&](Context& context, const std::string& me) {
+    EXPECT_EQ(context.memcache_get(name), me + "?");
+    EXPECT_TRUE(context.memcache_delete(name));
+  });
+  each([&](Context& context, const std::string&) { EXPECT_EQ(context.memcache_get(name), std::nullopt); });
+}
+
+// No name of one tenant can be written so that it is that of another.
+TEST_F(TenantsTest, NoNameOfAnItemReachesIntoAnotherNamespace) {
+  const std::string name = "secret of " + project();
+  {
+    const auto scope = client_.context({.namespace_ = "tenant-7"});
+    scope->memcache_set(name, "seven");
+  }
+  const auto scope = client_.context();
+  for (const std::string guess : {"@/tenant-7:", "@/:@/tenant-7:", "@", "@:", "/tenant-7:", "tenant-7:"}) {
+    EXPECT_EQ(scope->memcache_get(guess + name), std::nullopt) << guess;
+    scope->memcache_set(guess + name, guess);
+  }
+  for (const std::string guess : {"@/tenant-7:", "@/:@/tenant-7:", "@", "@:", "/tenant-7:", "tenant-7:"}) {
+    EXPECT_EQ(scope->memcache_get(guess + name), guess);
+  }
+  const auto seven = client_.context({.namespace_ = "tenant-7"});
+  EXPECT_EQ(seven->memcache_get(name), "seven");
+  EXPECT_EQ(seven->memcache_get("@/:" + name), std::nullopt);
+}
+
+TEST_F(TenantsTest, ValuesOfASharedCacheBelongToTheirNamespaceAndDatabase) {
+  for (const auto max_staleness : {std::chrono::milliseconds(0), std::chrono::milliseconds(3'600'000)}) {
+    SharedCache<std::string> names(client_, {.name = "names-" + project(), .max_staleness = max_staleness});
+    int calls = 0;
+    const auto get = [&](const std::string& key) {
+      return *names.get(key, [&](const std::string& asked) {
+        EXPECT_EQ(asked, key) << "the provider sees no more than the name";
+        ++calls;
+        return Account::get_by_id("a")->name;
+      });
+    };
+    for (const ContextOptions& place : places()) {
+      const auto scope = client_.context(place);
+      Account::make({.name = name_of(place)}, ndb::id("a")).put();
+    }
+    for (int round = 0; round < 2; ++round) {
+      for (const ContextOptions& place : places()) {
+        const auto scope = client_.context(place);
+        EXPECT_EQ(get("a"), name_of(place));
+        EXPECT_EQ(get("@/tenant-7:a"), name_of(place));
+        EXPECT_EQ(ndb::transaction([&] { return get("a"); }), name_of(place));
+        EXPECT_EQ(ndb::tasklet([&] { return get("a"); }).get(), name_of(place));
+      }
+    }
+    EXPECT_EQ(calls, 2 * static_cast<int>(places().size()));
+    EXPECT_EQ(get("a"), name_of({})) << "without a context: in the client's own place";
+    {
+      const auto scope = client_.context({.namespace_ = "tenant-7"});
+      names.invalidate("a");
+      get("a");
+    }
+    EXPECT_EQ(calls, 2 * static_cast<int>(places().size()) + 1);
+    for (const ContextOptions& place : places()) {
+      const auto scope = client_.context(place);
+      const auto many = names.get_multi({"a", "b"}, [&](const std::vector<std::string>& missing) {
+        EXPECT_THAT(missing, ElementsAre("b"));
+        return std::vector<std::string>{name_of(place)};
+      });
+      EXPECT_EQ(*many[0] + *many[1], name_of(place) + name_of(place));
+    }
+  }
+}
+
+// However a process got into the namespace: by its client's default or by a context's options.
+TEST_F(TenantsTest, AnInvalidationReachesTheNamespaceInOtherProcesses) {
+  ClientOptions options = this->options();
+  options.namespace_ = "tenant-7";
+  const Client of_seven(options);
+  SharedCache<int> here(client_, {.name = "values-" + project()});
+  SharedCache<int> there(of_seven, {.name = "values-" + project()});
+  const auto scope = client_.context({.namespace_ = "tenant-7"});
+  EXPECT_EQ(*here.get("x", [] { return 1; }), 1);
+  there.invalidate("x");
+  EXPECT_EQ(*here.get("x", [] { return 2; }), 2);
+}
+
+TEST_F(TenantsTest, ASharedCacheMayHaveOneValueForAllNamespaces) {
+  SharedCache<std::string> rates(client_, {.name = "rates-" + project(), .all_namespaces = true});
+  int calls = 0;
+  const auto provider = [&] {
+    ++calls;
+    expect_here(ndb::key<Account>("x"), {});
+    return std::string("rates");
+  };
+  for (const ContextOptions& place : places()) {
+    const auto scope = client_.context(place);
+    EXPECT_EQ(*rates.get("all", provider), "rates");
+    expect_here(ndb::key<Account>("x"), place);
+  }
+  EXPECT_EQ(calls, 1);
+  {
+    const auto scope = client_.context({.namespace_ = "tenant-7"});
+    rates.invalidate("all");
+  }
+  rates.get("all", provider);
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(TenantsTest, TheProbeAsksTheDatabaseOfEachHit) {
+  FakeClock clock;
+  const auto core = take_core(client());
+  core->clock = &clock;
+  core->probe = std::make_unique<context::ConsistencyProbe>(*core->stub, *core->gateway, clock, 1);
+  const Client probing = detail::ClientAccess::make(core);
+  for (const ContextOptions& place : places()) {
+    in_context(probing, place, [] { Account::make({.name = "a"}, ndb::id("a")).put(); });
+    in_context(probing, place, [] { Account::get_by_id("a"); });  // which memcache then has
+    in_context(probing, place, [] { Account::get_by_id("a"); });
+  }
+  clock.advance(context::ConsistencyProbe::kDelay);
+  while (probing.memcache_stats().probed < places().size()) std::this_thread::yield();
+  EXPECT_EQ(probing.memcache_stats().stale_hits, 0u);
+}
+
+TEST_F(TenantsTest, PoliciesSeeTheNamespaceOfTheKey) {
+  const auto scope = client_.context({.namespace_ = "tenant-7"});
+  std::vector<std::string> asked;
+  scope->set_cache_policy([&](const Key& key) {
+    asked.emplace_back(key.namespace_());
+    return false;
+  });
+  Account::get_by_id("a");
+  ndb::transaction([] { Account::get_by_id("a"); });
+  EXPECT_THAT(std::set<std::string>(asked.begin(), asked.end()), ElementsAre("tenant-7"));
+  EXPECT_EQ(scope->cache_size(), 0u);
 }
 
 }  // namespace
