@@ -12,6 +12,7 @@
 #include "local_datastore/gql/parser.h"
 #include "local_datastore/query/plan.h"
 #include "local_datastore/query_builders.h"
+#include "local_datastore/write/mutation.h"
 #include "local_datastore/write/property_mask.h"
 #include "local_datastore/write/transform.h"
 
@@ -133,12 +134,14 @@ TEST(WorkTest, MasksAreLinear) {
       {"write",
        [&](int n) {
          const v1::PropertyMask mask = mask_of_paths(n, numbered);
-         v1::Entity current;
+         v1::Entity entity;
+         local::Transformer current(entity, local::Version(1));
          return work_of([&] { EXPECT_TRUE(local::write_masked(wide, mask, current).ok()); });
        },
        250},
   });
-  v1::Entity current;
+  v1::Entity written;
+  local::Transformer current(written, local::Version(1));
   const v1::PropertyMask spellings = mask_of_paths(32, large);
   EXPECT_LT(work_of([&] { EXPECT_TRUE(local::write_masked(wide, spellings, current).ok()); }), 250'000U);
 }
@@ -167,6 +170,44 @@ TEST(WorkTest, ArrayTransformsAreLinear) {
   expect_linear({
       {"append_missing_elements", [&](int n) { return transformed(n, true); }, 400},
       {"remove_all_from_array", [&](int n) { return transformed(n, false); }, 400},
+  });
+}
+
+// All of them may be about one entity, which is large.
+TEST(WorkTest, MutationsOfOneEntityAreLinear) {
+  const auto mutated = [](int n, const std::function<void(int, v1::Mutation&)>& change) {
+    local::EntityState state;
+    v1::Entity large = entity(key("K", 1), {{"a", array(integers(n))}});
+    for (int i = 0; i < n; ++i) (*large.mutable_properties())[numbered(i)] = integer(i);
+    v1::MutationResult ignored;
+    const std::size_t work = work_of([&] {
+      EXPECT_TRUE(local::apply_mutation(upsert(large), local::Version(1), state, ignored).ok());
+      for (int i = 0; i < n; ++i) {
+        v1::Mutation mutation = upsert(entity(key("K", 1), {{numbered(i), integer(-i)}}));
+        change(i, mutation);
+        v1::MutationResult result;
+        EXPECT_TRUE(local::apply_mutation(mutation, local::Version(1), state, result).ok());
+      }
+      EXPECT_TRUE(local::finish_mutations(state).ok());
+    });
+    v1::Entity stored;
+    EXPECT_TRUE(stored.ParseFromString(state.entity));
+    EXPECT_EQ(stored.properties_size(), n + 1);
+    EXPECT_EQ(stored.properties().at(numbered(n - 1)).integer_value(), 1 - n);
+    return std::pair(work, stored.properties().at("a").array_value().values_size());
+  };
+  const auto masked = [](int i, v1::Mutation& mutation) { mutation.mutable_property_mask()->add_paths(numbered(i)); };
+  const auto appending = [&](int i, v1::Mutation& mutation) {
+    masked(i, mutation);
+    v1::PropertyTransform& transform = *mutation.add_property_transforms();
+    transform.set_property("a");
+    *transform.mutable_append_missing_elements()->add_values() = integer(-1 - i);
+  };
+  EXPECT_EQ(mutated(100, masked).second, 100);
+  EXPECT_EQ(mutated(100, appending).second, 200);
+  expect_linear({
+      {"masks", [&](int n) { return mutated(n, masked).first; }, 200},
+      {"masks and transforms", [&](int n) { return mutated(n, appending).first; }, 200},
   });
 }
 

@@ -105,6 +105,7 @@ absl::Status PendingCommit::apply(const KvStore& store, Version request_time, co
   });
   for (auto& [row, change] : changes_) {
     if (change.state.exists) {
+      NDB_RETURN_IF_ERROR(finish_mutations(change.state));
       v1::Entity entity;
       if (!entity.ParseFromString(change.state.entity)) return absl::InternalError("an entity does not serialize");
       change.after = index_rows(entity, change.where);

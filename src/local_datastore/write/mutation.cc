@@ -4,7 +4,6 @@
 #include "base/strings.h"
 #include "local_datastore/write/property_mask.h"
 #include "local_datastore/write/property_path.h"
-#include "local_datastore/write/transform.h"
 
 namespace ndb::local {
 namespace {
@@ -41,25 +40,25 @@ absl::Status write_entity(const v1::Mutation& mutation, Version request_time, En
                           v1::MutationResult& result) {
   const v1::Entity& written = entity_of(mutation);
   const bool merges = mutation.has_property_mask() && state.exists;
+  if (!merges) state.parsed.reset();
   if (!merges && mutation.property_transforms().empty()) {
     state.entity = written.SerializeAsString();
+    NDB_RETURN_IF_ERROR(check_stored_size(state.entity.size()));
   } else {
-    v1::Entity entity;
-    if (merges) {
-      if (!entity.ParseFromString(state.entity)) return absl::DataLossError("a stored entity is damaged");
-      NDB_RETURN_IF_ERROR(write_masked(written, mutation.property_mask(), entity));
-    } else {
-      entity = written;
+    if (state.parsed == nullptr) {
+      state.parsed = std::make_unique<ParsedEntity>(request_time);
+      if (!merges) {
+        state.parsed->entity = written;
+      } else if (!state.parsed->entity.ParseFromString(state.entity)) {
+        return absl::DataLossError("a stored entity is damaged");
+      }
     }
-    Transformer transformer(entity, request_time);
+    Transformer& changes = state.parsed->changes;
+    if (merges) NDB_RETURN_IF_ERROR(write_masked(written, mutation.property_mask(), changes));
     for (const v1::PropertyTransform& transform : mutation.property_transforms()) {
-      NDB_RETURN_IF_ERROR(transformer.apply(transform, *result.add_transform_results()));
+      NDB_RETURN_IF_ERROR(changes.apply(transform, *result.add_transform_results()));
     }
-    transformer.finish();
-    NDB_RETURN_IF_ERROR(check_composed(entity));
-    state.entity = entity.SerializeAsString();
   }
-  NDB_RETURN_IF_ERROR(check_stored_size(state.entity.size()));
   if (!state.exists) state.create_time = kUncommitted;
   state.exists = true;
   state.version = kUncommitted;
@@ -147,6 +146,15 @@ absl::Status apply_mutation(const v1::Mutation& mutation, Version request_time, 
   NDB_RETURN_IF_ERROR(write_entity(mutation, request_time, state, result));
   report(state, result);
   return absl::OkStatus();
+}
+
+absl::Status finish_mutations(EntityState& state) {
+  if (state.parsed == nullptr) return absl::OkStatus();
+  state.parsed->changes.finish();
+  NDB_RETURN_IF_ERROR(check_composed(state.parsed->entity));
+  state.entity = state.parsed->entity.SerializeAsString();
+  state.parsed.reset();
+  return check_stored_size(state.entity.size());
 }
 
 void set_commit_time(v1::MutationResult& result, Version commit_time) {

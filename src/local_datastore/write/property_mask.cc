@@ -73,19 +73,19 @@ bool ReadMask::copy(const Node& node, const v1::Entity& entity, const v1::Value&
   return copied;
 }
 
-absl::Status write_masked(const v1::Entity& written, const v1::PropertyMask& mask, v1::Entity& current) {
+absl::Status write_masked(const v1::Entity& written, const v1::PropertyMask& mask, Transformer& current) {
   std::set<std::vector<std::string>> done;  // a repeated path would copy its property again
   for (const std::string& text : mask.paths()) {
     if (text == kKey) continue;
     std::vector<std::string> path{text};  // a name may contain dots
-    if (!written.properties().contains(text) && !current.properties().contains(text)) {
+    if (!written.properties().contains(text) && !current.entity().properties().contains(text)) {
       NDB_ASSIGN_OR_RETURN(path, parse_property_path(text));
     }
     if (!done.insert(path).second) continue;
     if (const v1::Value* value = find_property(written, path)) {
-      make_property(current, path) = *value;
+      current.set(path, *value);
     } else {
-      erase_property(current, path);
+      current.erase(path);
     }
   }
   return absl::OkStatus();

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "google/datastore/v1/datastore.pb.h"
 #include "local_datastore/storage/storage_key.h"
+#include "local_datastore/write/transform.h"
 
 namespace ndb::local {
 
@@ -49,8 +50,8 @@ absl::StatusOr<std::optional<ReadMask>> mask_of(const Request& request) {
   return out;
 }
 
-// Writes what the mask names: properties of `written` go into `current`, and what `written` does not have is erased
-// there. INVALID_ARGUMENT if a path has an empty name.
-absl::Status write_masked(const v1::Entity& written, const v1::PropertyMask& mask, v1::Entity& current);
+// Writes what the mask names: properties of `written` go into the current entity, and what `written` does not have is
+// erased there. INVALID_ARGUMENT if a path has an empty name.
+absl::Status write_masked(const v1::Entity& written, const v1::PropertyMask& mask, Transformer& current);
 
 }  // namespace ndb::local

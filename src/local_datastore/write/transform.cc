@@ -124,12 +124,15 @@ absl::Status check_transforms(google::protobuf::RepeatedPtrField<v1::PropertyTra
   return absl::OkStatus();
 }
 
-// The result of a transform at a path replaces pending arrays above and below it.
-void Transformer::forget_around(const Path& path) {
+// A change at a path replaces pending arrays above and below it.
+void Transformer::forget_above(const Path& path) {
   for (Path above = path; above.size() > 1;) {
     above.pop_back();
     arrays_.erase(above);
   }
+}
+
+void Transformer::forget_below(const Path& path) {
   const auto is_below = [&path](const Path& other) {
     return other.size() > path.size() && std::equal(path.begin(), path.end(), other.begin());
   };
@@ -140,6 +143,19 @@ ArrayEdit& Transformer::array_at(const Path& path) {
   const auto found = arrays_.find(path);
   if (found != arrays_.end()) return found->second;
   return arrays_.try_emplace(path, make_property(entity_, path)).first->second;
+}
+
+void Transformer::set(const Path& path, const v1::Value& value) {
+  forget_above(path);
+  forget_below(path);
+  arrays_.erase(path);
+  make_property(entity_, path) = value;
+}
+
+void Transformer::erase(const Path& path) {
+  forget_below(path);
+  arrays_.erase(path);
+  erase_property(entity_, path);
 }
 
 void Transformer::finish() {
@@ -154,7 +170,8 @@ absl::Status Transformer::apply(const v1::PropertyTransform& transform, v1::Valu
     NDB_RETURN_IF_ERROR(
         check_depth(path.front(), path.size()));  // checked before the path is built: it may have millions of names
   }
-  forget_around(path);
+  forget_above(path);
+  forget_below(path);
   result.set_null_value(google::protobuf::NULL_VALUE);
   if (transform.has_append_missing_elements()) {
     array_at(path).append_missing(transform.append_missing_elements());

@@ -1,4 +1,4 @@
-// Property transforms: changes of a property that depend on what is stored.
+// Changes of parts of an entity: of a property as a whole, and transforms, which depend on what is stored.
 #pragma once
 
 #include <map>
@@ -15,21 +15,24 @@ namespace ndb::local {
 absl::Status check_transforms(google::protobuf::RepeatedPtrField<v1::PropertyTransform>& transforms,
                               const Scope& scope);
 
-// Applies the checked transforms of one mutation, one after the other. The entity is complete after finish(), and
-// outlives this. One thread.
+// Applies the changes of one entity, one after the other; checked transforms among them. The entity is complete after
+// finish(), and outlives this. One thread.
 class Transformer {
  public:
+  using Path = std::vector<std::string>;
   Transformer(v1::Entity& entity, Version request_time) : entity_(entity), request_time_(request_time) {}
 
+  const v1::Entity& entity() const { return entity_; }  // arrays may still have elements that were removed
+  void set(const Path& path, const v1::Value& value);
+  void erase(const Path& path);
   // Fills `result` with what clients get back: the new value, or null for arrays.
   absl::Status apply(const v1::PropertyTransform& transform, v1::Value& result);
   void finish();
 
  private:
-  using Path = std::vector<std::string>;
-
   ArrayEdit& array_at(const Path& path);
-  void forget_around(const Path& path);
+  void forget_above(const Path& path);
+  void forget_below(const Path& path);
 
   v1::Entity& entity_;
   const Version request_time_;
