@@ -137,8 +137,10 @@ class BatchBuilder {
 absl::Status Engine::results_of(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
                                 ReadStats& stats, const ConsumeResult& consume) const {
   if (!is_metadata(plan.kind)) return for_each_result(snapshot, plan, needed, reads, stats, consume);
-  NDB_ASSIGN_OR_RETURN(const std::vector<v1::Entity> entities, metadata_of(snapshot, plan, reads, stats));
-  return for_each_result_of(snapshot.call, entities, plan, needed, consume);
+  const auto find = [&](const FoundEntity& found) {
+    return for_each_metadata(snapshot, plan, needed, reads, stats, found);
+  };
+  return for_each_result_of(snapshot.call, find, plan, needed, consume);
 }
 
 absl::Status Engine::run_query(const CallContext& call, v1::RunQueryRequest& request, v1::RunQueryResponse& response) {

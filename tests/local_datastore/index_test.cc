@@ -1,6 +1,11 @@
 // A query reads no more than necessary. And what it reports: explain, metadata kinds, statistics.
 #include <gmock/gmock.h>
 
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/strings.h"
 #include "local_datastore/datastore_client.h"
 #include "local_datastore/query/run.h"
 
@@ -158,6 +163,58 @@ TEST_F(IndexTest, PagesGoOnWhereTheLastOneEnded) {
       query.set_start_cursor(reply->batch().end_cursor());
     }
     EXPECT_LE(rows, 30) << gql;
+  }
+}
+
+// What there is of them grows with the data, and a page must not look at all of it.
+TEST(MetadataTest, PagesGoOnWhereTheLastOneEnded) {
+  const auto server = LocalDatastore::start();
+  DatastoreClient client(*server);
+  constexpr int kKinds = 40;
+  std::vector<v1::Mutation> mutations;
+  for (int i = 0; i < kKinds; ++i) {
+    v1::Key elsewhere = key("K", 1);
+    elsewhere.mutable_partition_id()->set_namespace_id(cat("n", i));
+    mutations.push_back(upsert(entity(elsewhere)));
+    mutations.push_back(upsert(entity(key(cat("K", i), 1), {{"a", integer(1)}, {"b", integer(2)}})));
+  }
+  ASSERT_TRUE(client.commit(mutations).ok());
+  const struct {
+    std::string text;
+    int results;
+    int rows;  // of one page of ten, at most
+  } cases[] = {
+      {"SELECT * FROM __namespace__", kKinds + 1, 15},
+      {"SELECT * FROM __kind__", kKinds, 15},
+      {"SELECT __key__ FROM __kind__ WHERE __key__ >= KEY(__kind__, 'K3')", 17, 15},
+      {"SELECT __key__ FROM __kind__ WHERE __key__ < KEY(__kind__, 'K11')", 3, 5},
+      {"SELECT __key__ FROM __property__", 2 * kKinds, 30},
+      {"SELECT * FROM __property__", 2 * kKinds, 110},
+      {"SELECT __key__ FROM __property__ WHERE __key__ HAS ANCESTOR KEY(__kind__, 'K7')", 2, 5},
+      {"SELECT __key__ FROM __property__ WHERE __key__ > KEY(__kind__, 'K7', __property__, 'a')", 5, 15},
+      {"SELECT * FROM __kind__ ORDER BY __key__ DESC", kKinds, 50},
+  };
+  for (const auto& [text, results, rows] : cases) {
+    SCOPED_TRACE(text);
+    v1::RunQueryRequest request;
+    request.mutable_gql_query()->set_query_string(text);
+    request.mutable_gql_query()->set_allow_literals(true);
+    v1::Query query = client.call(&v1::Datastore::Stub::RunQuery, request)->query();
+    query.mutable_limit()->set_value(10);
+    std::set<std::string> found;
+    for (bool more = true; more;) {
+      v1::RunQueryRequest page;
+      *page.mutable_query() = query;
+      page.mutable_explain_options()->set_analyze(true);
+      const auto reply = client.call(&v1::Datastore::Stub::RunQuery, page);
+      for (const v1::EntityResult& result : reply->batch().entity_results()) {
+        EXPECT_TRUE(found.insert(result.entity().key().SerializeAsString()).second);
+      }
+      EXPECT_LE(cost_of(reply->explain_metrics()).index_rows, rows);
+      more = reply->batch().entity_results_size() == 10;
+      query.set_start_cursor(reply->batch().end_cursor());
+    }
+    EXPECT_EQ(static_cast<int>(found.size()), results);
   }
 }
 

@@ -1,7 +1,7 @@
 #include "local_datastore/query/metadata.h"
 
+#include <algorithm>
 #include <array>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,20 +13,52 @@
 namespace ndb::local {
 namespace {
 
+// Which entities of a metadata kind a query can want, by their paths.
+class WantedPaths {
+ public:
+  WantedPaths(const QueryPlan& plan, std::size_t needed, bool from_start) {
+    const QueryAccess access(plan, needed);
+    const std::string prefix = "-";  // of no row
+    std::optional<KeyRange> all;
+    for (const Conjunction& conjunction : plan.any_of) {
+      KeyRange some = access.path_range(conjunction, prefix, from_start, false);
+      if (!all.has_value()) all = some;
+      all->begin = std::min(all->begin, some.begin);
+      all->end = std::max(all->end, some.end);
+    }
+    if (!all.has_value()) return;
+    if (all->begin.starts_with(prefix)) (void)decode_path(all->begin.substr(prefix.size()), first_);
+    if (all->end.starts_with(prefix)) end_ = all->end.substr(prefix.size());
+  }
+
+  // The name from which on entities are wanted, in an element of their path; empty: from the first one.
+  std::string first_name(int element, std::string_view kind) const {
+    if (element >= first_.path_size() || first_.path(element).kind() != kind) return "";
+    return first_.path(element).name();
+  }
+  bool are_behind(const v1::Key& key) const { return end_.has_value() && encode_path(key) >= *end_; }
+
+ private:
+  v1::Key first_;  // as much as there is of a path before which none is wanted
+  std::optional<std::string> end_;
+};
+
 // Reads the rows whose keys begin with a prefix, or one row for each name that follows it.
 class PrefixScan {
  public:
   PrefixScan(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads, ReadStats& stats)
       : reader_(snapshot), plan_(plan), reads_(reads), stats_(stats) {}
 
-  // Calls `found` with each escaped text that follows `prefix`.
-  absl::Status names_in(const std::string& prefix, const std::function<absl::Status(const std::string&)>& found) {
+  // Calls `found` with each escaped text that follows `prefix`, from `first` on, until it says false. It may scan too.
+  absl::StatusOr<bool> names_in(const std::string& prefix, const std::string& first,
+                                const std::function<absl::StatusOr<bool>(const std::string&)>& found) {
     std::string at = prefix;
+    if (!first.empty()) append_escaped(at, first);
     const std::string end = after_prefix(prefix);
     reads_.ranges.add({prefix, end});
     for (;;) {
       NDB_ASSIGN_OR_RETURN(const std::optional<Row> row, reader_.seek(at, end));
-      if (!row.has_value()) return absl::OkStatus();
+      if (!row.has_value()) return true;
       ++stats_.index_rows;
       std::string_view rest = row->key.substr(prefix.size());
       std::string name;
@@ -34,7 +66,8 @@ class PrefixScan {
       at = prefix;
       append_escaped(at, name);
       at = after_prefix(at);
-      NDB_RETURN_IF_ERROR(found(name));
+      NDB_ASSIGN_OR_RETURN(const bool wanted, found(name));
+      if (!wanted) return false;
     }
   }
 
@@ -160,45 +193,39 @@ void set_statistics(const Statistics& statistics, Version at, v1::Entity& entity
   set_timestamp(*properties["timestamp"].mutable_timestamp_value(), day_of(at));
 }
 
-using Entities = std::vector<v1::Entity>;
-
-absl::Status add_properties(PrefixScan& scan, const QueryPlan& plan, const std::string& kind, Entities& out) {
-  std::string properties = cat('I', plan.partition);
-  append_escaped(properties, kind);
-  std::vector<std::string> names;
-  NDB_RETURN_IF_ERROR(scan.names_in(properties, [&](const std::string& property) {
-    names.push_back(property);
-    return absl::OkStatus();
-  }));
-  for (const std::string& name : names) {
-    v1::Entity& entity = out.emplace_back(scan.entity(plan.kind, name, kind));
-    if (plan.keys_only) continue;
-    NDB_RETURN_IF_ERROR(add_representations(scan, index_of(plan.partition, kind, name), entity));
-  }
-  return absl::OkStatus();
+absl::StatusOr<bool> find_properties(PrefixScan& scan, const QueryPlan& plan, const WantedPaths& paths,
+                                     const FoundEntity& found) {
+  const std::string first_kind = paths.first_name(0, "__kind__");
+  return scan.names_in(cat('I', plan.partition), first_kind, [&](const std::string& kind) {
+    std::string properties = cat('I', plan.partition);
+    append_escaped(properties, kind);
+    const std::string first = kind == first_kind ? paths.first_name(1, "__property__") : "";
+    return scan.names_in(properties, first, [&](const std::string& name) -> absl::StatusOr<bool> {
+      v1::Entity entity = scan.entity(plan.kind, name, kind);
+      if (paths.are_behind(entity.key())) return false;
+      if (!plan.keys_only) {
+        NDB_RETURN_IF_ERROR(add_representations(scan, index_of(plan.partition, kind, name), entity));
+      }
+      return found(entity);
+    });
+  });
 }
 
-absl::Status add_properties(PrefixScan& scan, const QueryPlan& plan, Entities& out) {
-  std::vector<std::string> kinds;
-  NDB_RETURN_IF_ERROR(scan.names_in(cat('I', plan.partition), [&](const std::string& kind) {
-    kinds.push_back(kind);
-    return absl::OkStatus();
-  }));
-  for (const std::string& kind : kinds) NDB_RETURN_IF_ERROR(add_properties(scan, plan, kind, out));
-  return absl::OkStatus();
-}
-
-absl::Status add_kind_statistics(PrefixScan& scan, const QueryPlan& plan, Version at, Entities& out) {
+absl::StatusOr<bool> find_kind_statistics(PrefixScan& scan, const QueryPlan& plan, Version at,
+                                          const FoundEntity& found) {
   NDB_ASSIGN_OR_RETURN(const auto by_kind, measure(scan, plan));
   for (const auto& [kind, statistics] : by_kind) {
-    v1::Entity& entity = out.emplace_back(scan.entity(plan.kind, kind));
+    v1::Entity entity = scan.entity(plan.kind, kind);
     (*entity.mutable_properties())["kind_name"].set_string_value(kind);
     set_statistics(statistics, at, entity);
+    NDB_ASSIGN_OR_RETURN(const bool wanted, found(entity));
+    if (!wanted) return false;
   }
-  return absl::OkStatus();
+  return true;
 }
 
-absl::Status add_total_statistics(PrefixScan& scan, const QueryPlan& plan, Version at, Entities& out) {
+absl::StatusOr<bool> find_total_statistics(PrefixScan& scan, const QueryPlan& plan, Version at,
+                                           const FoundEntity& found) {
   NDB_ASSIGN_OR_RETURN(const auto by_kind, measure(scan, plan));
   Statistics total;
   for (const auto& [kind, statistics] : by_kind) {
@@ -207,8 +234,10 @@ absl::Status add_total_statistics(PrefixScan& scan, const QueryPlan& plan, Versi
     total.index_count += statistics.index_count;
     total.index_bytes += statistics.index_bytes;
   }
-  if (total.count > 0) set_statistics(total, at, out.emplace_back(scan.entity(plan.kind, "total_entity_usage")));
-  return absl::OkStatus();
+  if (total.count == 0) return true;
+  v1::Entity entity = scan.entity(plan.kind, "total_entity_usage");
+  set_statistics(total, at, entity);
+  return found(entity);
 }
 
 }  // namespace
@@ -218,30 +247,23 @@ bool is_metadata(std::string_view kind) {
          kind == "__Stat_Kind__";
 }
 
-absl::StatusOr<std::vector<v1::Entity>> metadata_of(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads,
-                                                    ReadStats& stats) {
-  Entities out;
+absl::Status for_each_metadata(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+                               ReadStats& stats, const FoundEntity& found) {
   PrefixScan scan(snapshot, plan, reads, stats);
-  const auto add = [&](const std::string& name) {
-    out.push_back(scan.entity(plan.kind, name));
-    return absl::OkStatus();
+  const WantedPaths paths(plan, needed, is_in_key_order(plan));
+  const auto name_found = [&](const std::string& name) -> absl::StatusOr<bool> {
+    const v1::Entity entity = scan.entity(plan.kind, name);
+    if (paths.are_behind(entity.key())) return false;
+    return found(entity);
   };
-  absl::Status status;
-  if (plan.kind == "__namespace__") {
-    status = scan.names_in(database_of('D', plan), add);
-  } else if (plan.kind == "__kind__") {
-    status = scan.names_in(cat('K', plan.partition), add);
-  } else if (plan.kind == "__property__") {
-    status = add_properties(scan, plan, out);
-  } else if (!plan.partition_id.namespace_id().empty()) {
-    // Statistics cover all namespaces, and are stored in the default one.
-  } else if (plan.kind == "__Stat_Kind__") {
-    status = add_kind_statistics(scan, plan, snapshot.at, out);
-  } else {
-    status = add_total_statistics(scan, plan, snapshot.at, out);
-  }
-  NDB_RETURN_IF_ERROR(status);
-  return out;
+  const std::string first = paths.first_name(0, plan.kind);
+  if (plan.kind == "__namespace__") return scan.names_in(database_of('D', plan), first, name_found).status();
+  if (plan.kind == "__kind__") return scan.names_in(cat('K', plan.partition), first, name_found).status();
+  if (plan.kind == "__property__") return find_properties(scan, plan, paths, found).status();
+  // Statistics cover all namespaces, and are stored in the default one.
+  if (!plan.partition_id.namespace_id().empty()) return absl::OkStatus();
+  if (plan.kind == "__Stat_Kind__") return find_kind_statistics(scan, plan, snapshot.at, found).status();
+  return find_total_statistics(scan, plan, snapshot.at, found).status();
 }
 
 }  // namespace ndb::local

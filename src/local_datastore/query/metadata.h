@@ -1,13 +1,13 @@
 // Metadata kinds: entities that nobody writes, computed from the rows of a database when a query reads them.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
-#include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "local_datastore/concurrency/read_set.h"
-#include "local_datastore/query/index_scan.h"
 #include "local_datastore/query/plan.h"
+#include "local_datastore/query/run.h"
 
 namespace ndb::local {
 
@@ -15,8 +15,9 @@ namespace ndb::local {
 // namespaces and therefore in the default one. Other statistics are kinds without entities.
 bool is_metadata(std::string_view kind);
 
-// All entities of the plan's kind in its partition.
-absl::StatusOr<std::vector<v1::Entity>> metadata_of(const Snapshot& snapshot, const QueryPlan& plan, ReadSet& reads,
-                                                    ReadStats& stats);
+// Calls `found` with the entities of the plan's kind in its partition, in the order of their keys, until it says false.
+// Those that the conditions on keys rule out, and the start cursor of a query in that order, are not looked for.
+absl::Status for_each_metadata(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
+                               ReadStats& stats, const FoundEntity& found);
 
 }  // namespace ndb::local

@@ -316,22 +316,35 @@ absl::Status for_each_result(const Snapshot& snapshot, const QueryPlan& plan, st
   return QueryRun(snapshot, plan, needed, reads, stats, consume).run();
 }
 
-absl::Status for_each_result_of(const CallContext& call, const std::vector<v1::Entity>& entities, const QueryPlan& plan,
-                                std::size_t needed, const ConsumeResult& consume) {
+bool is_in_key_order(const QueryPlan& plan) {
+  const Order& first = plan.orders.front();
+  return first.property == kKeyProperty && !first.descending;
+}
+
+absl::Status for_each_result_of(const CallContext& call, const std::function<absl::Status(const FoundEntity&)>& find,
+                                const QueryPlan& plan, std::size_t needed, const ConsumeResult& consume) {
+  const bool streams = is_in_key_order(plan);
   ResultMaker maker(plan);
   DistinctResults distinct(plan, consume);
   SortedResults sorted(plan.distinct > 0 ? kAllResults : needed, plan.wants_entities() ? kAllBytes : 0);
   std::vector<QueryResult> results;
-  for (const v1::Entity& entity : entities) {
+  const FoundEntity take = [&](const v1::Entity& entity) -> absl::StatusOr<bool> {
     NDB_RETURN_IF_ERROR(call.check());
     const std::string bytes = entity.SerializeAsString();
-    const std::string path = encode_path(entity.key());
-    NDB_RETURN_IF_ERROR(maker.make({.entity = bytes}, path, results));
+    NDB_RETURN_IF_ERROR(maker.make({.entity = bytes}, encode_path(entity.key()), results));
+    bool wanted = true;
     for (QueryResult& result : results) {
-      if (is_past(result.sort_key, plan.start)) sorted.add(std::move(result));
+      if (!is_past(result.sort_key, plan.start)) continue;
+      if (streams) {
+        wanted = wanted && distinct.add(result);
+      } else {
+        sorted.add(std::move(result));
+      }
     }
-  }
-  sorted.hand_on(distinct);
+    return wanted;
+  };
+  NDB_RETURN_IF_ERROR(find(take));
+  if (!streams) sorted.hand_on(distinct);
   return absl::OkStatus();
 }
 

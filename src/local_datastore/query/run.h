@@ -1,8 +1,9 @@
 // The results of a planned query, in their order.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,9 +23,16 @@ namespace ndb::local {
 absl::Status for_each_result(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
                              ReadStats& stats, const ConsumeResult& consume);
 
-// The same over entities that are in no store.
-absl::Status for_each_result_of(const CallContext& call, const std::vector<v1::Entity>& entities, const QueryPlan& plan,
-                                std::size_t needed, const ConsumeResult& consume);
+// Whether the results come in the order of their keys, from the first to the last.
+bool is_in_key_order(const QueryPlan& plan);
+
+// Takes an entity, and says whether more are wanted.
+using FoundEntity = std::function<absl::StatusOr<bool>(const v1::Entity&)>;
+
+// The same over entities that are in no store. `find` calls what it is given with each of them, in the order of their
+// keys, until that says false.
+absl::Status for_each_result_of(const CallContext& call, const std::function<absl::Status(const FoundEntity&)>& find,
+                                const QueryPlan& plan, std::size_t needed, const ConsumeResult& consume);
 
 // Reads the entities that results come without. One thread.
 class EntityReader {
