@@ -148,7 +148,8 @@ absl::Status parse_bytes(std::string_view bytes, MemoryBudget::Loan& loan, Messa
     NDB_ASSIGN_OR_RETURN(const std::size_t size, parsed_size(stream, *message.GetDescriptor()));
     if (!loan.cover(loan.taken() + size)) return too_many_requests();
   }
-  if (message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return absl::OkStatus();
+  google::protobuf::io::ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
+  if (parse_message(stream, message)) return absl::OkStatus();
   return absl::InvalidArgumentError(cat("The request is not a valid ", message.GetTypeName(), "."));
 }
 

@@ -21,7 +21,7 @@ using google::protobuf::io::CodedInputStream;
 constexpr std::size_t kMaxElements = kMaxRequestBytes / 4;
 // Keys, mutations, bindings: no method accepts that many of any.
 constexpr int kMaxRepeated = 10'000;
-constexpr int kMaxDepth = 100;  // the parser's
+constexpr int kMaxMessageDepth = 300;  // of messages; a level of filters is two
 
 constexpr std::size_t kMessageBytes = 96, kStringBytes = 48, kUnknownBytes = 32;
 
@@ -60,7 +60,7 @@ class Measure {
       case WireFormatLite::WIRETYPE_FIXED32:
         return (field != nullptr || count(kUnknownBytes)) && in_.Skip(4);
       case WireFormatLite::WIRETYPE_START_GROUP:
-        return depth < kMaxDepth && count(kMessageBytes) && message(nullptr, depth + 1);
+        return depth < kMaxMessageDepth && count(kMessageBytes) && message(nullptr, depth + 1);
       case WireFormatLite::WIRETYPE_LENGTH_DELIMITED:
         break;
       default:
@@ -70,7 +70,7 @@ class Measure {
     if (field == nullptr || field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
       return count(kStringBytes + size) && in_.Skip(static_cast<int>(size));
     }
-    if (depth >= kMaxDepth || !count(kMessageBytes)) return false;
+    if (depth >= kMaxMessageDepth || !count(kMessageBytes)) return false;
     const CodedInputStream::Limit limit = in_.PushLimit(static_cast<int>(size));
     const bool whole = message(field->message_type(), depth + 1);
     in_.PopLimit(limit);
@@ -99,6 +99,12 @@ absl::StatusOr<std::size_t> parsed_size(google::protobuf::io::ZeroCopyInputStrea
   (void)measure.message(&type, 0);
   if (!measure.status().ok()) return measure.status();
   return measure.bytes();
+}
+
+bool parse_message(google::protobuf::io::ZeroCopyInputStream& bytes, google::protobuf::Message& message) {
+  CodedInputStream in(&bytes);
+  in.SetRecursionLimit(kMaxMessageDepth);
+  return message.ParseFromCodedStream(&in) && in.ConsumedEntireMessage();
 }
 
 }  // namespace ndb::local

@@ -1,8 +1,9 @@
-// Estimates the memory of a request's message before it is parsed.
+// Estimates the memory of a request in protobuf before it is parsed, and parses it.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/zero_copy_stream.h>
+#include <google/protobuf/message.h>
 
 #include <cstddef>
 
@@ -18,5 +19,9 @@ inline constexpr std::size_t kNotMeasured = 8 << 10;
 // valid request has. Bytes that cannot be parsed end the count.
 absl::StatusOr<std::size_t> parsed_size(google::protobuf::io::ZeroCopyInputStream& bytes,
                                         const google::protobuf::Descriptor& type);
+
+// Whether `bytes` are a message of this type. It may be nested deeper than protobuf lets by itself, so that whoever
+// nests filters too deep is told of the limit on filters.
+bool parse_message(google::protobuf::io::ZeroCopyInputStream& bytes, google::protobuf::Message& message);
 
 }  // namespace ndb::local

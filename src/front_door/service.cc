@@ -29,7 +29,7 @@ absl::Status parse(const grpc::ByteBuffer& bytes, MemoryBudget::Loan& loan, Mess
     if (!loan.cover(size)) return too_many_requests();
   }
   grpc::ProtoBufferReader reader(&copy);
-  if (!reader.status().ok() || !message.ParseFromZeroCopyStream(&reader)) {
+  if (!reader.status().ok() || !parse_message(reader, message)) {
     return absl::InvalidArgumentError(cat("The request is not a valid ", message.GetTypeName(), "."));
   }
   return absl::OkStatus();

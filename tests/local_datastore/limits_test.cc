@@ -84,7 +84,6 @@ TEST_F(LimitsTest, ErrorsOfQueriesNameTheLimit) {
   }
 }
 
-// Protobuf itself reads no message that is nested much deeper than the limit.
 TEST(FilterLimitsTest, DepthIsBounded) {
   const auto planned = [](v1::Query query) {
     v1::PartitionId partition;
@@ -93,6 +92,16 @@ TEST(FilterLimitsTest, DepthIsBounded) {
   EXPECT_TRUE(planned(nested_filter(50)).ok());
   EXPECT_THAT(std::string(planned(nested_filter(51)).message()), HasSubstr("nested more than 50 deep"));
   EXPECT_THAT(std::string(planned(nested_filter(200)).message()), HasSubstr("nested more than 50 deep"));
+}
+
+// Over the wire too, where protobuf by itself would read 49 levels.
+TEST_F(LimitsTest, FiltersBeyondTheDepthAreToldSo) {
+  EXPECT_TRUE(client_.run(nested_filter(50)).ok());
+  for (const int depth : {51, 100, 120}) {
+    const auto reply = client_.run(nested_filter(depth));
+    EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT);
+    EXPECT_THAT(reply.status.error_message(), HasSubstr("nested more than 50 deep"));
+  }
 }
 
 TEST_F(LimitsTest, ErrorsOfGqlNameThePositionOfTheLimit) {
