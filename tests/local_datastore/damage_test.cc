@@ -145,13 +145,13 @@ TEST_F(DamageTest, EachBitOfALengthCounts) {
   ASSERT_LT(end, std::size_t{32} << 10);
   whole.resize(end);  // the last block is the first one, then
   write(path, whole);
-  ASSERT_TRUE(local::check_record_file(path).ok());
+  ASSERT_TRUE(local::check_record_file(path, true).ok());
   for (const std::size_t at : {lengths.front(), lengths[lengths.size() / 2], lengths.back()}) {
     for (std::size_t bit = 0; bit < 16; ++bit) {
       std::string bytes = whole;
       bytes[at + bit / 8] ^= static_cast<char>(1U << bit % 8);
       write(path, bytes);
-      EXPECT_FALSE(local::check_record_file(path).ok()) << "bit " << bit << " of the length at " << at;
+      EXPECT_FALSE(local::check_record_file(path, true).ok()) << "bit " << bit << " of the length at " << at;
     }
   }
 }
@@ -180,6 +180,18 @@ TEST_F(DamageTest, AnEndOfZerosIsCut) {
   const fs::path log = file(".log");
   write(log, read(log) + std::string(100'000, '\0'));
   EXPECT_EQ(count(*start(victim_)), kCommits);
+}
+
+// The log that a manifest's last records are about is gone: without them the store would be as before.
+TEST_F(DamageTest, AManifestWithoutItsEndIsFound) {
+  {
+    start(folder_ / "killed");
+  }  // which makes tables of what was in the log
+  for (const std::uint64_t missing : {1, 3, 20, 40}) {
+    fresh();
+    fs::resize_file(file("MANIFEST"), fs::file_size(file("MANIFEST")) - missing);
+    EXPECT_THAT(refusal(), HasSubstr("is damaged at byte")) << missing;
+  }
 }
 
 TEST_F(DamageTest, AMissingFileIsFound) {

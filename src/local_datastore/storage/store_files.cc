@@ -95,7 +95,7 @@ absl::StatusOr<std::string> manifest_of(const std::filesystem::path& directory) 
 
 }  // namespace
 
-absl::Status check_record_file(const std::string& path) {
+absl::Status check_record_file(const std::string& path, bool may_be_cut_off) {
   std::ifstream in(path, std::ios::binary);
   std::vector<char> buffer(kBlockSize);
   std::size_t offset = 0;  // offset of the block
@@ -112,7 +112,7 @@ absl::Status check_record_file(const std::string& path) {
       ended = !rest.empty() && !unused;
     }
     const bool last = block.size() < kBlockSize;
-    if (ended && !is_zero(rest) && !(last && end >= offset && is_cut_off(rest))) {
+    if (ended && !is_zero(rest) && !(may_be_cut_off && last && end >= offset && is_cut_off(rest))) {
       return damaged(path, cat("is damaged at byte ", end));
     }
     offset += block.size();
@@ -134,13 +134,16 @@ absl::Status check_store_files(const std::string& directory) {
     return absl::DataLossError("the file CURRENT is missing");
   }
   NDB_ASSIGN_OR_RETURN(const std::string manifest, manifest_of(directory));
-  NDB_RETURN_IF_ERROR(check_record_file((std::filesystem::path(directory) / manifest).string()));
+  // What a manifest says last is why a log is gone, and without it all that was in the log would be gone too.
+  NDB_RETURN_IF_ERROR(check_record_file((std::filesystem::path(directory) / manifest).string(), false));
   constexpr std::string_view kFirstManifest = "MANIFEST-000001";  // of a store whose creation was interrupted
   if (logs.empty() && (has_tables || manifest != kFirstManifest)) {
     return absl::DataLossError("its log, a file such as 000004.log, is missing");
   }
   std::sort(logs.begin(), logs.end(), [](const auto& a, const auto& b) { return log_number(a) < log_number(b); });
-  for (const std::filesystem::path& log : logs) NDB_RETURN_IF_ERROR(check_record_file(log.string()));
+  for (const std::filesystem::path& log : logs) {
+    NDB_RETURN_IF_ERROR(check_record_file(log.string(), true));
+  }
   return absl::OkStatus();
 }
 

@@ -15,7 +15,8 @@ namespace ndb::local {
 // the store is damaged.
 absl::Status check_store_files(const std::string& directory);
 
-// One file that RocksDB writes record by record: a log, or the manifest.
-absl::Status check_record_file(const std::string& path);
+// One file that RocksDB writes record by record: a log, or the manifest. `may_be_cut_off`: the last record may lack its
+// end.
+absl::Status check_record_file(const std::string& path, bool may_be_cut_off);
 
 }  // namespace ndb::local
