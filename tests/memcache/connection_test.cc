@@ -6,9 +6,17 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <deque>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
 #include "base/strings.h"
 #include "gateway_fixture.h"
 #include "lying_server.h"
+#include "memcache/transport/resolve.h"
+#include "memcache/transport/server_report.h"
 #include "support/memcached_server.h"
 
 namespace ndb::memcache {
@@ -209,6 +217,74 @@ TEST_F(ConnectionTest, SpeaksToUnixSocketsAndByName) {
     EXPECT_EQ(connection.remove(kName), std::nullopt);
     EXPECT_TRUE(connection.server_failed());
   }
+}
+
+// Servers that are silent are waited for together: these answer only when all of them have been asked.
+TEST(ServerReports, AreAskedForAtOnce) {
+  constexpr std::size_t kServers = 8;
+  Mutex mutex;
+  Condition changed;
+  std::size_t asked = 0;
+  bool over = false;
+  std::deque<LyingServer> servers;
+  Config config{.io_timeout = std::chrono::seconds(20)};
+  for (std::size_t i = 0; i < kServers; ++i) {
+    const auto wait_for_the_others = [&] {
+      const MutexLock lock(mutex);
+      ++asked;
+      changed.notify_all();
+      while (asked < kServers && !over) changed.wait(mutex);
+    };
+    servers.emplace_back(LyingServer::Lie{.answer = "STAT version 1.6\r\nEND\r\n", .before = wait_for_the_others});
+    config.servers.push_back(servers.back().address());
+  }
+  const std::vector<ServerStats> reports = reports_of(**Cluster::make(config));
+  {
+    const MutexLock lock(mutex);
+    over = true;
+    changed.notify_all();
+  }
+  ASSERT_EQ(reports.size(), kServers);
+  for (std::size_t i = 0; i < kServers; ++i) {
+    EXPECT_TRUE(reports[i].answers);
+    EXPECT_EQ(reports[i].address, config.servers[i]);
+  }
+}
+
+// A resolver has time-outs of its own, of many seconds. Nobody waits for it longer than for a connection.
+std::promise<void>& released() {
+  static std::promise<void> released;
+  return released;
+}
+TEST(Resolve, KeepsTheTime) {
+  const Address name{.host = "memcached.example"};
+  Addresses found;
+  const Lookup silent = [](const char*, const char*, const addrinfo*, addrinfo**) {
+    static const std::shared_future<void> end = released().get_future().share();
+    end.wait();
+    return EAI_AGAIN;
+  };
+  EXPECT_EQ(resolve(name, Deadline(milliseconds(1)), found, silent), Transfer::kTimedOut);
+  // However often it is tried, the threads that wait stay few.
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_EQ(resolve(name, Deadline(milliseconds(0)), found, silent), Transfer::kTimedOut);
+  }
+  const Lookup forbidden = [](const char*, const char*, const addrinfo*, addrinfo**) {
+    ADD_FAILURE() << "one more thread";
+    return EAI_AGAIN;
+  };
+  EXPECT_EQ(resolve(name, Deadline(std::chrono::seconds(20)), found, forbidden), Transfer::kTimedOut);
+  EXPECT_EQ(resolve({.host = "127.0.0.1"}, Deadline(milliseconds(0)), found, forbidden), Transfer::kDone);
+  ASSERT_NE(found, nullptr);
+
+  released().set_value();
+  const Lookup unknown = [](const char*, const char*, const addrinfo*, addrinfo**) { return EAI_NONAME; };
+  while (resolve(name, Deadline(std::chrono::seconds(20)), found, unknown) == Transfer::kTimedOut) {
+    std::this_thread::yield();  // until those threads are gone
+  }
+  EXPECT_EQ(found, nullptr);
+  EXPECT_EQ(resolve({.host = "localhost"}, Deadline(std::chrono::seconds(20)), found), Transfer::kDone);
+  EXPECT_NE(found, nullptr);
 }
 
 }  // namespace

@@ -64,7 +64,9 @@ void LyingServer::accept_all() {
 
 void LyingServer::serve(int fd) {
   char command[64 * 1024];
-  while (recv(fd, command, sizeof command, 0) > 0 && send_all(fd, lie_.answer)) {
+  while (recv(fd, command, sizeof command, 0) > 0) {
+    if (lie_.before) lie_.before();
+    if (!send_all(fd, lie_.answer)) break;
     if (lie_.hangs_up) break;
     while (!lie_.repeated.empty() && send_all(fd, lie_.repeated)) std::this_thread::sleep_for(lie_.pause);
   }

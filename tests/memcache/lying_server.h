@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +21,7 @@ class LyingServer {
     std::string repeated{};
     std::chrono::milliseconds pause{0};  // before each repetition
     bool hangs_up = false;               // after the answer
+    std::function<void()> before{};      // the answer to each command; any thread
   };
 
   explicit LyingServer(Lie lie);

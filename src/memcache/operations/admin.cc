@@ -75,9 +75,9 @@ std::vector<Inspection> MemcacheGateway::inspect(std::span<const Key> keys) {
 }
 
 std::vector<ServerStats> MemcacheGateway::server_stats() {
-  std::vector<ServerStats> all;
-  for (std::size_t server = 0; server < cluster_->size(); ++server) {
-    ServerStats& stats = all.emplace_back(report_of(cluster_->address(server), cluster_->config()));
+  std::vector<ServerStats> all = reports_of(*cluster_);
+  for (std::size_t server = 0; server < all.size(); ++server) {
+    ServerStats& stats = all[server];
     if (!stats.answers) continue;
     stats.ring = ring_.remembered(server);
     const auto objection = stats.ring ? ring_.objection(*stats.ring) : std::nullopt;

@@ -1,9 +1,13 @@
 #include "memcache/transport/server_report.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
+#include <cstddef>
 #include <optional>
 #include <string_view>
+#include <system_error>
+#include <thread>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -14,6 +18,8 @@ namespace ndb::memcache {
 namespace {
 
 using Settings = Connection::Settings;
+
+constexpr std::size_t kAskedAtOnce = 32;
 
 // Nothing if the server does not report it.
 std::optional<std::int64_t> number(const Settings& settings, std::string_view name) {
@@ -54,8 +60,7 @@ std::vector<std::string> judge(const Settings& settings, const Config& config) {
   return warnings;
 }
 
-}  // namespace
-
+// What the server says of itself, without the ring.
 ServerStats report_of(const Address& address, const Config& config) {
   ServerStats stats{.address = address.to_string()};
   Connection connection(address, config);
@@ -79,9 +84,31 @@ ServerStats report_of(const Address& address, const Config& config) {
   return stats;
 }
 
+}  // namespace
+
+std::vector<ServerStats> reports_of(const Cluster& cluster) {
+  std::vector<ServerStats> reports(cluster.size());
+  std::atomic<std::size_t> next{0};
+  const auto ask = [&] {
+    for (std::size_t server = next++; server < reports.size(); server = next++) {
+      reports[server] = report_of(cluster.address(server), cluster.config());
+    }
+  };
+  std::vector<std::thread> helpers;
+  while (helpers.size() + 1 < std::min(reports.size(), kAskedAtOnce)) {
+    try {
+      helpers.emplace_back(ask);
+    } catch (const std::system_error&) {  // there can be no more threads
+      break;
+    }
+  }
+  ask();
+  for (std::thread& helper : helpers) helper.join();
+  return reports;
+}
+
 void log_warnings(const Cluster& cluster) {
-  for (std::size_t server = 0; server < cluster.size(); ++server) {
-    const ServerStats stats = report_of(cluster.address(server), cluster.config());
+  for (const ServerStats& stats : reports_of(cluster)) {
     for (const std::string& warning : stats.warnings) {
       log(Severity::kWarning, cat("memcached server ", stats.address, ": ", warning));
     }

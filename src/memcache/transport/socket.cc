@@ -12,17 +12,10 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <memory>
-#include <string>
+
+#include "memcache/transport/resolve.h"
 
 namespace ndb::memcache {
-namespace {
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { freeaddrinfo(list); }
-};
-
-}  // namespace
 
 void Deadline::moved(std::size_t bytes) {
   moved_ += bytes;
@@ -76,17 +69,11 @@ Transfer Socket::connect(const Address& address, std::chrono::milliseconds timeo
     if (connected != Transfer::kDone) close();
     return connected;
   }
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found) != 0) {
-    return Transfer::kBroken;
-  }
-  const std::unique_ptr<addrinfo, FreeAddresses> list(found);
   const Deadline deadline(timeout);
+  Addresses found;
+  if (const Transfer resolved = resolve(address, deadline, found); resolved != Transfer::kDone) return resolved;
   Transfer connected = Transfer::kBroken;
-  for (const addrinfo* next = found; next != nullptr && connected == Transfer::kBroken; next = next->ai_next) {
+  for (const addrinfo* next = found.get(); next != nullptr && connected == Transfer::kBroken; next = next->ai_next) {
     connected = connect(next->ai_addr, next->ai_addrlen, next->ai_family, deadline);
   }
   if (connected != Transfer::kDone) close();

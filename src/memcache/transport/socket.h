@@ -43,7 +43,7 @@ class Socket {
   bool is_open() const { return fd_ >= 0; }
   void close();
 
-  // Connects to the first of the host's addresses that answers. The system resolves the name, with its own time-outs.
+  // Connects to the first of the host's addresses that answers. The lookup of a name counts against the time.
   Transfer connect(const Address& address, std::chrono::milliseconds timeout);
   Transfer send(std::string_view bytes, Deadline& deadline);  // all of them
   // Receives what has arrived, at least one byte. The caller decides whether that extends the deadline.
