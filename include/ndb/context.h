@@ -25,7 +25,7 @@ namespace detail {
 struct ContextAccess;
 }
 
-// One per thread and one per transaction; a new one starts empty. Get it by ndb::get_context(), keep it in no variable
+// One per scope and one per transaction; a new one starts empty. Get it by ndb::get_context(), keep it in no variable
 // that another thread sees. Every call on it from another thread, or after its scope or transaction has ended, throws
 // ContextError; so do calls on the context of a thread without a scope once the process's default client has changed.
 class Context {
