@@ -24,3 +24,4 @@
 #include "ndb/transaction.h"
 #include "ndb/value.h"
 #include "ndb/verbs.h"
+#include "ndb/worker_pool.h"

@@ -103,9 +103,22 @@ NDB_STATS_(MemcacheStats, NDB_MEMCACHE_STATS_);
   X(bytes, kGauge, "their size, as size_of says")
 NDB_STATS_(SharedCacheStats, NDB_SHARED_CACHE_STATS_);
 
+// What a WorkerPool has done since it was made: WorkerPool::stats().
+#define NDB_WORKER_POOL_STATS_(X)                                                            \
+  X(accepted, kCounter, "requests that were started or queued")                              \
+  X(refused, kCounter, "requests that were neither: too many were there, or it was stopped") \
+  X(finished, kCounter, "requests that have ended")                                          \
+  X(failed, kCounter, "of those, how many ended with an error")                              \
+  X(stalls, kCounter, "times that a handler held its thread for longer than stall_warning")  \
+  X(running, kGauge, "requests that have a stack, most of them waiting")                     \
+  X(queued, kGauge, "requests that have not begun")                                          \
+  X(stacks, kGauge, "stacks, in use or pooled, those of tasklets that handlers spawn included")
+NDB_STATS_(WorkerPoolStats, NDB_WORKER_POOL_STATS_);
+
 #undef NDB_TIER_COUNTS_
 #undef NDB_MEMCACHE_STATS_
 #undef NDB_SHARED_CACHE_STATS_
+#undef NDB_WORKER_POOL_STATS_
 #undef NDB_STATS_FIELD_
 #undef NDB_STATS_MEMBER_
 #undef NDB_STATS_

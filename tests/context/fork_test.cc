@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,11 +16,16 @@
 
 #include "ndb/local_datastore.h"
 #include "ndb/ndb.h"
+#include "support/forked.h"
 #include "support/memcached_server.h"
 
 namespace {
 
 using namespace std::chrono_literals;
+using ndb::testing::expect;
+using ndb::testing::expect_error;
+using ndb::testing::in_child;
+using ndb::testing::run;
 
 class Item : public ndb::Model<Item> {
  public:
@@ -61,55 +65,6 @@ void put_and_get(const ndb::Client& client, const std::string& id) {
   auto scope = client.context();
   Item::make({.n = 1}, ndb::id(id)).put();
   if (!Item::get_by_id(id, {.use_cache = false})) throw std::runtime_error("what was put is not there");
-}
-
-// The result of `body` in a child: "works", or the error. SIGALRM ends a child that hangs.
-std::string in_child(const std::function<void()>& body) {
-  std::array<int, 2> ends{};
-  if (pipe(ends.data()) != 0) return "no pipe";
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);
-    std::string result = "works";
-    try {
-      body();
-    } catch (const ndb::ContextError& error) {
-      result = error.what();
-    } catch (const std::exception& error) {
-      result = std::string("another error: ") + error.what();
-    }
-    [[maybe_unused]] const auto written = write(ends[1], result.data(), result.size());
-    _exit(0);
-  }
-  close(ends[1]);
-  std::string result(4096, '\0');
-  const auto size = read(ends[0], result.data(), result.size());
-  close(ends[0]);
-  result.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFSIGNALED(status) ? "ended by signal " + std::to_string(WTERMSIG(status)) : result;
-}
-
-// Fails the process unless what is seen fits; for use in a death test.
-void expect(bool right, const std::string& seen) {
-  if (right) return;
-  std::cerr << "seen: " << seen << std::endl;
-  _exit(1);
-}
-void expect_error(const std::string& seen) {
-  expect(seen.find("fork()") != std::string::npos && seen.find("pthread_atfork") != std::string::npos, seen);
-}
-
-void run(const std::function<void()>& scenario) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_EXIT(
-      {
-        alarm(120);
-        scenario();
-        _exit(0);
-      },
-      ::testing::ExitedWithCode(0), "");
 }
 
 TEST(ForkDeathTest, AClientThatWasNotUsedWorksInBoth) {

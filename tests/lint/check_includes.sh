@@ -19,6 +19,7 @@ datastore: base
 shared_cache: base tasklet memcache
 context: base model tasklet memcache datastore shared_cache
 query: base datastore context
+worker_pool: base tasklet context
 local_datastore: base local_datastore/limits local_datastore/call_context local_datastore/version local_datastore/rules local_datastore/gql local_datastore/query local_datastore/composite local_datastore/write local_datastore/concurrency local_datastore/storage
 local_datastore/version: base
 local_datastore/call_context: base
