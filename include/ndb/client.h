@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ndb/context.h"
@@ -64,6 +65,9 @@ struct ClientOptions {
 
   std::size_t shared_cache_entries = 10'000;  // entities that the threads of the process share (`_use_shared_cache`)
   std::size_t shared_cache_bytes = std::size_t{64} << 20;  // the memory that they may take
+
+  // The deadline of contexts whose options name none; default: none. Threads without a scope have none in any case.
+  std::optional<std::chrono::nanoseconds> context_deadline{};
 
   // What is decided here where neither the call nor a policy has an opinion.
   std::optional<bool> use_cache{}, use_memcache{}, use_datastore{};
@@ -125,6 +129,12 @@ class Client {
   // Opens a scope, within those that are open. BadArgumentError for an option that makes no sense; ContextError if the
   // client was used before fork().
   [[nodiscard]] ContextScope context(const ContextOptions& options = {}) const;
+
+  // For a process that is about to stop. No context is opened from now on (ContextError). Those that are open may go on
+  // for four fifths of `time`; then they are cancelled, as by Context::cancel(), and given the rest to end. Returns the
+  // threads whose contexts did not end, each once, and logs them; they get Cancelled as soon as they call or wait. Does
+  // not wait for contexts of the calling thread. Afterwards every call of the client fails. Thread-safe.
+  std::vector<std::thread::id> shutdown(std::chrono::milliseconds time);
 
   // The project of keys that name none.
   const std::string& project() const;

@@ -61,6 +61,15 @@ class Context {
   static std::optional<std::chrono::seconds> default_memcache_timeout_policy(const Key& key);
   static std::optional<bool> default_shared_cache_policy(const Key& key);
 
+  // Cancels the request that the context serves, also when called on the context of one of its transactions. What waits
+  // ends with Cancelled, its RPCs are cancelled on the wire, tasklets unwind, and from then on every call of the
+  // context fails at once. A write whose Commit had not been sent is not made; of one that was sent the outcome is
+  // unknown. The second call does nothing.
+  //
+  // May be called from any thread, unlike all other functions, while the scope is open; a std::stop_source whose token
+  // is in ContextOptions::stop may outlive it. ContextError for the context of a thread without a scope.
+  void cancel();
+
   // Empties the in-context cache, and nothing else.
   void clear_cache();
   // Bounds the in-context cache: the least recently used entities leave it. `bytes` are those of the decoded entities,

@@ -68,10 +68,12 @@ struct Options {
   // Of a get: a cached answer must have been the Datastore's not longer than this ago; 0 asks the Datastore. It bounds
   // what faults beyond the promise of the caches could do, and is ignored in a transaction.
   std::optional<std::chrono::milliseconds> max_staleness{};
-  // How long the call may take at the Datastore, with all its RPCs, resends and pauses; then it is DEADLINE_EXCEEDED.
-  // At most 300 s. Of a put or delete: of each Commit. Of an iteration and of map(): of each wait for a next result.
-  // Default: 30 s for a Commit, 60 s for any other RPC (Datastore service config), and as long as a call of several
-  // RPCs gets on.
+  // How long the call may take: with all its RPCs, resends and pauses, its exchanges with memcached, the waits for
+  // locks and for other Commits of a put or delete, and the allocation of an id. Then it ends with DEADLINE_EXCEEDED,
+  // which says what it was waiting for. The time runs from when the call is sent, or begins to wait for an earlier
+  // write of its key. More than 0, at most 300 s, or BadArgumentError. It never goes beyond the deadline of the context
+  // (ContextOptions). Of an iteration and of map(): of each wait for a next result. Default: 30 s for each Commit, 60 s
+  // for any other RPC (Datastore service config), and for a call of several RPCs as long as it makes progress.
   std::optional<std::chrono::milliseconds> deadline{};
   std::optional<int>
       retries{};  // RPC retries after the first attempt, where the API allows any; default: until the deadline

@@ -184,7 +184,7 @@ auto in_background(Function function) {
 }  // namespace detail
 
 // Lets `duration` pass: other tasklets run meanwhile. On a thread's main stack it runs the event loop. StuckError when
-// the thread ends.
+// the thread ends; DEADLINE_EXCEEDED or Cancelled as soon as the request is over (ContextOptions).
 void sleep(std::chrono::nanoseconds duration);
 
 // Calls `function` for each element of `range`, in concurrent tasklets (at most kMapWidth at a time), and gives the

@@ -25,9 +25,13 @@ struct TransactionOptions {
   // Attempts after the first, when one was not applied for a reason that may pass: the Datastore answered ABORTED, or a
   // tier did not answer (UNAVAILABLE) before the Commit was sent.
   int retries = 3;
-  bool read_only = false;                               // a write in it is a BadRequestError
-  Propagation propagation = Propagation::kNested;       // where one is running already
-  std::optional<std::chrono::milliseconds> deadline{};  // of BeginTransaction and of the Commit, each; default 30 s
+  bool read_only = false;                          // a write in it is a BadRequestError
+  Propagation propagation = Propagation::kNested;  // where one is running already
+  // Of the whole transaction: the wait for writes in flight, BeginTransaction, the function with all its calls and
+  // waits, locks, Commit, all attempts and the pauses between them, and callbacks. Then it is DEADLINE_EXCEEDED: it was
+  // not applied, or, if the message says so, that is not known. More than 0, at most 300 s. It never goes beyond the
+  // deadline of the context. Default: that of the context, and 30 s for each RPC.
+  std::optional<std::chrono::milliseconds> deadline{};
 };
 
 namespace detail {

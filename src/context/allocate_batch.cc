@@ -6,11 +6,14 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "context/time_left.h"
 #include "model/limits.h"
 
 namespace ndb::context {
 
 void AllocateBatch::send() {
+  const RpcOptions rpc = rpc_.begin();
+  if (const absl::Status over = check(rpc.bounds.get()); !over.ok()) return answered(items_, over);
   for (std::size_t begin = 0; begin < items_.size(); begin += kMaxAllocateKeys) {
     const std::size_t end = std::min(begin + kMaxAllocateKeys, items_.size());
     std::vector<Item> items(std::make_move_iterator(items_.begin() + static_cast<std::ptrdiff_t>(begin)),
@@ -19,9 +22,10 @@ void AllocateBatch::send() {
     request.set_database_id(workspace_->database());
     for (const Item& item : items) request.add_keys(item.key.bytes());
     auto done = workspace_->in_flight->on_loop<wire::AllocateIdsResponse>(
+        rpc.bounds,
         [self = shared_from_this(), items = std::move(items)](
             const absl::StatusOr<wire::AllocateIdsResponse>& response) { self->answered(items, response); });
-    workspace_->stub().allocate_ids(std::move(request), rpc_.call(), std::move(done));
+    workspace_->stub().allocate_ids(std::move(request), within(rpc.bounds.get(), rpc.call()), std::move(done));
   }
 }
 

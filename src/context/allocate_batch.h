@@ -18,7 +18,8 @@ namespace ndb::context {
 class AllocateBatch : public std::enable_shared_from_this<AllocateBatch> {
  public:
   using Done = std::function<void(absl::StatusOr<Key>)>;
-  AllocateBatch(std::shared_ptr<Workspace> workspace, RpcOptions rpc) : workspace_(std::move(workspace)), rpc_(rpc) {}
+  AllocateBatch(std::shared_ptr<Workspace> workspace, RpcOptions rpc)
+      : workspace_(std::move(workspace)), rpc_(std::move(rpc)) {}
 
   void add(Key incomplete, Done done) { items_.push_back({std::move(incomplete), std::move(done)}); }
   void send();

@@ -4,6 +4,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "context/commit_limits.h"
+#include "tasklet/event_loop.h"
 
 namespace ndb::context {
 namespace {
@@ -50,6 +51,14 @@ absl::StatusOr<std::chrono::seconds> decide_timeout(const Key& key, const Option
 }
 
 }  // namespace
+
+RpcOptions RpcOptions::begin() const {
+  if (!deadline || begun) return *this;
+  RpcOptions now = *this;
+  now.bounds = Bounds::of_part(bounds, "the call", *deadline, EventLoop::current().now());
+  now.begun = true;
+  return now;
+}
 
 absl::Status check_options(const Options& options) {
   if (options.deadline && (options.deadline->count() <= 0 || *options.deadline > kLongestCommitDeadline)) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,6 +15,7 @@
 #include "ndb/key.h"
 #include "ndb/options.h"
 #include "ndb/policy.h"
+#include "tasklet/bounds.h"
 
 namespace ndb::context {
 
@@ -40,11 +43,26 @@ struct RpcOptions {
   std::optional<std::chrono::milliseconds> deadline{};
   std::optional<int> retries{};
   bool eventual = false;
-  static RpcOptions of(const Options& options) {
-    return {options.deadline, options.retries, options.read_consistency == ReadConsistency::kEventual};
+  bool begun = false;                // the deadline is among the bounds already
+  std::shared_ptr<Bounds> bounds{};  // of the request; null: none
+
+  static RpcOptions of(const Options& options, std::shared_ptr<Bounds> bounds) {
+    return {.deadline = options.deadline,
+            .retries = options.retries,
+            .eventual = options.read_consistency == ReadConsistency::kEventual,
+            .bounds = std::move(bounds)};
   }
-  datastore::CallOptions call() const { return {deadline, retries}; }
+  datastore::CallOptions call() const { return {.deadline = deadline, .retries = retries}; }
+  // The same for a call whose time runs from now on. Before that it has not been sent, and nothing else has begun for
+  // it.
+  RpcOptions begin() const;
+
   bool operator==(const RpcOptions&) const = default;
+  template <class H>
+  friend H AbslHashValue(H h, const RpcOptions& o) {
+    return H::combine(std::move(h), o.deadline ? o.deadline->count() : -1, o.retries.value_or(-1), o.eventual,
+                      o.bounds.get());
+  }
 };
 
 // BadArgumentError for a deadline, a number of retries or an age that makes no sense.

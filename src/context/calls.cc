@@ -109,6 +109,7 @@ struct PutState final : WriteState<Key> {
 // so its exception is logged.
 template <class Hook>
 void run_post(std::shared_ptr<Context> hold, std::string_view name, const Key& key, Hook hook) {
+  const context::CurrentBounds bounds(impl_of(*hold).bounds);
   const CurrentContext current(std::move(hold));
   try {
     hook();
@@ -164,7 +165,7 @@ Found read(const Key& key, const ModelInfo& info, const Options& options) {
   const Call call;
   // A hit is a plain function call: it looks up no class, allocates nothing and does not run the loop.
   const bool plain = !info.any_kind && info.pre_get == nullptr && info.post_get == nullptr && !options.max_staleness;
-  if (plain && key && !key.project().empty()) {
+  if (plain && key && !key.project().empty() && !call.impl.bounds->cancelled()) {
     const bool own = call.impl.workspace->own_writes.find(key) != nullptr;
     const bool cached = !own && call.impl.decides_cache(key, options, &info);
     const ContextCache::Slot* slot = cached ? call.impl.cache.find(key) : nullptr;
@@ -225,7 +226,7 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   const absl::Status status = prepare();
   write.base_version = base_version;
   write.allocate_first = options.allocate_first.value_or(false);
-  write.rpc = RpcOptions::of(options);
+  write.rpc = context.rpc(options);
   write.done = [state, in_flight = context.workspace->in_flight, info = &info, payload = write.payload,
                 hold = info.post_put != nullptr ? current_hold() : nullptr,
                 key = write.key](const absl::StatusOr<Key>& result) mutable {
@@ -280,7 +281,7 @@ Future<void> erase_async(const Key& key, const Options& options) {
   const ModelInfo* hooks = status.ok() ? *find_model(write.key.kind()) : nullptr;
   if (hooks != nullptr && hooks->pre_delete != nullptr) hooks->pre_delete(write.key);
   auto* post_delete = hooks != nullptr ? hooks->post_delete : nullptr;
-  write.rpc = RpcOptions::of(options);
+  write.rpc = context.rpc(options);
   write.done = [state = std::move(state), in_flight = context.workspace->in_flight, post_delete, key = write.key,
                 hold = post_delete != nullptr ? current_hold() : nullptr](const absl::StatusOr<Key>& result) mutable {
     settle(*in_flight, state, result);
@@ -305,10 +306,11 @@ std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& o
   throw_if_error(call.impl.check_database(key));
   const ModelInfo* hooks = value_or_throw(find_model(key.kind()));
   if (hooks != nullptr && hooks->pre_allocate_ids != nullptr) hooks->pre_allocate_ids(count, key.parent());
+  const RpcOptions rpc = call.impl.rpc(options);
   std::vector<Future<Key>> futures;
   for (int i = 0; i < count; ++i) {
     futures.emplace_back(std::make_shared<FutureState<Key>>());
-    call.impl.allocate(key, RpcOptions::of(options),
+    call.impl.allocate(key, rpc,
                        [state = futures.back().state()](absl::StatusOr<Key> result) { state->set(std::move(result)); });
   }
   std::vector<Key> keys;

@@ -1,7 +1,9 @@
 #include "ndb/client.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <initializer_list>
+#include <sstream>
 #include <utility>
 
 #include "base/error.h"
@@ -158,11 +160,27 @@ MemcacheStats Client::memcache_stats() const {
 DatastoreStats Client::datastore_stats() const { return core_->rpcs->stats(); }
 
 ContextScope Client::context(const ContextOptions& options) const {
+  if (core_->closing) throw ContextError("this client was shut down: no context can be opened any more");
   if (core_->fork_mark.left_behind()) throw_if_error(core_->use());
   ThreadContexts::mine().end_orphans();
   auto impl = std::make_shared<Context::Impl>(core_);
   throw_if_error(impl->configure(options));
   return ContextScope(detail::ContextAccess::make(std::move(impl)));
+}
+
+std::vector<std::thread::id> Client::shutdown(std::chrono::milliseconds time) {
+  const auto grace = std::max(time, std::chrono::milliseconds(0)) * 4 / 5;
+  core_->closing = true;
+  core_->open_contexts.wait(grace);
+  core_->bounds->cancel("the client is being shut down");
+  const std::vector<std::thread::id> left = core_->open_contexts.wait(time - grace);
+  for (const std::thread::id thread : left) {
+    std::ostringstream name;
+    name << thread;
+    log(Severity::kError, cat("the client was shut down, but a context of thread ", name.str(),
+                              " has not ended: its thread computes, or waits for something else than this framework"));
+  }
+  return left;
 }
 
 ContextScope::ContextScope(std::shared_ptr<Context> context) : context_(std::move(context)) {

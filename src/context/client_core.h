@@ -1,6 +1,7 @@
 // What all contexts of a client share.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -9,12 +10,15 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/error.h"
 #include "base/fork.h"
+#include "context/open_contexts.h"
 #include "context/tiers.h"
 #include "datastore/observed_stub.h"
 #include "memcache/gateway.h"
 #include "ndb/client.h"
 #include "ndb/key.h"
+#include "tasklet/bounds.h"
 
 namespace ndb {
 
@@ -29,6 +33,7 @@ class Client::Core : public context::Tiers {
   // Called before any use of a tier: ContextError in a child process whose parent has used this client.
   absl::Status use() const {
     if (fork_mark.left_behind()) return used_before_fork("this client was used");
+    if (bounds->cancelled()) return context_error("this client was shut down");
     fork_mark.use();
     return absl::OkStatus();
   }
@@ -36,7 +41,10 @@ class Client::Core : public context::Tiers {
   mutable ForkMark fork_mark;
   const std::uint32_t made_at = fork_count();
   ClientOptions options;
-  Partition partition;  // all three fields are set
+  Partition partition;                                                  // all three fields are set
+  const std::shared_ptr<Bounds> bounds = Bounds::of_all("the client");  // of all its contexts
+  mutable context::OpenContexts open_contexts;
+  mutable std::atomic<bool> closing{false};  // no context is opened any more
   std::shared_ptr<datastore::RpcCounters> rpcs = std::make_shared<datastore::RpcCounters>();  // of the RPCs of `stub`
 };
 

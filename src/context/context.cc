@@ -8,6 +8,8 @@
 #include "context/context_impl.h"
 #include "context/item_names.h"
 #include "context/raw_batch.h"
+#include "context/time_left.h"
+#include "memcache/time_limit.h"
 
 namespace ndb {
 namespace {
@@ -38,6 +40,7 @@ Future<T> run_raw(const Context& context, Command command) {
   Context::Impl& impl = impl_of(context);
   impl.check_thread();
   const Call call(impl);
+  throw_if_error(context::check(impl.rpc({}).bounds.get()));
   throw_if_error(impl.core->use());
   auto state = std::make_shared<detail::FutureState<T>>();
   if (impl.gateway() == nullptr) {
@@ -55,6 +58,7 @@ Future<std::optional<T>> get_raw(const Context& context, std::string_view key, C
   Context::Impl& impl = impl_of(context);
   impl.check_thread();
   const Call call(impl);
+  throw_if_error(context::check(impl.rpc({}).bounds.get()));
   throw_if_error(impl.core->use());
   auto state = std::make_shared<detail::FutureState<std::optional<T>>>();
   if (impl.gateway() == nullptr) {
@@ -137,6 +141,12 @@ std::optional<std::chrono::seconds> Context::default_memcache_timeout_policy(con
   return std::chrono::duration_cast<std::chrono::seconds>(timeout->milliseconds);
 }
 
+void Context::cancel() {
+  if (impl_->implicit)
+    throw ContextError("cancel: this thread has no scope, and so no request that could be cancelled");
+  impl_->bounds->cancel("Context::cancel() was called");
+}
+
 void Context::clear_cache() {
   impl_->check_thread();
   impl_->cache.clear();
@@ -180,6 +190,7 @@ void Context::invalidate(std::span<const Key> keys) {
   }
   if (impl_->gateway() == nullptr) return;
   ++impl_->counts().memcache_writes;
+  const memcache::TimeLimit limit(context::time_to_release(impl_->rpc({}).bounds.get()));
   throw_if_error(impl_->gateway()->invalidate(whole));
 }
 

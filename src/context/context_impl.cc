@@ -10,9 +10,11 @@
 #include "context/current.h"
 #include "context/raw_batch.h"
 #include "context/read_wave.h"
+#include "context/time_left.h"
 #include "context/transaction_state.h"
 #include "context/write.h"
 #include "context/write_batch.h"
+#include "memcache/time_limit.h"
 #include "model/default_partition.h"
 
 namespace ndb {
@@ -31,6 +33,7 @@ Context::Impl::Impl(std::shared_ptr<Client::Core> client)
     : core(std::move(client)),
       workspace(std::make_shared<Workspace>(core, std::shared_ptr<const Partition>(core, &core->partition))),
       cache(workspace->cache),
+      bounds(Bounds::of_request(nullptr, core->bounds, "the context", std::nullopt, {})),
       writes_(std::make_shared<WriteBatch>(workspace)) {
   cache.set_limit(core->options.cache_entries, core->options.cache_bytes);
 }
@@ -57,6 +60,14 @@ absl::Status Context::Impl::configure(const ContextOptions& options) {
     }
     cache.set_limit(entries, bytes);
   }
+  const auto deadline = options.deadline ? options.deadline : core->options.context_deadline;
+  if (deadline && *deadline <= std::chrono::nanoseconds(0)) {
+    return bad_argument(cat("the options of a context: the deadline must be more than 0, but is ",
+                            std::chrono::ceil<std::chrono::milliseconds>(*deadline).count(),
+                            " ms: the request has no time left to begin"));
+  }
+  bounds = Bounds::of_request(tasklet_locals().bounds, core->bounds, "the context", deadline,
+                              EventLoop::current().now(), options.stop);
   return absl::OkStatus();
 }
 
@@ -90,6 +101,7 @@ std::shared_ptr<Context> Context::Impl::outside() const { return outer != nullpt
 void Context::Impl::inherit(const Impl& parent) {
   policies = parent.policies;
   workspace->partition = parent.workspace->partition;
+  bounds = tasklet_locals().bounds != nullptr ? tasklet_locals().bounds : parent.bounds;
   workspace->counts = parent.workspace->counts;
   running_providers = parent.running_providers;
   cache.copy_limit(parent.cache);
@@ -113,6 +125,7 @@ absl::Status Context::Impl::check_database(const Key& key) const {
 }
 
 absl::StatusOr<CallPolicy> Context::Impl::decide(const Key& key, const Options& options) const {
+  if (bounds->cancelled()) return bounds->check({});
   NDB_RETURN_IF_ERROR(core->use());
   absl::StatusOr<CallPolicy> policy = context::decide(key, options, policies, core->options,
                                                       {.gateway = core->gateway != nullptr,
@@ -150,11 +163,27 @@ void Context::Impl::read(const std::shared_ptr<detail::ReadOp>& op, const Option
   if (in_transaction() && options.read_consistency == ReadConsistency::kEventual) {
     return op->refuse(bad_request(cat("get of ", key->to_string(), ": a read in a transaction can't be EVENTUAL")));
   }
-  const RpcOptions rpc = RpcOptions::of(options);
-  if (workspace->own_writes.find(*key) == nullptr) return reads().entity(op, *policy, rpc);
-  // The other tiers are asked once all earlier writes of the key have reached them.
-  workspace->own_writes.when_ended(
-      *key, [self = shared_from_this(), op, policy = *policy, rpc] { self->reads().entity(op, policy, rpc); });
+  if (workspace->own_writes.find(*key) == nullptr) return reads().entity(op, *policy, rpc(options));
+  read_behind_write(op, *policy, rpc(options).begin());
+}
+
+// Past the context cache: what the tiers have, once they have what was written before.
+void Context::Impl::read_behind_write(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy,
+                                      const RpcOptions& rpc) {
+  struct Waiting {
+    bool over = false;
+    std::optional<Bounds::Watch> watch;
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  waiting->watch.emplace(rpc.bounds, [op, bounds = rpc.bounds, weak = std::weak_ptr(waiting)] {
+    if (const auto one = weak.lock()) one->over = true;
+    op->refuse(annotate(context::check(bounds.get()),
+                        cat("get of ", op->key.to_string(), ": an earlier write of the key has not ended")));
+  });
+  workspace->own_writes.when_ended(op->key, [self = shared_from_this(), op, policy, rpc, waiting] {
+    waiting->watch.reset();
+    if (!waiting->over) self->reads().entity(op, policy, rpc);
+  });
 }
 
 context::KnownEntity Context::Impl::known(const Key& key, const detail::ModelInfo& info, bool use_cache,
@@ -188,6 +217,7 @@ void Context::Impl::write(Write write) {
 }
 
 void Context::Impl::write_with_id(Write write) {
+  write.rpc = write.rpc.begin();
   allocate(write.key, write.rpc,
            [self = shared_from_this(), write, transactional = in_transaction()](absl::StatusOr<Key> key) mutable {
              if (!key.ok()) return write.done(key.status());
@@ -204,14 +234,12 @@ void Context::Impl::write_with_id(Write write) {
 
 void Context::Impl::allocate(const Key& incomplete, const RpcOptions& rpc,
                              std::function<void(absl::StatusOr<Key>)> done) {
-  for (auto& [open_rpc, batch] : open_allocations_) {
-    if (open_rpc == rpc) return batch->add(incomplete, std::move(done));
-  }
-  auto batch = std::make_shared<AllocateBatch>(workspace, rpc);
-  batch->add(incomplete, std::move(done));
-  open_allocations_.emplace_back(rpc, batch);
-  workspace->in_flight->when_idle([self = shared_from_this(), batch = std::move(batch)] {
-    std::erase_if(self->open_allocations_, [&](const auto& open) { return open.second == batch; });
+  std::shared_ptr<AllocateBatch>& open = open_allocations_[rpc];
+  if (open != nullptr) return open->add(incomplete, std::move(done));
+  open = std::make_shared<AllocateBatch>(workspace, rpc);
+  open->add(incomplete, std::move(done));
+  workspace->in_flight->when_idle([self = shared_from_this(), rpc] {
+    const std::shared_ptr<AllocateBatch> batch = std::move(self->open_allocations_.extract(rpc).mapped());
     batch->send();
   });
 }
@@ -219,7 +247,10 @@ void Context::Impl::allocate(const Key& incomplete, const RpcOptions& rpc,
 RawBatch& Context::Impl::raw() {
   if (open_raw_ == nullptr) {
     open_raw_ = std::make_shared<RawBatch>(*gateway());
-    workspace->in_flight->when_idle([self = shared_from_this()] { std::exchange(self->open_raw_, nullptr)->send(); });
+    workspace->in_flight->when_idle([self = shared_from_this(), current = rpc({}).bounds] {
+      const memcache::TimeLimit limit(context::time_left(current.get()));
+      std::exchange(self->open_raw_, nullptr)->send();
+    });
   }
   return *open_raw_;
 }

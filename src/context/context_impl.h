@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/status_macros.h"
@@ -21,6 +22,8 @@
 #include "ndb/detail/calls.h"
 #include "ndb/model.h"
 #include "shared_cache/single_flight.h"
+#include "tasklet/bounds.h"
+#include "tasklet/event_loop.h"
 
 namespace ndb::context {
 
@@ -80,6 +83,11 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   std::shared_ptr<Context> outside() const;
   // For a new context within another one: takes over the parent's partition, policies, limits and counters.
   void inherit(const Impl& parent);
+  // The options of a call that is made now: it ends with the request that it is made for, wherever that came from.
+  context::RpcOptions rpc(const Options& options) const {
+    const std::shared_ptr<Bounds>& current = tasklet_locals().bounds;
+    return context::RpcOptions::of(options, current != nullptr ? current : bounds);
+  }
   memcache::Gateway* gateway() const { return core->gateway.get(); }
   TierCounts& counts() const { return *workspace->counts; }
 
@@ -97,6 +105,7 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   const std::shared_ptr<context::Workspace> workspace;
   context::ContextCache& cache;  // of the workspace
   context::Policies policies;
+  std::shared_ptr<Bounds> bounds;  // of the request
 
   context::TransactionState* transaction = nullptr;  // of a transaction's context, while it runs
   std::shared_ptr<Context> outer;                    // of a transaction's context: what outside() gives
@@ -119,9 +128,11 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
 
  private:
   void write_with_id(context::Write write);  // allocates the id first
+  void read_behind_write(const std::shared_ptr<detail::ReadOp>& op, const context::CallPolicy& policy,
+                         const context::RpcOptions& rpc);
 
   std::shared_ptr<context::ReadWave> open_reads_;
-  std::vector<std::pair<context::RpcOptions, std::shared_ptr<context::AllocateBatch>>> open_allocations_;
+  absl::flat_hash_map<context::RpcOptions, std::shared_ptr<context::AllocateBatch>> open_allocations_;
   std::shared_ptr<context::RawBatch> open_raw_;
   std::shared_ptr<context::WriteBatch>
       writes_;  // lives as long as the context: it orders the writes of a key across batches

@@ -67,8 +67,9 @@ ContextHold::ContextHold(std::shared_ptr<Context> context) : released(std::make_
 
 std::shared_ptr<Scopes> Scopes::open(std::shared_ptr<Context> hold) {
   TaskletLocals& here = tasklet_locals();
-  if (here.scopes == nullptr) here.scopes = std::make_shared<Scopes>(here.context);
+  if (here.scopes == nullptr) here.scopes = std::make_shared<Scopes>(here.context, here.bounds);
   here.scopes->open_.push_back(hold);
+  here.bounds = impl_of(*hold).bounds;
   here.context = std::move(hold);
   return here.scopes;
 }
@@ -76,6 +77,7 @@ std::shared_ptr<Scopes> Scopes::open(std::shared_ptr<Context> hold) {
 void Scopes::close(const Context::Impl& context) {
   std::erase_if(open_, [&](const auto& hold) { return &impl_of(*hold) == &context; });
   tasklet_locals().context = open_.empty() ? before_ : open_.back();
+  tasklet_locals().bounds = open_.empty() ? bounds_before_ : impl_of(*open_.back()).bounds;
 }
 
 bool Scopes::can_end(const Context::Impl& context) {

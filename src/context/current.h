@@ -9,6 +9,7 @@
 #include "ndb/client.h"
 #include "ndb/context.h"
 #include "ndb/future.h"
+#include "tasklet/bounds.h"
 #include "tasklet/event_loop.h"
 
 namespace ndb::context {
@@ -39,8 +40,10 @@ const Partition* current_partition();
 // is current nowhere. Belongs to the thread.
 class Scopes {
  public:
-  // `before` is the hold that is current where no scope of the frame is; it may be null.
-  explicit Scopes(std::shared_ptr<Context> before) : before_(std::move(before)) {}
+  // `before` and `bounds_before` are the hold and the bounds that are current where no scope of the frame is; they may
+  // be null.
+  Scopes(std::shared_ptr<Context> before, std::shared_ptr<Bounds> bounds_before)
+      : before_(std::move(before)), bounds_before_(std::move(bounds_before)) {}
 
   // Makes a context the current one of the running frame, whose scopes it gives. `hold` is a ContextHold's.
   static std::shared_ptr<Scopes> open(std::shared_ptr<Context> hold);
@@ -53,6 +56,7 @@ class Scopes {
 
  private:
   const std::shared_ptr<Context> before_;
+  const std::shared_ptr<Bounds> bounds_before_;
   std::vector<std::shared_ptr<Context>> open_;  // holds, the innermost one last
 };
 
@@ -72,6 +76,19 @@ class CurrentContext {
  private:
   std::shared_ptr<Context> before_;
   std::shared_ptr<Scopes> scopes_;
+};
+
+// Makes `bounds` those of all calls and waits until the end of the block.
+class CurrentBounds {
+ public:
+  explicit CurrentBounds(std::shared_ptr<Bounds> bounds)
+      : before_(std::exchange(tasklet_locals().bounds, std::move(bounds))) {}
+  ~CurrentBounds() { tasklet_locals().bounds = std::move(before_); }
+  CurrentBounds(const CurrentBounds&) = delete;
+  CurrentBounds& operator=(const CurrentBounds&) = delete;
+
+ private:
+  std::shared_ptr<Bounds> before_;
 };
 
 // Runs `body` with `context` as the current one. Returns, even if `body` throws, when nothing works in the context any

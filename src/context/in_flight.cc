@@ -1,5 +1,8 @@
 #include "context/in_flight.h"
 
+#include <cstdint>
+#include <optional>
+
 #include "ndb/future.h"
 
 namespace ndb::context {
@@ -13,13 +16,38 @@ void InFlight::when_idle(std::function<void()> send) {
   });
 }
 
-void InFlight::after(std::chrono::nanoseconds pause, std::function<void()> resume) {
+namespace {
+
+// A pause that ends once: by its timer, which owns it, or with the bounds of its request.
+struct Pause {
+  std::function<void()> resume;
+  std::optional<Bounds::Watch> watch;
+
+  void end() {
+    watch.reset();
+    if (const auto once = std::exchange(resume, nullptr)) once();
+  }
+};
+
+}  // namespace
+
+void InFlight::after(std::chrono::nanoseconds pause, const std::shared_ptr<Bounds>& bounds,
+                     std::function<void()> resume) {
   begin();
   EventLoop& loop = EventLoop::current();
-  loop.call_at(loop.now() + pause, [self = shared_from_this(), process = fork_count(), resume = std::move(resume)] {
+  const Monotonic when = loop.now() + pause;
+  const auto one = std::make_shared<Pause>();
+  one->resume = [self = shared_from_this(), process = fork_count(), resume = std::move(resume)] {
     if (process != fork_count()) return;  // the parent sent it
     resume();
     self->end();
+  };
+  const std::uint64_t timer = loop.call_at(when, [one] { one->end(); });
+  if (bounds == nullptr) return;
+  one->watch.emplace(bounds, [&loop, when, timer, weak = std::weak_ptr(one)] {
+    const auto over = weak.lock();
+    loop.cancel_timer(when, timer);
+    if (over != nullptr) over->end();
   });
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/fork.h"
 #include "datastore/stub.h"
+#include "tasklet/bounds.h"
 #include "tasklet/event_loop.h"
 
 namespace ndb::context {
@@ -28,21 +29,28 @@ class InFlight : public std::enable_shared_from_this<InFlight> {
 
   // Calls `send` once nothing is ready to run on this thread. Batches are sent this way.
   void when_idle(std::function<void()> send);
-  // Calls `resume` after a pause.
-  void after(std::chrono::nanoseconds pause, std::function<void()> resume);
+  // Calls `resume` after a pause, or when the bounds (null: none) are over.
+  void after(std::chrono::nanoseconds pause, const std::shared_ptr<Bounds>& bounds, std::function<void()> resume);
 
-  // A callback for the stub, which may call it on a thread of gRPC: `f` gets the response on this thread's loop.
+  // A callback for the stub, which may call it on a thread of gRPC: `f` gets the response on this thread's loop. An
+  // error caused by the end of `bounds` says so.
   template <class Response, class F>
-  datastore::Done<Response> on_loop(F f) {
+  datastore::Done<Response> on_loop(std::shared_ptr<Bounds> bounds, F f) {
     EventLoop& loop = EventLoop::current();
     loop.started();
+    if (bounds != nullptr) bounds->rpc_started();
     begin();
-    return [self = shared_from_this(), &loop, inbox = loop.inbox(), process = fork_count(),
+    return [self = shared_from_this(), &loop, inbox = loop.inbox(), process = fork_count(), bounds = std::move(bounds),
             f = std::move(f)](absl::StatusOr<Response> response) mutable {
       // This thread may touch nothing but the inbox.
-      inbox->post([self = std::move(self), &loop, process, f = std::move(f), response = std::move(response)]() mutable {
+      inbox->post([self = std::move(self), &loop, process, bounds = std::move(bounds), f = std::move(f),
+                   response = std::move(response)]() mutable {
         if (process != fork_count()) return;  // the parent sent it
         loop.finished();
+        if (bounds != nullptr) {
+          bounds->rpc_ended();
+          if (!response.ok()) response = bounds->explain(response.status(), loop.now());
+        }
         f(std::move(response));
         self->end();
       });

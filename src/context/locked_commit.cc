@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "context/commit_limits.h"
+#include "context/time_left.h"
+#include "memcache/time_limit.h"
 
 namespace ndb::context {
 namespace {
@@ -31,8 +33,11 @@ absl::Status mark_in_doubt(absl::Status status) {
 bool is_in_doubt(const absl::Status& status) { return status.GetPayload(kInDoubtUrl).has_value(); }
 
 LockedCommit::LockedCommit(std::shared_ptr<Workspace> workspace, std::vector<Write> writes,
-                           std::chrono::milliseconds deadline, std::string transaction)
-    : workspace_(std::move(workspace)), deadline_(deadline), transaction_(std::move(transaction)) {
+                           std::chrono::milliseconds deadline, std::shared_ptr<Bounds> bounds, std::string transaction)
+    : workspace_(std::move(workspace)),
+      deadline_(deadline),
+      bounds_(std::move(bounds)),
+      transaction_(std::move(transaction)) {
   items_.reserve(writes.size());
   for (Write& write : writes) {
     // A key without an id has no record yet.
@@ -79,6 +84,7 @@ void LockedCommit::lock(const std::vector<std::size_t>& insecure, std::chrono::m
   auto hold = std::max(kShortestHold, std::chrono::ceil<std::chrono::seconds>(margin + kLockMargin));
   if (in_doubt_) hold = std::max(hold, memcache::kUnknownHold);
   ++workspace_->counts->memcache_locks;
+  const memcache::TimeLimit limit(time_left(bounds_.get()));
   auto locks = workspace_->gateway()->lock(requests, hold);
 
   std::vector<memcache::Unlock> old;
@@ -137,6 +143,7 @@ void LockedCommit::send(Answered answered) {
   workspace_->counts->mutations += items_.size();
   ++attempts_;
   auto done = workspace_->in_flight->on_loop<wire::CommitResponse>(
+      bounds_,
       [self = shared_from_this(), answered = std::move(answered)](absl::StatusOr<wire::CommitResponse> response) {
         if (response.ok() && static_cast<std::size_t>(response->mutation_results_size()) != self->items_.size()) {
           response = absl::InternalError("the Datastore's answer to a Commit does not fit its mutations");
@@ -147,7 +154,8 @@ void LockedCommit::send(Answered answered) {
       });
   // The stub must not send it again: whether an earlier attempt may have been applied decides what happens to the
   // locks.
-  workspace_->stub().commit(std::move(request), {.deadline = deadline_, .retries = 0}, std::move(done));
+  const auto options = within(bounds_.get(), {.deadline = deadline_, .retries = 0});
+  workspace_->stub().commit(std::move(request), options, std::move(done));
 }
 
 // Outside of transactions, some of several mutations may have been applied whatever the error, unless the request was
@@ -240,7 +248,7 @@ std::vector<EndedWrite> LockedCommit::give_up(const absl::Status& status) {
 }
 
 std::shared_ptr<LockedCommit> LockedCommit::split() {
-  auto half = std::make_shared<LockedCommit>(workspace_, std::vector<Write>(), deadline_, transaction_);
+  auto half = std::make_shared<LockedCommit>(workspace_, std::vector<Write>(), deadline_, bounds_, transaction_);
   half->attempts_ = attempts_;
   half->in_doubt_ = in_doubt_;
   const auto middle = items_.begin() + static_cast<std::ptrdiff_t>(items_.size() / 2);
@@ -255,8 +263,11 @@ bool LockedCommit::repeatable() const {
                              [](const Item& item) { return item.write.key.is_complete() && !item.write.base_version; });
 }
 
+// What memcached has not taken when the time is over is sent in the background.
 void LockedCommit::release(const std::vector<memcache::Unlock>& unlocks) {
-  if (!unlocks.empty()) workspace_->gateway()->unlock(unlocks);
+  if (unlocks.empty()) return;
+  const memcache::TimeLimit limit(time_to_release(bounds_.get()));
+  workspace_->gateway()->unlock(unlocks);
 }
 
 }  // namespace ndb::context

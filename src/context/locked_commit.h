@@ -13,6 +13,7 @@
 #include "context/write.h"
 #include "memcache/coherence.h"
 #include "ndb/wire/datastore.pb.h"
+#include "tasklet/bounds.h"
 
 namespace ndb::context {
 
@@ -32,10 +33,11 @@ bool is_in_doubt(const absl::Status& status);
 // Always owned by a shared_ptr. Belongs to the thread of its context.
 class LockedCommit : public std::enable_shared_from_this<LockedCommit> {
  public:
-  // `workspace` is that of the context whose cache gets what was written. `transaction` covers all writes; if it is
-  // empty, each write is applied or refused by itself.
+  // `workspace` is that of the context whose cache gets what was written. The Commit takes at most `deadline`, and ends
+  // with `bounds` (null: none). `transaction` covers all writes; if it is empty, each write is applied or refused by
+  // itself.
   LockedCommit(std::shared_ptr<Workspace> workspace, std::vector<Write> writes, std::chrono::milliseconds deadline,
-               std::string transaction = {});
+               std::shared_ptr<Bounds> bounds, std::string transaction = {});
 
   // Takes locks that are missing, or that would expire before a Commit that is sent now. Returns the writes that could
   // not be locked and so must not be sent: RESOURCE_EXHAUSTED if memcached has no memory for the lock, UNAVAILABLE if
@@ -84,6 +86,7 @@ class LockedCommit : public std::enable_shared_from_this<LockedCommit> {
 
   const std::shared_ptr<Workspace> workspace_;
   const std::chrono::milliseconds deadline_;
+  const std::shared_ptr<Bounds> bounds_;
   const std::string transaction_;
   std::vector<Item> items_;
   int attempts_ = 0;

@@ -1,6 +1,7 @@
 #include "context/read_batch.h"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -9,7 +10,9 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "context/time_left.h"
 #include "context/wire_time.h"
+#include "memcache/time_limit.h"
 #include "model/limits.h"
 
 namespace ndb::context {
@@ -78,6 +81,12 @@ bool ReadBatch::add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy&
 
 void ReadBatch::ask(std::vector<memcache::ReadRequest>& requests) {
   by_key_.clear();
+  rpc_ = rpc_.begin();
+  if (const absl::Status over = check(rpc_.bounds.get()); !over.ok()) {
+    Chunk all(entries_.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
+    return fail(all, over);
+  }
   generation_ = workspace_->cache.generation();
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     Entry& entry = entries_[i];
@@ -154,7 +163,8 @@ void ReadBatch::received(std::span<memcache::ReadResult> results) {
 }
 
 void ReadBatch::lookup(const std::vector<std::size_t>& rest) {
-  const datastore::Pace pace(rpc_.call(), EventLoop::current().now());
+  const Monotonic latest = rpc_.bounds != nullptr ? rpc_.bounds->deadline() : Monotonic::max();
+  const datastore::Pace pace(rpc_.call(), EventLoop::current().now(), latest);
   Chunk chunk;
   std::size_t bytes = 0;
   for (const std::size_t i : rest) {
@@ -180,15 +190,23 @@ void ReadBatch::lookup(const std::vector<std::size_t>& rest) {
 void ReadBatch::lookup(Chunk chunk, datastore::Pace pace) {
   EventLoop& loop = EventLoop::current();
   const absl::StatusOr<datastore::Pace::Next> next = pace.next(loop.now());
-  if (!next.ok()) return fail(chunk, annotate(next.status(), "the Datastore has deferred the key again and again"));
+  if (!next.ok()) return fail(chunk, out_of_time(next.status()));
   if (next->pause.count() == 0) return send_lookup(std::move(chunk), pace, next->options);
   workspace_->in_flight->after(
-      next->pause, [self = shared_from_this(), chunk = std::move(chunk), pace, options = next->options]() mutable {
+      next->pause, rpc_.bounds,
+      [self = shared_from_this(), chunk = std::move(chunk), pace, options = next->options]() mutable {
         self->send_lookup(std::move(chunk), pace, options);
       });
 }
 
+// Of a sequence of Lookups.
+absl::Status ReadBatch::out_of_time(const absl::Status& status) const {
+  const absl::Status over = check(rpc_.bounds.get());
+  return annotate(over.ok() ? status : over, "the Datastore has deferred the key again and again");
+}
+
 void ReadBatch::send_lookup(Chunk chunk, const datastore::Pace& pace, const datastore::CallOptions& options) {
+  if (const absl::Status over = check(rpc_.bounds.get()); !over.ok()) return fail(chunk, over);
   wire::LookupRequest request;
   request.set_database_id(workspace_->database());
   if (!transaction_.empty()) {
@@ -200,10 +218,11 @@ void ReadBatch::send_lookup(Chunk chunk, const datastore::Pace& pace, const data
   ++workspace_->counts->lookups;
   workspace_->counts->lookup_keys += chunk.size();
   auto done = workspace_->in_flight->on_loop<wire::LookupResponse>(
+      rpc_.bounds,
       [self = shared_from_this(), chunk = std::move(chunk), pace](absl::StatusOr<wire::LookupResponse> response) {
         self->answered(chunk, pace, std::move(response));
       });
-  workspace_->stub().lookup(std::move(request), options, std::move(done));
+  workspace_->stub().lookup(std::move(request), within(rpc_.bounds.get(), options), std::move(done));
 }
 
 void ReadBatch::answered(const Chunk& chunk, datastore::Pace pace, absl::StatusOr<wire::LookupResponse> response) {
@@ -235,6 +254,7 @@ void ReadBatch::answered(const Chunk& chunk, datastore::Pace pace, absl::StatusO
   for (const wire::EntityResult& missing : response->missing()) take(missing, false);
   if (!fills.empty()) {
     workspace_->counts->memcache_fills += fills.size();
+    const memcache::TimeLimit limit(time_left(rpc_.bounds.get()));
     workspace_->gateway()->fill(fills);
   }
 

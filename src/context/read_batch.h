@@ -24,7 +24,9 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
  public:
   // `transaction`: the one whose snapshot is read; empty: none.
   ReadBatch(std::shared_ptr<Workspace> workspace, std::string transaction, RpcOptions rpc)
-      : workspace_(std::move(workspace)), transaction_(std::move(transaction)), rpc_(rpc) {}
+      : workspace_(std::move(workspace)), transaction_(std::move(transaction)), rpc_(std::move(rpc)) {}
+
+  const RpcOptions& rpc() const { return rpc_; }
 
   // False: the batch already reads the key, but from other tiers; this read must go into another batch.
   bool add(const std::shared_ptr<detail::ReadOp>& op, const CallPolicy& policy);
@@ -65,11 +67,12 @@ class ReadBatch : public std::enable_shared_from_this<ReadBatch> {
   // returns that error.
   absl::Status resolve(const Entry& entry, const Result& result, bool only_if_readable);
   absl::StatusOr<detail::PayloadPtr> decode(const Entry& entry, const Result& result, const detail::ModelInfo& info);
+  absl::Status out_of_time(const absl::Status& status) const;
   void fail(const Chunk& chunk, const absl::Status& status);
 
   const std::shared_ptr<Workspace> workspace_;
   const std::string transaction_;
-  const RpcOptions rpc_;
+  RpcOptions rpc_;  // begun by ask()
   std::vector<Entry> entries_;
   detail::Budget budget_{detail::Budget::kBatchBytes};  // for all decoded entries
   std::uint64_t generation_ = 0;                        // of the context cache at ask()

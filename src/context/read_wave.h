@@ -2,6 +2,7 @@
 // items go to memcache as one batch.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -10,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "base/clock.h"
 #include "context/call_policy.h"
 #include "context/workspace.h"
 #include "memcache/gateway.h"
@@ -35,7 +38,11 @@ class ReadWave {
  private:
   const std::shared_ptr<Workspace> workspace_;
   const std::string transaction_;
-  std::vector<std::pair<RpcOptions, std::shared_ptr<ReadBatch>>> batches_;  // by the options of their RPCs
+  void note(const Bounds* bounds);
+
+  std::vector<std::shared_ptr<ReadBatch>> batches_;
+  absl::flat_hash_map<RpcOptions, std::size_t> by_rpc_;  // the last batch of each
+  Monotonic latest_ = Monotonic::min();                  // when the last of them must have ended
   std::vector<std::pair<std::span<memcache::TagRead>, std::function<void()>>> tags_;
   std::vector<memcache::RawRead> raw_;
   std::vector<std::function<void(std::optional<memcache::RawItem>)>> raw_done_;

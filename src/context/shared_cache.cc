@@ -10,6 +10,8 @@
 #include "context/current.h"
 #include "context/item_names.h"
 #include "context/read_wave.h"
+#include "context/time_left.h"
+#include "memcache/time_limit.h"
 #include "shared_cache/tagged_cache.h"
 
 namespace ndb::detail {
@@ -78,6 +80,7 @@ class SharedCacheBase::Inside {
   void invalidate(const std::vector<std::string>& keys) {
     std::vector<std::string> tags(keys.size());
     std::ranges::transform(keys, tags.begin(), [&](const std::string& key) { return cache.tag_name(key); });
+    const memcache::TimeLimit limit(context::time_to_release(tasklet_locals().bounds.get()));
     const absl::Status status =
         core->gateway != nullptr ? core->gateway->reset_tags(tags, cache.new_tag_timeout()) : absl::OkStatus();
     cache.forget(keys);

@@ -62,16 +62,19 @@ void ThreadContexts::open_scope(const std::shared_ptr<Context>& context) {
   ContextHold hold(context);
   impl.released = hold.released.state();
   impl.opened_in = Scopes::open(std::move(hold.hold));
+  impl.core->open_contexts.opened(&impl);
 }
 
 absl::Status ThreadContexts::end_scope(const std::shared_ptr<Context::Impl>& context) {
   if (const std::shared_ptr<Scopes> scopes = context->opened_in.lock()) scopes->close(*context);
+  const CurrentBounds unbounded(nullptr);  // what is in flight ends with its own bounds
   absl::Status unreported;
   if (!context->core->fork_mark.left_behind()) {
     context->released->wait();
     unreported = context->drain();
   }
   context->over = true;
+  context->core->open_contexts.ended(context.get());
   forget(*context);
   return unreported;
 }
@@ -139,6 +142,7 @@ void ThreadContexts::before_end(bool can_wait) noexcept {
   for (const auto& context : contexts) {
     context->over = true;
     adopt(*context);
+    context->core->open_contexts.ended(context.get());
     if (const absl::Status unreported = context->workspace->in_flight->take_unreported(); !unreported.ok()) {
       log(Severity::kError, cat("at the end of a thread: ", from_absl(unreported.message())));
     }

@@ -19,6 +19,7 @@
 #include "context/current.h"
 #include "context/locked_commit.h"
 #include "context/own_writes.h"
+#include "context/time_left.h"
 #include "context/transaction_state.h"
 #include "context/write.h"
 #include "ndb/tasklet.h"
@@ -30,6 +31,7 @@ namespace {
 using context::Call;
 using context::call_rpc;
 using context::ContextCache;
+using context::CurrentBounds;
 using context::CurrentContext;
 using context::EndedWrite;
 using context::LockedCommit;
@@ -39,8 +41,8 @@ using context::TransactionState;
 using context::Write;
 
 // Retried until the deadline, as a read is, unless retries are switched off.
-absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptions& options,
-                                  const std::string& previous) {
+absl::StatusOr<std::string> begin(Context::Impl& context, const std::shared_ptr<Bounds>& bounds,
+                                  const TransactionOptions& options, const std::string& previous) {
   wire::BeginTransactionRequest request;
   request.set_database_id(context.workspace->database());
   if (options.read_only) {
@@ -50,7 +52,7 @@ absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptio
     if (!previous.empty()) read_write->set_previous_transaction(previous);
   }
   NDB_ASSIGN_OR_RETURN(wire::BeginTransactionResponse response,
-                       call_rpc(*context.workspace, &datastore::Stub::begin_transaction, std::move(request),
+                       call_rpc(*context.workspace, bounds, &datastore::Stub::begin_transaction, std::move(request),
                                 {.deadline = options.deadline.value_or(context::kCommitDeadline),
                                  .retries = options.retries == 0 ? std::optional(0) : std::nullopt}));
   if (response.transaction().empty()) return absl::InternalError("the Datastore's answer names no transaction");
@@ -58,12 +60,35 @@ absl::StatusOr<std::string> begin(Context::Impl& context, const TransactionOptio
 }
 
 // Waits until the writes of the context in flight have ended, whatever their outcome.
-void wait_for_writes(Context::Impl& context) {
+void wait_for_writes(Context::Impl& context, const std::shared_ptr<Bounds>& bounds) {
   OwnWrites& writes = context.workspace->own_writes;
   if (writes.empty()) return;
   const auto ended = std::make_shared<detail::FutureState<void>>();
-  writes.when_all_ended([ended] { ended->set(detail::Unit{}); });
+  writes.when_all_ended([ended] {
+    if (!ended->done()) ended->set(detail::Unit{});
+  });
+  const Bounds::Watch watch(bounds, [&] {
+    if (ended->done()) return;
+    ended->fail(annotate(context::check(bounds.get()),
+                         "begin of a transaction: writes of the context around it have not ended"));
+  });
   ended->wait();
+  ended->value();
+}
+
+// Lets `duration` pass, if the request has so much time: otherwise it is over, for another attempt.
+absl::Status pause(const Bounds& bounds, std::chrono::milliseconds duration) {
+  absl::Status over = context::check(&bounds);
+  if (over.ok() && duration >= context::time_left(&bounds)) {
+    over = absl::DeadlineExceededError("the time that is left is not enough for another attempt");
+  }
+  if (!over.ok()) return over;
+  try {
+    sleep(duration);
+  } catch (const Error& error) {  // cancelled
+    return error.status();
+  }
+  return absl::OkStatus();
 }
 
 // Runs all of them even if one throws: each may be what keeps another cache correct. `error` keeps the first exception.
@@ -87,10 +112,12 @@ using LockedCommitPtr = std::shared_ptr<LockedCommit>;
 // One attempt: it has a context of its own, and ends with a Commit or a Rollback.
 class Attempt {
  public:
-  Attempt(std::shared_ptr<Context> outside, std::string id, const TransactionOptions& options)
+  Attempt(std::shared_ptr<Context> outside, std::string id, const TransactionOptions& options,
+          std::shared_ptr<Bounds> bounds)
       : parent_(impl_of(*outside)),
         generation_(parent_.cache.generation()),
         deadline_(options.deadline.value_or(context::kCommitDeadline)),
+        bounds_(std::move(bounds)),
         state_(std::move(id), options.read_only) {
     auto impl = std::make_shared<Context::Impl>(parent_.core);
     impl->inherit(parent_);
@@ -127,6 +154,7 @@ class Attempt {
   Context::Impl& parent_;
   const std::uint64_t generation_;  // of the parent's cache when the transaction began
   const std::chrono::milliseconds deadline_;
+  const std::shared_ptr<Bounds> bounds_;  // of the whole transaction
   TransactionState state_;
   std::shared_ptr<Context> context_;
   std::vector<Write> outside_;  // outside of the Commit: entities that are not stored in the Datastore
@@ -187,12 +215,18 @@ absl::Status Attempt::lock(LockedCommitPtr& commit) {
         refused, [](const EndedWrite& one) { return absl::IsResourceExhausted(one.result.status()); });
     std::ranges::move(commit->give_up(status), std::back_inserter(refused));
     const auto left = std::chrono::floor<std::chrono::milliseconds>(until - loop.now());
+    if (const absl::Status over = context::check(bounds_.get()); !over.ok()) {
+      return context::gave_up(over, status);
+    }
     if (!no_memory || left.count() <= 0) return status;
-    sleep(std::min({context::backoff(number), context::kLongestLockPause, left}));
+    const auto pause_for = std::min({context::backoff(number), context::kLongestLockPause, left});
+    if (const absl::Status over = pause(*bounds_, pause_for); !over.ok()) {
+      return context::gave_up(over, status);
+    }
     std::vector<Write> writes;
     writes.reserve(refused.size());
     for (EndedWrite& one : refused) writes.push_back(std::move(one.write));
-    commit = std::make_shared<LockedCommit>(parent_.workspace, std::move(writes), deadline_, state_.id);
+    commit = std::make_shared<LockedCommit>(parent_.workspace, std::move(writes), deadline_, bounds_, state_.id);
   }
 }
 
@@ -204,8 +238,13 @@ absl::Status Attempt::commit() {
     throw_error(status);
   }
   // The parent's cache gets what was written, because nobody may see it before the Commit.
-  auto commit = std::make_shared<LockedCommit>(parent_.workspace, std::move(writes), deadline_, state_.id);
-  if (absl::Status status = lock(commit); !status.ok()) {
+  auto commit = std::make_shared<LockedCommit>(parent_.workspace, std::move(writes), deadline_, bounds_, state_.id);
+  absl::Status locked = lock(commit);
+  if (locked.ok()) {
+    locked = context::check(bounds_.get());
+    if (!locked.ok()) commit->give_up(locked = annotate(locked, "transaction not committed"));
+  }
+  if (const absl::Status& status = locked; !status.ok()) {
     roll_back();
     if (!may_pass(status)) throw_error(status);
     return status;
@@ -255,8 +294,20 @@ void Attempt::roll_back() {
   wire::RollbackRequest request;
   request.set_database_id(parent_.workspace->database());
   request.set_transaction(state_.id);
-  parent_.core->stub->rollback(std::move(request), {},
-                               parent_.workspace->in_flight->on_loop<wire::RollbackResponse>([](const auto&) {}));
+  datastore::CallOptions options;
+  if (bounds_->deadline() != Monotonic::max() || bounds_->cancelled()) {
+    options.deadline = std::chrono::ceil<std::chrono::milliseconds>(context::time_to_release(bounds_.get()));
+  }
+  parent_.core->stub->rollback(
+      std::move(request), options,
+      parent_.workspace->in_flight->on_loop<wire::RollbackResponse>(nullptr, [](const auto&) {}));
+}
+
+// Those of the request, and of the transaction itself within them.
+std::shared_ptr<Bounds> bounds_of(const Context::Impl& here, const TransactionOptions& options) {
+  const std::shared_ptr<Bounds> outer = here.rpc({}).bounds;
+  if (!options.deadline) return outer;
+  return Bounds::of_part(outer, "the transaction", *options.deadline, EventLoop::current().now());
 }
 
 // The error of a transaction after its last attempt failed.
@@ -291,16 +342,18 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
   }
   const std::shared_ptr<Context> outside = here.impl.outside();
   Context::Impl& parent = impl_of(*outside);
+  const std::shared_ptr<Bounds> bounds = bounds_of(here.impl, options);
+  const CurrentBounds current(bounds);
 
   // Reads of the transaction must see earlier writes of the context, which may not have reached the Datastore yet. A
   // nested transaction does not wait, since the writes around it may be waiting for its end.
-  if (!here.impl.in_transaction()) wait_for_writes(parent);
+  if (!here.impl.in_transaction()) wait_for_writes(parent, bounds);
 
   std::string previous;
   for (int number = 0;; ++number) {
-    absl::StatusOr<std::string> id = begin(parent, options, previous);
+    absl::StatusOr<std::string> id = begin(parent, bounds, options, previous);
     if (!id.ok()) throw_error(annotate(id.status(), "begin of a transaction"));
-    Attempt attempt(outside, *std::move(id), options);
+    Attempt attempt(outside, *std::move(id), options, bounds);
     const bool last = number >= options.retries;
     absl::StatusOr<bool> committed;
     std::exception_ptr error;
@@ -314,7 +367,9 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
     if (committed.ok()) return *committed;
     if (last) throw_error(given_up(committed.status(), number + 1));
     previous = attempt.id();
-    sleep(context::backoff(number));
+    if (const absl::Status over = pause(*bounds, context::backoff(number)); !over.ok()) {
+      throw_error(annotate(over, from_absl(given_up(committed.status(), number + 1).message())));
+    }
   }
 }
 

@@ -3,7 +3,10 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
+#include "context/time_left.h"
+#include "memcache/time_limit.h"
 
 namespace ndb::context {
 
@@ -36,7 +39,10 @@ void remember_write(Workspace& workspace, const Write& write, const Key& key, st
 absl::Status write_cached(Workspace& workspace, const Write& write) {
   memcache::Gateway* const gateway = workspace.gateway();
   if (!write.policy.memcache || gateway == nullptr) return absl::OkStatus();
+  const Bounds* const bounds = write.rpc.bounds.get();
+  NDB_RETURN_IF_ERROR(check(bounds));
   ++workspace.counts->memcache_writes;
+  const memcache::TimeLimit limit(time_left(bounds));
   return write.kind == Write::Kind::kDelete ? gateway->delete_cached(write.key)
                                             : gateway->put_cached(write.key, write.entity, write.policy.timeout);
 }

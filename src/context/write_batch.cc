@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "context/backoff.h"
 #include "context/commit_limits.h"
+#include "context/time_left.h"
 #include "tasklet/event_loop.h"
 
 namespace ndb::context {
@@ -14,11 +16,14 @@ namespace {
 
 std::chrono::milliseconds deadline_of(const RpcOptions& rpc) { return rpc.deadline.value_or(kCommitDeadline); }
 
+absl::Status not_written(const absl::Status& status) { return annotate(status, "not written"); }
+
 }  // namespace
 
 void WriteBatch::add(Write write) {
   workspace_->in_flight->begin();  // until finish()
   if (write.key.is_complete() && !workspace_->own_writes.begin(write.key, write.payload)) {
+    write.rpc = write.rpc.begin();
     held_[write.key].push_back(std::move(write));
     return;
   }
@@ -34,6 +39,7 @@ void WriteBatch::open(Write write) {
 
 void WriteBatch::send() {
   std::vector<Part> parts;
+  absl::flat_hash_map<RpcOptions, std::size_t> with_room;  // the last part of the options
   std::vector<EndedWrite> ended;
   for (Write& write : std::exchange(open_, {})) {
     if (!write.policy.datastore) {
@@ -42,17 +48,33 @@ void WriteBatch::send() {
     }
     const std::size_t size = write.size();
     // Commits differ by their RPC options and their limits. Only the last one of equal options has room.
-    auto part = std::find_if(parts.rbegin(), parts.rend(), [&](const Part& one) { return one.rpc == write.rpc; });
-    if (part == parts.rend() || part->writes.size() == kCommitMutations || part->bytes + size > kCommitBytes) {
-      parts.push_back({.rpc = write.rpc});
-      part = parts.rbegin();
+    const auto [last, is_first] = with_room.try_emplace(write.rpc, parts.size());
+    if (is_first || parts[last->second].writes.size() == kCommitMutations ||
+        parts[last->second].bytes + size > kCommitBytes) {
+      last->second = parts.size();
+      parts.push_back({.rpc = write.rpc.begin()});
     }
-    part->writes.push_back(std::move(write));
-    part->bytes += size;
+    Part& part = parts[last->second];
+    part.writes.push_back(std::move(write));
+    part.bytes += size;
   }
   finish(std::move(ended));
   std::ranges::move(parts, std::back_inserter(waiting_));
   start_waiting();
+}
+
+// Ends the writes that still wait for other Commits, or for memory for their locks, when their time is over.
+void WriteBatch::end_overdue() {
+  std::vector<EndedWrite> ended;
+  std::erase_if(waiting_, [&](Part& part) {
+    const absl::Status over = check(part.rpc.bounds.get());
+    if (over.ok()) return false;
+    const absl::Status status =
+        part.refusal.ok() ? annotate(over, "it was waiting for the Commits before it") : gave_up(over, part.refusal);
+    for (Write& write : part.writes) ended.push_back({std::move(write), not_written(status)});
+    return true;
+  });
+  finish(std::move(ended));
 }
 
 // Writes an entity that is stored only in memcache, the context cache, or both.
@@ -73,20 +95,26 @@ void WriteBatch::start_waiting() {
     waiting_.pop_front();
     start(std::move(part));
   }
+  for (Part& part : waiting_) {
+    if (part.watch != nullptr || part.rpc.bounds == nullptr) continue;
+    part.watch = std::make_shared<Bounds::Watch>(part.rpc.bounds, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->end_overdue();
+    });
+  }
 }
 
 void WriteBatch::start(Part part) {
   const std::chrono::milliseconds deadline = deadline_of(part.rpc);
   if (part.refused == 0) part.lock_until = EventLoop::current().now() + deadline;
   ++running_;
-  auto commit = std::make_shared<LockedCommit>(workspace_, std::exchange(part.writes, {}), deadline);
+  part.watch = nullptr;
+  auto commit = std::make_shared<LockedCommit>(workspace_, std::exchange(part.writes, {}), deadline, part.rpc.bounds);
   this->commit({std::move(part), std::move(commit)});
 }
 
 void WriteBatch::commit(Run run) {
   LockedCommit& commit = *run.commit;
-  std::vector<EndedWrite> refused = commit.prepare();
-  if (!commit.in_doubt()) refused = lock_later(run, std::move(refused));
+  std::vector<EndedWrite> refused = lock(run);
   for (EndedWrite& write : refused) {
     write.result =
         annotate(write.result.status(), commit.in_doubt() ? "it is unknown whether it was written" : "not written");
@@ -103,6 +131,25 @@ void WriteBatch::commit(Run run) {
   finish(std::move(refused));  // after the Commit is sent: a hook may wait, and locks must not expire meanwhile
 }
 
+// Returns the writes that must not be sent: those without a lock, and all of them when the time is over.
+std::vector<EndedWrite> WriteBatch::lock(const Run& run) {
+  LockedCommit& commit = *run.commit;
+  const Bounds* const bounds = run.part.rpc.bounds.get();
+  std::vector<EndedWrite> refused;
+  absl::Status over = check(bounds);
+  if (over.ok()) {
+    refused = commit.prepare();
+    over = check(bounds);
+  }
+  if (over.ok()) return commit.in_doubt() ? std::move(refused) : lock_later(run, std::move(refused));
+  for (EndedWrite& write : refused) {
+    absl::Status status = gave_up(over, write.result.status());
+    write.result = is_in_doubt(write.result.status()) ? mark_in_doubt(std::move(status)) : std::move(status);
+  }
+  std::ranges::move(commit.give_up(over), std::back_inserter(refused));
+  return refused;
+}
+
 // Takes those out of `refused` for which another attempt to lock is worth while: if memcached has no memory for the
 // lock, for as long as the Commit itself may take; if it does not answer, as often as the caller allows.
 std::vector<EndedWrite> WriteBatch::lock_later(const Run& run, std::vector<EndedWrite> refused) {
@@ -114,15 +161,19 @@ std::vector<EndedWrite> WriteBatch::lock_later(const Run& run, std::vector<Ended
     const bool may = absl::IsResourceExhausted(write.result.status()) ||
                      (absl::IsUnavailable(write.result.status()) && again.refused < again.rpc.retries.value_or(0));
     if (!may || left.count() <= 0) return false;
+    again.refusal = write.result.status();
     again.writes.push_back(std::move(write.write));
     return true;
   });
   if (again.writes.empty()) return refused;
   const auto pause = std::min({backoff(again.refused++), kLongestLockPause, left});
-  workspace_->in_flight->after(pause, [self = shared_from_this(), again = std::make_shared<Part>(std::move(again))] {
-    self->waiting_.push_front(std::move(*again));
-    self->start_waiting();
-  });
+  const std::shared_ptr<Bounds> bounds = run.part.rpc.bounds;
+  workspace_->in_flight->after(pause, bounds,
+                               [self = shared_from_this(), again = std::make_shared<Part>(std::move(again))] {
+                                 self->waiting_.push_front(std::move(*again));
+                                 self->end_overdue();
+                                 self->start_waiting();
+                               });
   return refused;
 }
 
@@ -154,7 +205,8 @@ void WriteBatch::send_again_later(Run run) {
   finish(std::move(lost));
   if (run.commit->size() == 0) return;
   const auto pause = backoff(run.commit->attempts());
-  workspace_->in_flight->after(pause, [self = shared_from_this(), run = std::move(run)] {
+  const std::shared_ptr<Bounds> bounds = run.part.rpc.bounds;
+  workspace_->in_flight->after(pause, bounds, [self = shared_from_this(), run = std::move(run)] {
     self->commit(run);
     self->start_waiting();
   });

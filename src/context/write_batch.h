@@ -14,6 +14,7 @@
 #include "context/workspace.h"
 #include "context/write.h"
 #include "ndb/key.h"
+#include "tasklet/bounds.h"
 
 namespace ndb::context {
 
@@ -33,11 +34,13 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
  private:
   // The writes of one Commit, before they have locks.
   struct Part {
-    RpcOptions rpc;
+    RpcOptions rpc;  // begun
     std::vector<Write> writes{};
     std::size_t bytes = 0;
-    int refused = 0;         // how often some of them could not be locked
-    Monotonic lock_until{};  // no more attempts to lock after this; set by the first one
+    absl::Status refusal{};                  // why some of them could not be locked the last time
+    int refused = 0;                         // how often some of them could not be locked
+    Monotonic lock_until{};                  // no more attempts to lock after this; set by the first one
+    std::shared_ptr<Bounds::Watch> watch{};  // while it waits for its turn
   };
   struct Run {
     Part part;  // its `writes` are empty
@@ -48,6 +51,8 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
   void send();
   EndedWrite write_without_datastore(Write write);
   void start_waiting();
+  void end_overdue();
+  std::vector<EndedWrite> lock(const Run& run);
   void start(Part part);
   void commit(Run run);
   std::vector<EndedWrite> lock_later(const Run& run, std::vector<EndedWrite> refused);

@@ -52,10 +52,6 @@ void keep_callback_queue() {
   }();
 }
 
-absl::Status shut_down_error(const Rpc& rpc) {
-  return absl::CancelledError(to_absl(cat(rpc.name, ": the client was destroyed")));
-}
-
 // The error of a server in this process that was shut down: it never comes back, so waiting for it is pointless.
 absl::Status closed_error(const Rpc& rpc, const Channels& channels) {
   return absl::FailedPreconditionError(
@@ -127,7 +123,8 @@ void Session::cancel_all() {
     shut_down_ = true;
     calls.assign(calls_.begin(), calls_.end());
   }
-  for (const auto& call : calls) call->cancel();  // without the mutex, because gRPC may end the call on this thread
+  // Without the mutex, because gRPC may end the call on this thread.
+  for (const auto& call : calls) call->cancel(absl::CancelledError("the client was destroyed"));
 }
 
 void Session::wait_for_all() {
@@ -149,27 +146,32 @@ bool Call::delivering() { return deliveries > 0; }
 
 void Call::start() {
   if (absl::Status status = session_->check(options_); !status.ok()) return deliver(annotate(status, rpc_.name));
-  if (!session_->add(shared_from_this())) return deliver(shut_down_error(rpc_));
+  if (!session_->add(shared_from_this())) {
+    return deliver(annotate(absl::CancelledError("the client was destroyed"), rpc_.name));
+  }
+  if (options_.stop.stop_possible()) {
+    stop_.emplace(options_.stop, [weak = weak_from_this()] {
+      if (const auto call = weak.lock()) call->cancel(absl::CancelledError("the call was cancelled"));
+    });
+  }
   attempt();
 }
 
-void Call::cancel() {
+void Call::cancel(absl::Status why) {
   {
     const MutexLock lock(mutex_);
-    cancelled_ = true;
+    cancelled_.Update(std::move(why));
   }
   if (context_) context_->TryCancel();
   if (alarm_) alarm_->Cancel();
 }
 
 void Call::attempt() {
-  bool cancelled;
   {
     const MutexLock lock(mutex_);
-    cancelled = cancelled_;
-    if (!cancelled) context_.emplace();
+    if (cancelled_.ok()) context_.emplace();
   }
-  if (cancelled) return finish(shut_down_error(rpc_));
+  if (absl::Status why = cancelled(); !why.ok()) return finish(std::move(why));
   const absl::StatusOr<std::shared_ptr<Channel>> channel = session_->next_channel();
   if (!channel.ok()) return finish(annotate(channel.status(), rpc_.name));
   const Channel::Use use(**channel);
@@ -183,6 +185,9 @@ void Call::attempt() {
 
 void Call::attempt_ended(const grpc::Status& status) {
   if (status.ok()) return finish(absl::OkStatus());
+  if (absl::Status why = cancelled(); !why.ok() && status.error_code() == grpc::StatusCode::CANCELLED) {
+    return finish(std::move(why));
+  }
   absl::Status error = explain(status);
   if (!may_retry(status.error_code())) return finish(std::move(error));
   retry_later(std::move(error));
@@ -198,13 +203,18 @@ void Call::retry_later(absl::Status error) {
   if (gpr_time_cmp(when, deadline_) >= 0) return finish(std::move(error));
   {
     const MutexLock lock(mutex_);
-    if (!cancelled_) {
+    if (cancelled_.ok()) {
       alarm_.emplace();
       alarm_->Set(when, [this](bool) { attempt(); });
       return;
     }
   }
-  finish(shut_down_error(rpc_));
+  finish(cancelled());
+}
+
+absl::Status Call::cancelled() {
+  const MutexLock lock(mutex_);
+  return cancelled_.ok() ? cancelled_ : annotate(cancelled_, rpc_.name);
 }
 
 void Call::finish(absl::Status status) noexcept {

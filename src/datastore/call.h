@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -57,8 +58,8 @@ class Session {
   bool shut_down_ NDB_GUARDED_BY(mutex_) = false;
 };
 
-// Attempts run one after another, so only cancel() runs concurrently with anything else. The session owns the call from
-// start() until its end, so callbacks may capture a plain `this`.
+// Attempts run one after another, so only cancel(), called by the session or a stop token, runs concurrently with
+// anything else. The session owns the call from start() until its end, so callbacks may capture a plain `this`.
 class Call : public std::enable_shared_from_this<Call> {
  public:
   Call(std::shared_ptr<Session> session, const Rpc& rpc, const CallOptions& options);
@@ -67,7 +68,7 @@ class Call : public std::enable_shared_from_this<Call> {
   Call& operator=(const Call&) = delete;
 
   void start();
-  void cancel();
+  void cancel(absl::Status why);
 
   static bool delivering();  // whether this thread is inside a `done`
 
@@ -83,6 +84,7 @@ class Call : public std::enable_shared_from_this<Call> {
   bool may_retry(grpc::StatusCode code) const;
   void retry_later(absl::Status error);
   void finish(absl::Status status) noexcept;
+  absl::Status cancelled();
   absl::Status explain(const grpc::Status& status) const;
 
   const std::shared_ptr<Session> session_;
@@ -92,10 +94,11 @@ class Call : public std::enable_shared_from_this<Call> {
   int attempts_ = 0;
 
   Mutex mutex_;
-  bool cancelled_ NDB_GUARDED_BY(mutex_) = false;
+  absl::Status cancelled_ NDB_GUARDED_BY(mutex_);  // OK: it was not
   // Replaced under the mutex, and never after cancelled_ was set.
   std::optional<grpc::ClientContext> context_;
   std::optional<grpc::Alarm> alarm_;
+  std::optional<std::stop_callback<std::function<void()>>> stop_;  // last: its callback uses the others
 };
 
 template <class Request, class Response>

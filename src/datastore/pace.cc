@@ -1,5 +1,8 @@
 #include "datastore/pace.h"
 
+#include <algorithm>
+#include <string>
+
 #include "base/strings.h"
 
 namespace ndb::datastore {
@@ -23,11 +26,13 @@ void Pace::progressed(Monotonic now) {
 
 absl::StatusOr<Pace::Next> Pace::next(Monotonic now) {
   Next next{.pause = stalls_ > 0 ? kPause.delay(stalls_) : std::chrono::microseconds(0), .options = options_};
-  const auto left = end_ - now - next.pause;
+  const auto left = std::min(end_, latest_) - now - next.pause;
   if (left <= std::chrono::nanoseconds(0)) {
+    const std::string whose = latest_ < end_
+                                  ? "the time of the request is"
+                                  : cat("the call's ", options_.deadline.value_or(kDefaultDeadline).count(), " ms are");
     return absl::DeadlineExceededError(
-        to_absl(cat("the call's ", options_.deadline.value_or(kDefaultDeadline).count(), " ms are over after ", rpcs_,
-                    " RPCs, of which the last ", stalls_, " brought nothing")));
+        to_absl(cat(whose, " over after ", rpcs_, " RPCs, of which the last ", stalls_, " brought nothing")));
   }
   next.options.deadline = std::chrono::ceil<std::chrono::milliseconds>(left);
   ++rpcs_;

@@ -17,7 +17,11 @@ class Pace {
  public:
   static constexpr std::chrono::milliseconds kDefaultDeadline = std::chrono::seconds(60);
 
-  Pace(const CallOptions& options, Monotonic now) : options_(options) { begin(now); }
+  // `latest`: when the request that the call belongs to ends, whatever the options say.
+  Pace(const CallOptions& options, Monotonic now, Monotonic latest = Monotonic::max())
+      : options_(options), latest_(latest) {
+    begin(now);
+  }
 
   void begin(Monotonic now);       // the next step of the same call, with a whole deadline of its own
   void progressed(Monotonic now);  // the last answer made progress
@@ -32,6 +36,7 @@ class Pace {
 
  private:
   CallOptions options_;
+  Monotonic latest_;
   Monotonic end_{};
   int rpcs_ = 0;    // since begin()
   int stalls_ = 0;  // how many of the last ones made no progress

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "absl/status/status.h"
@@ -19,6 +20,7 @@ namespace ndb::datastore {
 struct CallOptions {
   std::optional<std::chrono::milliseconds> deadline{};  // of the whole call with its retries; default 60 s
   std::optional<int> retries{};                         // after the first attempt; default: until the deadline
+  std::stop_token stop{};                               // cancels the call, on the wire too: it ends with CANCELLED
 };
 
 template <class Response>

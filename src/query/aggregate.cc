@@ -38,9 +38,10 @@ absl::StatusOr<std::map<std::string, Value>> run(Context::Impl& context, const d
   NDB_ASSIGN_OR_RETURN(*request.mutable_read_options(), read_options(context, options));
   NDB_ASSIGN_OR_RETURN(*request.mutable_partition_id(), partition_of(context, spec));
   ++context.counts().queries;
+  const context::RpcOptions rpc = context.rpc(options);
   NDB_ASSIGN_OR_RETURN(const wire::RunAggregationQueryResponse response,
-                       context::call_rpc(*context.workspace, &datastore::Stub::run_aggregation_query,
-                                         std::move(request), context::RpcOptions::of(options).call()));
+                       context::call_rpc(*context.workspace, rpc.bounds, &datastore::Stub::run_aggregation_query,
+                                         std::move(request), rpc.call()));
   std::map<std::string, Value> values;
   for (const wire::AggregationResult& result : response.batch().aggregation_results()) {
     for (const auto& [name, bytes] : result.aggregate_properties()) {

@@ -11,6 +11,8 @@
 #include "base/strings.h"
 #include "context/call_rpc.h"
 #include "context/context_impl.h"
+#include "context/current.h"
+#include "context/time_left.h"
 #include "context/wire_time.h"
 #include "datastore/pace.h"
 #include "ndb/detail/query_calls.h"
@@ -33,7 +35,8 @@ class Run final : public detail::QueryRun {
         wanted_(std::move(wanted)),
         options_(options),
         bounds_(bounds),
-        pace_(context::RpcOptions::of(options).call(), now()),
+        rpc_(context.rpc(options)),
+        pace_(rpc_.call(), now(), rpc_.bounds->deadline()),
         generation_(context_->cache.generation()),
         remaining_(limit != kNoLimit ? limit : spec_.limit),
         before_(spec_.start),
@@ -69,6 +72,7 @@ class Run final : public detail::QueryRun {
   const detail::Wanted wanted_;
   const Options options_;
   const detail::Bounds bounds_;
+  const context::RpcOptions rpc_;
   datastore::Pace pace_;            // of the run, or of the current step
   const std::uint64_t generation_;  // of the context cache when the query began
 
@@ -110,8 +114,12 @@ absl::Status Run::start() {
 // Sends the next request, after a pause if the last batch made no progress.
 absl::Status Run::send() {
   if (stuck_) return absl::InternalError("the Datastore says that a query has more results, but not from where on");
+  NDB_RETURN_IF_ERROR(context::check(rpc_.bounds.get()));
   NDB_ASSIGN_OR_RETURN(const datastore::Pace::Next next, pace_.next(now()));
-  if (next.pause.count() > 0) sleep(next.pause);
+  if (next.pause.count() > 0) {
+    const context::CurrentBounds current(rpc_.bounds);
+    sleep(next.pause);
+  }
   post(next.options);
   return absl::OkStatus();
 }
@@ -121,7 +129,7 @@ absl::Status Run::send() {
 void Run::send_ahead() {
   if (stuck_) return;
   if (bounds_ == detail::Bounds::kStep) {
-    post(context::RpcOptions::of(options_).call());
+    post(rpc_.call());
   } else if (const auto next = pace_.next(now()); next.ok()) {
     post(next->options);
   }
@@ -135,8 +143,8 @@ void Run::post(const datastore::CallOptions& options) {
     request_.mutable_query()->mutable_limit()->set_value(static_cast<std::int32_t>(wanted));
   }
   ++context_->counts().queries;
-  answer_ =
-      context::start_rpc(*context_->workspace, &datastore::Stub::run_query, wire::RunQueryRequest(request_), options);
+  answer_ = context::start_rpc(*context_->workspace, rpc_.bounds, &datastore::Stub::run_query,
+                               wire::RunQueryRequest(request_), options);
 }
 
 // Waits for the next batch, then requests the one after it, if it is needed.

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "ndb/future.h"
+#include "tasklet/bounds.h"
 #include "tasklet/event_loop.h"
 
 namespace ndb::shared_cache {
@@ -19,6 +20,7 @@ struct Flight {
   // Guarded by the mutex of SingleFlight until `ended`:
   bool invalidated = false;
   bool ended = false;
+  bool cut_off = false;  // it failed because the request of its leader was over; set before it has ended
   std::vector<std::function<void()>> on_end;
   Value value;
   std::exception_ptr error;
@@ -95,30 +97,44 @@ void SingleFlight::finish(const FlightPtr& flight, Value value, absl::FunctionRe
 }
 
 void SingleFlight::fail(const FlightPtr& flight, std::exception_ptr error) {
+  const std::shared_ptr<Bounds>& bounds = tasklet_locals().bounds;
+  flight->cut_off = bounds != nullptr && !bounds->check(EventLoop::current().now()).ok();
   end(flight, nullptr, std::move(error), [] {});
 }
 
 void SingleFlight::wait(const FlightPtr& flight) {
   auto state = std::make_shared<detail::FutureState<void>>();
-  const Future<void> ended(state);
+  const std::shared_ptr<detail::FutureState<void>> ended = state;
+  const std::shared_ptr<Bounds> bounds = tasklet_locals().bounds;
+  const Bounds::Watch watch(bounds, [&] {
+    if (ended->done()) return;
+    ended->fail(annotate(bounds->check(EventLoop::current().now()),
+                         cat("the provider of ", quoted(flight->key), ", called by somebody else, has not ended")));
+  });
+  const auto end_of = [](const std::shared_ptr<detail::FutureState<void>>& one) {
+    if (!one->done()) one->set(detail::Unit{});
+  };
   {
     MutexLock lock(mutex_);
     if (flight->ended) return;
     if (flight->leader == std::this_thread::get_id()) {
-      flight->on_end.emplace_back([state = std::move(state)] { state->set(detail::Unit{}); });
+      flight->on_end.emplace_back([state = std::move(state), end_of] { end_of(state); });
     } else {
       EventLoop& loop = EventLoop::current();
       loop.started();
-      flight->on_end.emplace_back([state = std::move(state), &loop, inbox = loop.inbox()]() mutable {
-        inbox->post([state = std::move(state), &loop] {
+      flight->on_end.emplace_back([state = std::move(state), &loop, inbox = loop.inbox(), end_of]() mutable {
+        inbox->post([state = std::move(state), &loop, end_of] {
           loop.finished();
-          state->set(detail::Unit{});
+          end_of(state);
         });
       });
     }
   }
-  ended.wait();
+  ended->wait();
+  ended->value();
 }
+
+bool SingleFlight::cut_off(const FlightPtr& flight) { return flight->cut_off; }
 
 bool SingleFlight::failed(const FlightPtr& flight) { return flight->error != nullptr; }
 

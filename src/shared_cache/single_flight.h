@@ -59,6 +59,8 @@ class SingleFlight {
   // The value of a flight that has ended.
   static Value result(const FlightPtr& flight);  // rethrows its error
   static bool failed(const FlightPtr& flight);
+  // Whether it failed because the request of its leader was over, which says nothing to others: they claim again.
+  static bool cut_off(const FlightPtr& flight);
 
   // A flight of the key that is in flight will not store its value.
   void invalidate(std::string_view key);

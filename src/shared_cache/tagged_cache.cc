@@ -82,12 +82,13 @@ class TaggedCache::Get {
   std::vector<Value> run() {
     look();
     read_tags();
-    // The second time there is nobody to wait for: flights that are then under way began after this call did.
-    for (int turn = 0; turn < 2; ++turn) {
+    // The second time flights that are under way began after this call did. There is a third time only where the
+    // request of their leader ended before its provider did.
+    do {
       claim();
       lead();
       wait();
-    }
+    } while (std::ranges::any_of(items_, [](const Item& item) { return item.need == Need::kLoad; }));
     std::vector<Value> values;
     values.reserve(items_.size());
     for (Item& item : items_) {
@@ -350,7 +351,7 @@ void TaggedCache::Get::wait() {
   for (Item& item : items_) {
     if (item.need != Need::kLoad) continue;
     cache_.single_flight_.wait(item.claim.flight);
-    if (item.claim.part == Part::kWait) continue;
+    if (item.claim.part == Part::kWait || SingleFlight::cut_off(item.claim.flight)) continue;
     ++cache_.counts_.joined;
     if (item.expired && SingleFlight::failed(item.claim.flight)) {
       serve_expired(item);

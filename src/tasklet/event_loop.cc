@@ -75,7 +75,7 @@ void EventLoop::end() {
   // Cleared here rather than by the destructor: what the callbacks hold may still use this loop when it is destroyed.
   ready_.clear();
   idle_.clear();
-  timers_.clear();
+  std::exchange(timers_, {}).clear();  // what they hold may cancel others
   locals_ = {};
   attachment_ = nullptr;
 }
@@ -92,8 +92,14 @@ void EventLoop::call_when_idle(Callback callback) {
   if (!ending_) idle_.push_back(std::move(callback));
 }
 
-void EventLoop::call_at(Monotonic when, Callback callback) {
-  if (!ending_) timers_.emplace(when, std::move(callback));
+std::uint64_t EventLoop::call_at(Monotonic when, Callback callback) {
+  if (!ending_) timers_.emplace(std::pair(when, ++timers_made_), std::move(callback));
+  return timers_made_;
+}
+
+void EventLoop::cancel_timer(Monotonic when, std::uint64_t timer) {
+  // What the callback holds may use the loop when it is destroyed.
+  [[maybe_unused]] const auto cancelled = timers_.extract({when, timer});
 }
 
 bool EventLoop::run_once(Monotonic latest) {
@@ -136,7 +142,7 @@ bool EventLoop::run_first(std::deque<Callback>& queue) {
 // runs the loop, which must find the remaining ones.
 void EventLoop::collect_due_timers() {
   if (timers_.empty()) return;
-  const auto end = timers_.upper_bound(now());
+  const auto end = timers_.upper_bound({now(), UINT64_MAX});
   for (auto timer = timers_.begin(); timer != end; timer = timers_.erase(timer)) {
     ready_.push_back(std::move(timer->second));
   }
@@ -150,12 +156,12 @@ void EventLoop::collect_inbox() {
 
 void EventLoop::block(Monotonic latest) {
   if (sleep_until_ && outside_ == 0) {
-    sleep_until_(timers_.begin()->first);
+    sleep_until_(timers_.begin()->first.first);
     return;
   }
   constexpr std::chrono::nanoseconds kLongest = std::chrono::hours(1);  // in case the clock was moved
   const bool timed = !timers_.empty() && !sleep_until_;
-  const Monotonic until = timed ? std::min(timers_.begin()->first, latest) : latest;
+  const Monotonic until = timed ? std::min(timers_.begin()->first.first, latest) : latest;
   const auto longest = until == Monotonic::max() ? kLongest : std::min(until - now(), kLongest);
   MutexLock lock(inbox_->mutex_);
   if (!inbox_->callbacks_.empty()) return;
@@ -177,9 +183,9 @@ void EventLoop::drain() {
   }
 }
 
-// Waits on the main stack. Returns without a result if the loop is stuck for good.
-void EventLoop::wait_for(const detail::FutureCore& future, bool joining) {
-  while (!future.done()) {
+// Waits on the main stack. Returns without a result if the loop is stuck for good, or `over` says so.
+void EventLoop::wait_for(const detail::FutureCore& future, bool joining, absl::FunctionRef<bool()> over) {
+  while (!future.done() && !over()) {
     if (run_once()) continue;
     // A wait within a step fails rather than interrupt tasklets that the rest of the step may serve.
     if (ending_ || !fibers_->break_stuck(future, joining || depth_ == 0)) return;

@@ -11,12 +11,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 
 namespace ndb {
 
 // Declared only.
+class Bounds;
 class Context;
 namespace context {
 class Scopes;
@@ -43,15 +45,17 @@ class Inbox {
 };
 
 // What belongs to a tasklet rather than to its thread: swapped at every switch, inherited when a tasklet is spawned,
-// dropped when it has ended. `context` is a hold on the current context. `scopes` are those that were opened in the
-// tasklet, and are not inherited; the room `context` defines both types. `request` tells a worker pool, and readers of
-// the loop's pulse, which request the tasklet serves; it is compared and never dereferenced.
+// dropped when it has ended. `context` is a hold on the current context, `bounds` are those of the request that the
+// tasklet works for (null: none). `scopes` are those that were opened in the tasklet, and are not inherited; the room
+// `context` defines its type and that of `context`. `request` tells a worker pool, and readers of the loop's pulse,
+// which request the tasklet serves; it is compared and never dereferenced.
 struct TaskletLocals {
   std::shared_ptr<Context> context;
+  std::shared_ptr<Bounds> bounds{};
   const void* request = nullptr;
   std::shared_ptr<context::Scopes> scopes{};
 
-  TaskletLocals inherited() const { return {.context = context, .request = request}; }
+  TaskletLocals inherited() const { return {.context = context, .bounds = bounds, .request = request}; }
 };
 TaskletLocals& tasklet_locals();
 
@@ -113,7 +117,9 @@ class EventLoop {
 
   void call_soon(Callback callback);       // after the current step, in order
   void call_when_idle(Callback callback);  // once, when nothing is ready: batches are sent this way
-  void call_at(Monotonic when, Callback callback);
+  // Returns the number of the timer, for cancel_timer(), which drops the callback unless it is due already.
+  std::uint64_t call_at(Monotonic when, Callback callback);
+  void cancel_timer(Monotonic when, std::uint64_t timer);
 
   // Brackets an operation outside the loop that will post to the inbox when it ends; the posted callback calls
   // finished(). Until then a wait is not considered stuck.
@@ -152,7 +158,7 @@ class EventLoop {
   friend TaskletLocals& tasklet_locals();
   static void forget_outside_of_parent();  // in a child of fork()
   void end();
-  void wait_for(const detail::FutureCore& future, bool joining);
+  void wait_for(const detail::FutureCore& future, bool joining, absl::FunctionRef<bool()> over);
   bool run_first(std::deque<Callback>& queue);
   void collect_due_timers();
   void collect_inbox();
@@ -160,7 +166,8 @@ class EventLoop {
 
   std::deque<Callback> ready_;
   std::deque<Callback> idle_;
-  std::multimap<Monotonic, Callback> timers_;
+  std::map<std::pair<Monotonic, std::uint64_t>, Callback> timers_;  // those of one time in their order
+  std::uint64_t timers_made_ = 0;
   std::shared_ptr<Inbox> inbox_;
   const std::shared_ptr<LoopPulse> pulse_ = std::make_shared<LoopPulse>();
   std::size_t round_ = 0;  // ready callbacks in this round; more than kLongestRound: its idle callback was run

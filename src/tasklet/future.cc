@@ -1,29 +1,77 @@
 #include "ndb/future.h"
 
 #include <algorithm>
+#include <chrono>
 #include <exception>
+#include <optional>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "tasklet/bounds.h"
 #include "tasklet/event_loop.h"
 #include "tasklet/fiber.h"
 
 namespace ndb {
 namespace {
 
-[[noreturn]] void throw_stuck() {
+// A wait that has ended without a result.
+[[noreturn]] void throw_unfinished() {
+  const Bounds* const bounds = tasklet_locals().bounds.get();
+  const absl::Status over = bounds != nullptr ? bounds->check(EventLoop::current().now()) : absl::OkStatus();
+  if (!over.ok()) {
+    throw_error(annotate(over,
+                         "this waits for what does not end with its request: a future of another one, or a "
+                         "tasklet that is busy"));
+  }
   throw StuckError(
       cat("stuck: this waits for something that nothing under way can ever finish (tasklets that wait for one another, "
           "or an operation that was never started)",
           EventLoop::current().stuck_hint()));
 }
 
+// Ends a wait when the bounds of its request are over. What is waited for mostly ends by itself then, with an error
+// that says more: RPCs, pauses, and the tasklets that wait for them. So this waits until that has happened.
+class BoundedWait {
+ public:
+  BoundedWait() : fiber_(detail::Fiber::current()), bounds_(tasklet_locals().bounds) {
+    if (bounds_ != nullptr) watch_.emplace(bounds_, [this] { end_later(); });
+  }
+  ~BoundedWait() {
+    if (alive_ != nullptr) *alive_ = false;
+  }
+  BoundedWait(const BoundedWait&) = delete;
+  BoundedWait& operator=(const BoundedWait&) = delete;
+
+  bool over() const { return over_; }
+
+ private:
+  static constexpr std::chrono::milliseconds kGrace{10};
+
+  void end_later() {
+    EventLoop& loop = EventLoop::current();
+    if (alive_ == nullptr) alive_ = std::make_shared<bool>(true);
+    loop.call_at(loop.now() + kGrace, [this, alive = alive_] {
+      if (!*alive) return;
+      if (bounds_->awaits_rpcs()) return end_later();
+      over_ = true;
+      if (fiber_ != nullptr) fiber_->wake();
+    });
+  }
+
+  detail::Fiber* const fiber_;  // null: the main stack
+  const std::shared_ptr<Bounds> bounds_;
+  std::optional<Bounds::Watch> watch_;
+  std::shared_ptr<bool> alive_;
+  bool over_ = false;
+};
+
 }  // namespace
 
 namespace detail {
 
 void FutureCore::wait() {
-  if (!await(/*joining=*/false)) throw_stuck();
+  if (!await(/*joining=*/false)) throw_unfinished();
 }
 
 void FutureCore::join() noexcept {
@@ -32,9 +80,11 @@ void FutureCore::join() noexcept {
   std::terminate();
 }
 
-// False: stuck.
+// False: stuck, or the bounds of the request are over.
 bool FutureCore::await(bool joining) {
   if (done_) return true;
+  std::optional<BoundedWait> bounded;
+  if (!joining) bounded.emplace();
   EventLoop& loop = EventLoop::current();
   if (Fiber* fiber = Fiber::current()) {
     Waiter waiter{fiber};
@@ -42,7 +92,7 @@ bool FutureCore::await(bool joining) {
     loop.fibers().park(this, joining);
     unlink(waiter);
   } else {
-    loop.wait_for(*this, joining);
+    loop.wait_for(*this, joining, [&] { return bounded && bounded->over(); });
   }
   return done_;
 }
@@ -91,13 +141,14 @@ std::size_t wait_any(const std::vector<std::shared_ptr<detail::FutureCore>>& fut
   if (futures.empty()) throw BadArgumentError("wait_any() needs at least one future");
   const auto first_done = [&] { return std::ranges::find_if(futures, [](const auto& f) { return f->done(); }); };
   if (first_done() == futures.end()) {
+    const BoundedWait bounded;
     if (detail::Fiber::current() != nullptr) {
       detail::WaitList::park(futures);
     } else {
-      EventLoop::current().run_until([&] { return first_done() != futures.end(); });
+      EventLoop::current().run_until([&] { return bounded.over() || first_done() != futures.end(); });
     }
   }
-  if (first_done() == futures.end()) throw_stuck();
+  if (first_done() == futures.end()) throw_unfinished();
   return static_cast<std::size_t>(first_done() - futures.begin());
 }
 

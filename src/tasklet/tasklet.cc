@@ -1,9 +1,11 @@
 #include "ndb/tasklet.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "tasklet/bounds.h"
 #include "tasklet/event_loop.h"
 #include "tasklet/fiber.h"
 
@@ -27,8 +29,17 @@ void report_unseen(const absl::Status& error) noexcept {
 void sleep(std::chrono::nanoseconds duration) {
   const auto over = std::make_shared<detail::FutureState<void>>();
   EventLoop& loop = EventLoop::current();
-  loop.call_at(loop.now() + std::min(duration, Monotonic::max() - loop.now()), [over] { over->set(detail::Unit()); });
+  const Monotonic when = loop.now() + std::min(duration, Monotonic::max() - loop.now());
+  const std::uint64_t timer = loop.call_at(when, [over] {
+    if (!over->done()) over->set(detail::Unit());
+  });
+  const std::shared_ptr<Bounds> bounds = tasklet_locals().bounds;
+  const Bounds::Watch watch(bounds, [&] {
+    loop.cancel_timer(when, timer);
+    if (!over->done()) over->fail(bounds->check(loop.now()));
+  });
   over->wait();
+  over->value();
 }
 
 }  // namespace ndb

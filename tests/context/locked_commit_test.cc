@@ -135,7 +135,7 @@ class LockedCommitTest : public ::testing::TestWithParam<std::string> {
     return write;
   }
   std::shared_ptr<LockedCommit> commit(std::vector<Write> writes) {
-    return std::make_shared<LockedCommit>(workspace_, std::move(writes), seconds(30), GetParam());
+    return std::make_shared<LockedCommit>(workspace_, std::move(writes), seconds(30), nullptr, GetParam());
   }
   bool in_transaction() const { return !GetParam().empty(); }
 

@@ -9,6 +9,7 @@
 #include <future>
 #include <optional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -280,24 +281,18 @@ TEST_F(StubTest, RefusesInvalidArgumentsAndSendsNothing) {
   no_project.project = "";
   StubConfig no_channel = config();
   no_channel.channels.open = nullptr;
-  struct {
-    StubConfig config;
-    CallOptions options;
-    std::string message;
-  } const cases[] = {
-      {no_project, {}, "GOOGLE_CLOUD_PROJECT"},
-      {no_channel, {}, "no channel"},
-      {config(), {.deadline = milliseconds(0)}, "deadline is 0 ms"},
-      {config(), {.deadline = milliseconds(-5)}, "deadline is -5 ms"},
-      {config(), {.retries = -1}, "retries is -1"},
-  };
-  for (const auto& c : cases) {
-    const auto stub = make_stub(c.config);
-    const absl::Status status = call(*stub, rpc("Commit"), c.options);
+  const auto refuses = [](const StubConfig& config, const CallOptions& options, const std::string& message) {
+    const auto stub = make_stub(config);
+    const absl::Status status = call(*stub, rpc("Commit"), options);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(status.message()), HasSubstr(c.message));
+    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
     EXPECT_FALSE(outcome_unknown(status));
-  }
+  };
+  refuses(no_project, {}, "GOOGLE_CLOUD_PROJECT");
+  refuses(no_channel, {}, "no channel");
+  refuses(config(), {.deadline = milliseconds(0)}, "deadline is 0 ms");
+  refuses(config(), {.deadline = milliseconds(-5)}, "deadline is -5 ms");
+  refuses(config(), {.retries = -1}, "retries is -1");
   EXPECT_TRUE(server_.received().empty());
   EXPECT_EQ(call(*make_stub(config()), rpc("Lookup"), {.deadline = milliseconds::max()}), absl::OkStatus());
 }
@@ -321,6 +316,41 @@ TEST_F(StubTest, DestructionCancelsEveryCallOnce) {
   stub.reset();
   EXPECT_EQ(cancelled, kCalls);
   EXPECT_EQ(other, 0u);
+}
+
+// Those that wait for an answer, and those that wait for their next attempt.
+TEST_F(StubTest, AStopCancelsCallsOnTheWire) {
+  StubConfig slow = config();
+  slow.backoff = {.initial = std::chrono::seconds(50), .maximum = std::chrono::seconds(50)};
+  const auto stub = make_stub(std::move(slow));
+  server_.play([](int number, const Received&) {
+    return number % 2 == 0 ? Answer{.never = true} : Answer{.status = grpc::Status(grpc::StatusCode::UNAVAILABLE, "")};
+  });
+  std::stop_source stop;
+  constexpr std::size_t kCalls = 10;
+  std::vector<std::promise<absl::Status>> ended(kCalls);
+  for (auto& one : ended) {
+    rpc("Lookup").call(*stub, {}, {.stop = stop.get_token()}, [&](absl::Status s) { one.set_value(std::move(s)); });
+  }
+  server_.wait_for_calls(kCalls);
+  stop.request_stop();
+  for (auto& one : ended) {
+    const absl::Status status = one.get_future().get();
+    EXPECT_TRUE(absl::IsCancelled(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("Lookup: the call was cancelled"));
+  }
+  server_.play(never);
+  const absl::Status late = call(*stub, rpc("Commit"), {.stop = stop.get_token()});
+  EXPECT_TRUE(absl::IsCancelled(late)) << late;
+  EXPECT_TRUE(outcome_unknown(late));
+}
+
+TEST_F(StubTest, AStopAfterTheAnswerDoesNothing) {
+  const auto stub = make_stub(config());
+  std::stop_source stop;
+  EXPECT_EQ(call(*stub, rpc("Lookup"), {.stop = stop.get_token()}), absl::OkStatus());
+  stop.request_stop();
+  EXPECT_EQ(call(*stub, rpc("Lookup")), absl::OkStatus());
 }
 
 TEST_F(StubTest, MayBeDestroyedInsideDone) {

@@ -68,6 +68,21 @@ TEST_F(Guide, Scope) {
     scope.close();                                               // waits for it, and would throw its error
     // [/close]
   }
+  {
+    ndb::Client client;
+    // [deadline]
+    std::stop_source client_left;
+    {
+      auto scope = client.context({.deadline = std::chrono::seconds(2), .stop = client_left.get_token()});
+      Account::make({.name = "Max"}, ndb::id("max")).put();
+    }  // here at the latest after two seconds, whatever the Datastore and memcached do
+    // [/deadline]
+    // [shutdown]
+    const std::vector<std::thread::id> stuck = client.shutdown(std::chrono::seconds(5));
+    // [/shutdown]
+    EXPECT_TRUE(stuck.empty());
+    EXPECT_THAT(message_of<ndb::ContextError>([&] { auto late = client.context(); }), HasSubstr("shut down"));
+  }
   unsetenv("DATASTORE_EMULATOR_HOST");
   unsetenv("MEMCACHED_HOSTS");
 }

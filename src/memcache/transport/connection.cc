@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/strings.h"
+#include "memcache/time_limit.h"
 
 namespace ndb::memcache {
 namespace {
@@ -67,7 +68,7 @@ Connection::Connection(const Address& address, const Config& config)
     : address_(&address), config_(&config), epoch_(next_epoch()), answer_(socket_) {}
 
 bool Connection::fail(Transfer why) {
-  server_failed_ = !answered_ || why == Transfer::kTimedOut;
+  server_failed_ = why == Transfer::kTimedOut ? !TimeLimit::over() : !answered_;
   answered_ = false;
   socket_.close();
   answer_.reset();

@@ -82,7 +82,7 @@ class Connection {
   std::optional<Settings> stats(std::string_view group);
 
   // After a failure: whether the server is to blame (it could not be reached, or was too slow), or only a connection
-  // that had been in use, which a restart of the server also closes.
+  // that had been in use, which a restart of the server also closes, or the TimeLimit of the thread.
   bool server_failed() const { return server_failed_; }
 
  private:

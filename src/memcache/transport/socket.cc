@@ -24,7 +24,7 @@ void Deadline::moved(std::size_t bytes) {
 }
 
 std::chrono::milliseconds Deadline::left() const {
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(end_ - Clock::system().monotonic());
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(std::min(end_, latest_) - Clock::system().monotonic());
   return std::max(left, std::chrono::milliseconds(0));
 }
 

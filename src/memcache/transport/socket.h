@@ -8,25 +8,27 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "memcache/time_limit.h"
 #include "memcache/transport/address.h"
 
 namespace ndb::memcache {
 
 // The time by which an exchange must have ended: `timeout` from its start, and as much again for every kStep bytes that
-// were transferred since. So a large answer gets more time, while a peer that sends single bytes, or never stops, does
-// not. Uses the machine's clock, because it measures the network.
+// were transferred since, but no later than the thread's TimeLimit. So a large answer gets more time, while a peer that
+// sends single bytes, or never stops, does not. Uses the machine's clock, because it measures the network.
 class Deadline {
  public:
   static constexpr std::size_t kStep = 64 * 1024;
 
   explicit Deadline(std::chrono::milliseconds timeout)
-      : timeout_(timeout), end_(Clock::system().monotonic() + timeout) {}
+      : timeout_(timeout), end_(Clock::system().monotonic() + timeout), latest_(TimeLimit::current()) {}
   void moved(std::size_t bytes);
   std::chrono::milliseconds left() const;  // rounded up; 0 = over
 
  private:
   std::chrono::milliseconds timeout_;
   Monotonic end_;
+  Monotonic latest_;
   std::size_t moved_ = 0;  // since end_ was last extended
 };
 

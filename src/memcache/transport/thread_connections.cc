@@ -42,7 +42,7 @@ void ThreadConnections::round_trip(std::span<Command> commands,
   }
 
   bool any = false;
-  for (std::size_t server = 0; server < asked_.size(); ++server) {
+  for (std::size_t server = 0; server < asked_.size() && !TimeLimit::over(); ++server) {
     Asked& asked = asked_[server];
     if (asked.commands.empty() || !(cluster_->breaker(server).allow() || asked.insist)) continue;
     any = true;
@@ -63,7 +63,7 @@ void ThreadConnections::round_trip(std::span<Command> commands,
 
 void ThreadConnections::store_quietly(std::size_t server, std::string_view name, const Store& store) {
   Breaker& breaker = cluster_->breaker(server);
-  if (!breaker.allow()) return;
+  if (TimeLimit::over() || !breaker.allow()) return;
   Connection& connection = connections_[server];
   if (!connection.store_quietly(name, store) || !connection.flush()) return settle(server, false);
   breaker.undecided();

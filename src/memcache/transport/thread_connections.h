@@ -12,6 +12,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "base/mutex.h"
+#include "memcache/time_limit.h"
 #include "memcache/transport/cluster.h"
 #include "memcache/transport/connection.h"
 
@@ -34,7 +35,8 @@ class ThreadConnections {
 
   // Executes all commands, each server's pipelined and the servers in parallel. `on_item` gets each item that exists,
   // with the index of its command. If a server fails, its commands are not `answered`, even if some of their items were
-  // delivered. A server whose breaker is open is skipped unless one of its commands insists.
+  // delivered. A server whose breaker is open is skipped unless one of its commands insists; all servers are when the
+  // TimeLimit of the thread is over.
   void round_trip(std::span<Command> commands, absl::FunctionRef<void(std::size_t, const Item&)> on_item);
 
   // Sends a store and does not wait for the answer.
@@ -44,7 +46,7 @@ class ThreadConnections {
   // false (nullopt, a sum without an answer) after a failure.
   template <class Use>
   auto with(std::size_t server, Use use) -> decltype(use(std::declval<Connection&>())) {
-    if (!cluster_->breaker(server).allow()) return {};
+    if (TimeLimit::over() || !cluster_->breaker(server).allow()) return {};
     ++cluster_->counters().round_trips;
     ++cluster_->counters().commands;
     auto result = use(connections_[server]);
