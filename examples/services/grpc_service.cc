@@ -56,7 +56,8 @@ class Service final : public Notes::CallbackService {
   grpc::ServerUnaryReactor* run(grpc::CallbackServerContext* call, const char* name, Handler handler) {
     grpc::ServerUnaryReactor* const reactor = call->DefaultReactor();
     pool_.submit(
-        {}, std::move(handler), [reactor](const absl::Status& status) { reactor->Finish(to_grpc(status)); }, name);
+        {.deadline = 30s}, std::move(handler),
+        [reactor](const absl::Status& status) { reactor->Finish(to_grpc(status)); }, name);
     return reactor;
   }
 

@@ -89,7 +89,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void run() {
     stream_.expires_never();  // the pool's turn
     pool_.submit(
-        {}, [self = shared_from_this()] { return answer(self->parser_->get()); },
+        {.deadline = 30s}, [self = shared_from_this()] { return answer(self->parser_->get()); },
         [self = shared_from_this()](absl::StatusOr<Response> result) {
           // On the pool's thread, which must not wait for the client.
           asio::post(self->stream_.get_executor(),

@@ -65,11 +65,13 @@ class WorkerPool {
   // Calls `handler()` in a tasklet of the pool, in a context that was opened with `context`; gives what it returns, or
   // the exception that it throws, when that context has ended: what it wrote without waiting was written, and the
   // tasklets that it spawned have ended. An error of a write that nobody asked for is the request's, as with
-  // ContextScope::close(). `name` is for the log.
+  // ContextScope::close(). The deadline of `context` counts from here, the time in the queue included. `name` is for
+  // the log.
   //
   // It never blocks, and never throws for want of room. A request that does not run gets an error: RESOURCE_EXHAUSTED
-  // if max_queued requests wait, or no memory is left for a stack; UNAVAILABLE if the pool has been stopped; CANCELLED
-  // if it is stopped before the request began.
+  // if max_queued requests wait, or no memory is left for a stack; UNAVAILABLE if the pool has been stopped;
+  // DEADLINE_EXCEEDED or CANCELLED if its deadline was over, or its stop token triggered or the pool stopped, before it
+  // began.
   template <std::invocable Handler>
   std::future<detail::HandlerResult<Handler>> submit(ContextOptions context, Handler handler, std::string name = {}) {
     auto request =
@@ -89,10 +91,10 @@ class WorkerPool {
   }
 
   // Ends the pool in this order: later requests are refused (UNAVAILABLE); those that it has, queued ones included, may
-  // end within the time; then the queued ones fail (CANCELLED), and the running ones go on. True: all have ended, every
-  // result was handed over, and the threads have ended. False: some run; the destructor waits for them. May be called
-  // again. BadRequestError in a handler or callback of the pool, which would wait for itself; ContextError in a child
-  // of the process that used the pool.
+  // end within the time; then the queued ones fail and the contexts of the running ones are cancelled (CANCELLED).
+  // True: all have ended, every result was handed over, and the threads have ended. False: some go on to unwind, or
+  // block; the destructor waits for them. May be called again. BadRequestError in a handler or callback of the pool,
+  // which would wait for itself; ContextError in a child of the process that used the pool.
   bool stop(std::chrono::nanoseconds within);
 
   // What it has done so far, and has now. Cheap enough for a scrape. ContextError in a child of the process that used

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <iterator>
 #include <system_error>
 
 #include "base/error.h"
@@ -49,6 +50,12 @@ void hand_over(detail::PoolRequest& request, std::exception_ptr error) noexcept 
 }
 
 }  // namespace
+
+Pool::Ticket::Ticket(std::unique_ptr<detail::PoolRequest> accepted, Monotonic ends)
+    : name(accepted->name), latest(ends), request(std::move(accepted)) {
+  if (!request->context.stop.stop_possible()) return;
+  by_token.emplace(request->context.stop, [source = cancel]() mutable { source.request_stop(); });
+}
 
 // A request that has begun, in the fiber that it got.
 class Pool::Job final : public detail::Job {
@@ -99,7 +106,8 @@ absl::Status Pool::accept(std::unique_ptr<detail::PoolRequest>& request) {
       ++counts_.refused;
       return ready;
     }
-    queue_.push_back(std::make_unique<Ticket>(std::move(request)));
+    const Monotonic ends = latest(*request);
+    queue_.push_back(std::make_unique<Ticket>(std::move(request), ends));
     ++counts_.accepted;
     if (Thread* const thread = least_loaded()) poke(*thread);
     wake = !std::exchange(watched_, true);
@@ -120,6 +128,14 @@ absl::Status Pool::admit(const detail::PoolRequest& request) {
                     options_.max_running, ") or max_queued (", options_.max_queued, ") of WorkerPoolOptions")));
   }
   return start();
+}
+
+// A deadline that makes no sense is for the context to refuse.
+Monotonic Pool::latest(const detail::PoolRequest& request) const {
+  const std::optional<nanoseconds>& time =
+      request.context.deadline ? request.context.deadline : core_of(client_)->options.context_deadline;
+  const Monotonic now = clock_.monotonic();
+  return time && time->count() > 0 && *time < Monotonic::max() - now ? now + *time : Monotonic::max();
 }
 
 absl::Status Pool::start() {
@@ -182,13 +198,18 @@ bool Pool::stop(nanoseconds within) {
 
 void Pool::cancel_all() {
   Tickets queued;
+  std::vector<std::stop_source> running;
   {
     const MutexLock lock(mutex_);
     std::ranges::move(queue_, std::back_inserter(queued));
     queue_.clear();
     failing_ += queued.size();
+    for (const auto& thread : threads_) {
+      for (const Ticket* const ticket : thread->running) running.push_back(ticket->cancel);
+    }
   }
-  fail(std::move(queued), absl::CancelledError("the worker pool was stopped before this request began"));
+  for (std::stop_source& source : running) source.request_stop();
+  fail(std::move(queued), cancelled("the worker pool was stopped before this request began"));
 }
 
 void Pool::end() {
@@ -281,13 +302,22 @@ void Pool::take(Thread& thread) {
 void Pool::run(Ticket& ticket) noexcept {
   std::exception_ptr error;
   try {
-    ContextScope scope = client_.context(ticket.request->context);
-    ticket.request->run();
-    scope.close();
+    call(ticket);
   } catch (...) {
     error = std::current_exception();
   }
   finish(ticket, std::move(error));
+}
+
+void Pool::call(Ticket& ticket) {
+  const Monotonic now = clock_.monotonic();
+  if (const absl::Status over = check(ticket, now); !over.ok()) throw_error(over);
+  ContextOptions options = ticket.request->context;
+  options.stop = ticket.cancel.get_token();
+  if (ticket.latest != Monotonic::max()) options.deadline = ticket.latest - now;
+  ContextScope scope = client_.context(options);
+  ticket.request->run();
+  scope.close();
 }
 
 // Counted before it is told, so that whoever is told finds it counted.
@@ -325,10 +355,12 @@ void Pool::trim(Thread& thread) {
 
 std::optional<milliseconds> Pool::look() {
   std::vector<std::string> lines;
+  Tickets overdue;
   bool rest = false;
   {
     const MutexLock lock(mutex_);
     const Monotonic now = clock_.monotonic();
+    overdue = take_overdue(now);
     bool held_up = false;
     for (const auto& thread : threads_) held_up |= look_at(*thread, now, lines);
     // What was to go to a thread that is held up goes to others.
@@ -348,6 +380,7 @@ std::optional<milliseconds> Pool::look() {
     watched_ = !rest;
   }
   for (const std::string& line : lines) log(Severity::kWarning, line);
+  if (!overdue.empty()) fail(std::move(overdue), absl::OkStatus());
   if (rest) return std::nullopt;
   return std::clamp<milliseconds>(stall_limit(options_) / 2, milliseconds(1), milliseconds(1000));
 }
@@ -374,11 +407,34 @@ bool Pool::look_at(Thread& thread, Monotonic now, std::vector<std::string>& line
   return true;
 }
 
-void Pool::fail(Tickets tickets, const absl::Status& status) {
-  for (const auto& ticket : tickets) finish(*ticket, as_exception(status));
+Pool::Tickets Pool::take_overdue(Monotonic now) {
+  Tickets overdue;
+  for (std::unique_ptr<Ticket>& ticket : queue_) {
+    if (!check(*ticket, now).ok()) overdue.push_back(std::move(ticket));
+  }
+  if (!overdue.empty()) std::erase(queue_, nullptr);
+  failing_ += overdue.size();
+  return overdue;
+}
+
+void Pool::fail(Tickets tickets, const absl::Status& otherwise) {
+  for (const auto& ticket : tickets) {
+    const absl::Status over = check(*ticket, clock_.monotonic());
+    finish(*ticket, as_exception(over.ok() ? otherwise : over));
+  }
   const MutexLock lock(mutex_);
   failing_ -= tickets.size();
   if (empty()) emptied_.notify_all();
+}
+
+absl::Status Pool::check(const Ticket& ticket, Monotonic now) {
+  if (ticket.cancel.stop_requested()) {
+    return cancelled(
+        cat(called(ticket.name), " was cancelled before it began: its stop token was triggered, or the pool stopped"));
+  }
+  if (now < ticket.latest) return absl::OkStatus();
+  return absl::DeadlineExceededError(to_absl(
+      cat("the deadline of ", called(ticket.name), " was over before it began, in the queue of a worker pool")));
 }
 
 }  // namespace ndb::worker_pool

@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
@@ -56,10 +58,13 @@ class Pool {
  private:
   // A request that was accepted.
   struct Ticket {
-    explicit Ticket(std::unique_ptr<detail::PoolRequest> accepted)
-        : name(accepted->name), request(std::move(accepted)) {}
+    Ticket(std::unique_ptr<detail::PoolRequest> accepted, Monotonic ends);
+
     const std::string name;
+    const Monotonic latest;   // its deadline, counted from submit(); max(): none
+    std::stop_source cancel;  // what its context gets: the request's own token triggers it, and the end of the pool
     std::unique_ptr<detail::PoolRequest> request;  // until it was finished
+    std::optional<std::stop_callback<std::function<void()>>> by_token;
   };
   using Tickets = std::vector<std::unique_ptr<Ticket>>;
   struct Thread {
@@ -81,6 +86,7 @@ class Pool {
   absl::Status accept(std::unique_ptr<detail::PoolRequest>& request);
   absl::Status admit(const detail::PoolRequest& request) NDB_REQUIRES(mutex_);
   absl::Status start() NDB_REQUIRES(mutex_);
+  Monotonic latest(const detail::PoolRequest& request) const;
   Thread* least_loaded() NDB_REQUIRES(mutex_);
   void poke(Thread& thread) NDB_REQUIRES(mutex_);
   bool empty() const NDB_REQUIRES(mutex_) { return running_ == 0 && queue_.empty() && failing_ == 0; }
@@ -92,13 +98,18 @@ class Pool {
   void serve(Thread& thread);
   void take(Thread& thread);
   void run(Ticket& ticket) noexcept;
+  void call(Ticket& ticket);
   void finish(Ticket& ticket, std::exception_ptr error) noexcept;
   void release(Thread& thread, const Ticket& ticket) noexcept;
   void trim(Thread& thread);
 
   // On the watch's.
   bool look_at(Thread& thread, Monotonic now, std::vector<std::string>& lines) NDB_REQUIRES(mutex_);
-  void fail(Tickets tickets, const absl::Status& status);  // they were counted in failing_
+  Tickets take_overdue(Monotonic now) NDB_REQUIRES(mutex_);
+  void fail(Tickets tickets, const absl::Status& otherwise);  // they were counted in failing_
+
+  // Of a request that has not begun: an error if its deadline is over, or somebody has cancelled it.
+  static absl::Status check(const Ticket& ticket, Monotonic now);
 
   const Client client_;
   const WorkerPoolOptions options_;

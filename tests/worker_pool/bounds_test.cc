@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <stop_token>
 #include <utility>
 
 #include "support/fake_clock.h"
@@ -89,6 +90,45 @@ TEST_F(PoolBounds, StacksAreFreedWhenTheyAreNotUsed) {
   EXPECT_EQ(code_of(pool.submit({}, [] {})), absl::StatusCode::kOk);
 }
 
+// ---- Deadlines and tokens ----
+
+TEST_F(PoolBounds, TheTimeInTheQueueCountsForTheDeadline) {
+  FakeClock clock;
+  WorkerPool pool(clocked(clock), {.threads = 1, .max_running = 1});
+  std::atomic<bool> open{false};
+  std::future<void> running = pool.submit({}, [&] { park_until(open); });
+  wait_until([&] { return pool.stats().running == 1; });
+  std::future<void> queued = pool.submit({.deadline = 1s}, [] { ADD_FAILURE() << "it ran"; }, "late");
+  std::future<void> patient = pool.submit({.deadline = 2h}, [] {});
+  worker_pool::Pool& inside = detail::WorkerPoolAccess::pool(pool);
+  clock.advance(999ms);
+  inside.look();
+  EXPECT_EQ(queued.wait_for(0s), std::future_status::timeout);
+  clock.advance(1ms);
+  inside.look();
+  EXPECT_EQ(code_of(std::move(queued)), absl::StatusCode::kDeadlineExceeded) << "while the other one still runs";
+  EXPECT_EQ(pool.stats().queued, 1u);
+  open = true;
+  EXPECT_EQ(code_of(std::move(running)), absl::StatusCode::kOk);
+  EXPECT_EQ(code_of(std::move(patient)), absl::StatusCode::kOk);
+  EXPECT_EQ(code_of(pool.submit({.deadline = 0s}, [] {})), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(PoolBounds, AStopTokenEndsARequestWhetherItRunsOrWaits) {
+  WorkerPool pool(client_, {.threads = 1, .max_running = 1});
+  const std::atomic<bool> never{false};
+  std::stop_source stop, stop_queued;
+  std::future<void> running = pool.submit({.stop = stop.get_token()}, [&] { park_until(never); });
+  wait_until([&] { return pool.stats().running == 1; });
+  std::future<void> queued = pool.submit({.stop = stop_queued.get_token()}, [] { ADD_FAILURE() << "it ran"; });
+  stop_queued.request_stop();
+  detail::WorkerPoolAccess::pool(pool).look();
+  EXPECT_EQ(code_of(std::move(queued)), absl::StatusCode::kCancelled);
+  stop.request_stop();
+  EXPECT_EQ(code_of(std::move(running)), absl::StatusCode::kCancelled);
+  EXPECT_EQ(code_of(pool.submit({}, [] {})), absl::StatusCode::kOk);
+}
+
 // ---- The end ----
 
 TEST_F(PoolBounds, StopLetsAllThatItHasEnd) {
@@ -113,7 +153,7 @@ TEST_F(PoolBounds, StopLetsAllThatItHasEnd) {
   EXPECT_EQ(code_of(pool.submit({}, [] {})), absl::StatusCode::kUnavailable);
 }
 
-TEST_F(PoolBounds, StopWithoutTimeFailsWhatHasNotBegun) {
+TEST_F(PoolBounds, StopWithoutTimeFailsWhatHasNotBegunAndCancelsTheRest) {
   WorkerPool pool(client_, {.threads = 1, .max_running = 1});
   std::atomic<bool> open{false};
   std::future<void> running = pool.submit({}, [&] { park_until(open); });
@@ -123,8 +163,7 @@ TEST_F(PoolBounds, StopWithoutTimeFailsWhatHasNotBegun) {
   EXPECT_FALSE(pool.stop(0s));
   EXPECT_EQ(captured.use_count(), 1) << "what the handler captured is gone";
   EXPECT_EQ(code_of(std::move(queued)), absl::StatusCode::kCancelled);
-  open = true;
-  code_of(std::move(running));
+  EXPECT_EQ(code_of(std::move(running)), absl::StatusCode::kCancelled) << "what it waited for has ended";
   EXPECT_TRUE(pool.stop(1h));
 }
 
