@@ -60,6 +60,13 @@ class GqlQuery : public Selection<M> {
     return query;
   }
 
+  // As Query::as_of().
+  GqlQuery as_of(Timestamp read_time) const {
+    GqlQuery query = *this;
+    query.spec_.read_time = read_time;
+    return query;
+  }
+
   // As Query::on_error().
   GqlQuery on_error(ErrorHandler handler) const { return GqlQuery::handing_errors_to(*this, std::move(handler)); }
 

@@ -50,6 +50,9 @@ class Handle {
   // conflicts by itself.
   Key put_if(std::uint64_t version);
   Key put_if(std::uint64_t version, const Options& options);
+  // The same as a future, which has the error, if there is one.
+  Future<Key> put_if_async(std::uint64_t version);
+  Future<Key> put_if_async(std::uint64_t version, const Options& options);
 
   // Same class, same key, same values (as they are stored).
   friend bool operator==(const Handle& a, const Handle& b);

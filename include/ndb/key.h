@@ -111,6 +111,13 @@ class Key {
   void delete_(const Options& options) const;
   Future<void> delete_async() const;
   Future<void> delete_async(const Options& options) const;
+  // Deletes the entity only if the Datastore has it at `version` (see version_of(); more than 0, else
+  // BadArgumentError). Otherwise nothing is deleted, no cache serves what it held, and ConflictError is thrown, also
+  // where there is no entity. Not in a transaction, which finds conflicts by itself (BadRequestError).
+  void delete_if(std::uint64_t version) const;
+  void delete_if(std::uint64_t version, const Options& options) const;
+  Future<void> delete_if_async(std::uint64_t version) const;
+  Future<void> delete_if_async(std::uint64_t version, const Options& options) const;
 
  private:
   struct Rep;

@@ -1,4 +1,5 @@
 // NDB_MODEL and NDB_PROPERTIES: the list of properties of a model class, or of a struct stored inside an entity.
+// NDB_ENUM: the names of an enumeration.
 //
 // An item is `field` or `(field, .option = value, ...)` with the options of ndb::PropertyOptions. Computed properties
 // (const member functions without parameters) are listed like fields. The same by hand, for NDB_MODEL((age, .name =
@@ -36,6 +37,15 @@
   }                                                                                              \
   ::ndb::detail::Unknown ndb_unknown{};
 
+// The names that the values of an enumeration are stored under: `NDB_ENUM(Color, red, (kGreen, .name = "green"))`, in
+// the namespace of the enumeration, in front of the model class that uses it. An item is an enumerator, stored under
+// its own name, or `(enumerator, .name = "...")`. An enumeration without this is stored as the numbers of its values.
+#define NDB_ENUM(Type, ...)                                       \
+  constexpr auto ndb_enum_names(Type) {                           \
+    using enum Type;                                              \
+    return ::std::array{NDB_LIST_(NDB_ENUMERATOR_, __VA_ARGS__)}; \
+  }
+
 #define NDB_COLUMN_(item) NDB_CALL_(NDB_COLUMN2_, NDB_ITEM_(item))
 #define NDB_COLUMN2_(p, ...)                                                                       \
   static_assert(::ndb::detail::free_name(#p), "ndb: a property cannot be called " #p               \
@@ -50,6 +60,9 @@
   ::ndb::Property<&ndb_self::p, ::ndb::PropertyOptions{__VA_ARGS__}> {}
 #define NDB_NAME_(item) NDB_CALL_(NDB_NAME2_, NDB_ITEM_(item))
 #define NDB_NAME2_(p, ...) p
+
+#define NDB_ENUMERATOR_(item) NDB_CALL_(NDB_ENUMERATOR2_, NDB_ITEM_(item))
+#define NDB_ENUMERATOR2_(e, ...) ::ndb::detail::enumerator(e, #e, ::ndb::EnumeratorOptions{__VA_ARGS__})
 
 // An item with parentheses, whether it was written with them or not.
 #define NDB_ITEM_(item) NDB_SECOND_(NDB_PROBE_ item, (item), ~)

@@ -48,6 +48,13 @@ struct SomeId {
   Id id;  // what it is
 };
 
+// What insert_or_get() gives.
+template <class M>
+struct Inserted {
+  M entity = M();         // the one that is stored
+  bool inserted = false;  // true: by this call, or, in a transaction that is running, by its commit
+};
+
 // The base of model classes. A model class has no data of its own beside what Handle has.
 //
 // What D may declare, as public static members unless said otherwise. A private one is an error; one whose name is
@@ -174,6 +181,14 @@ class Model : public Base {
   template <class M = D>
   static Future<D> get_or_insert_async(std::string_view name, const Key& parent, Props<M> properties = {},
                                        const Options& options = {});
+  // The same as get_or_insert(), saying which of both it was: `auto [account, inserted] =
+  // Account::insert_or_get("ada", {.name = "Ada"})`.
+  template <class M = D>
+  static Inserted<M> insert_or_get(std::string_view name, Props<M> properties = {}, const Options& options = {});
+  // The same below a parent.
+  template <class M = D>
+  static Inserted<M> insert_or_get(std::string_view name, const Key& parent, Props<M> properties = {},
+                                   const Options& options = {});
   // Ids that no other entity gets, as keys: under `parent`, or without one as roots. BadKeyError for a parent that is
   // empty or incomplete.
   static std::vector<Key> allocate_ids(int count, const std::optional<Key>& parent = {}, const Options& options = {});

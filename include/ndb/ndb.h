@@ -6,6 +6,7 @@
 #include "ndb/context.h"
 #include "ndb/context_options.h"
 #include "ndb/cursor.h"
+#include "ndb/delete_all.h"
 #include "ndb/entity.h"
 #include "ndb/error.h"
 #include "ndb/future.h"

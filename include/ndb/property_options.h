@@ -110,6 +110,11 @@ inline constexpr Validator validator{&detail::kValidator<F>};
 template <Choice... C>
 inline constexpr Choices choices{&detail::kChoices<C...>};
 
+// The options of one enumerator in NDB_ENUM: `(kGreen, .name = "green")`.
+struct EnumeratorOptions {
+  std::string_view name{};  // stored under this name, a literal; default: the enumerator's own
+};
+
 // The options of one property, by name: `(age, .name = "a", .indexed = false)`.
 struct PropertyOptions {
   // A stored name or a kind, as a template argument.

@@ -85,6 +85,12 @@ class Query : public Selection<M> {
   Query end_cursor(Cursor cursor) const {
     return with([&](detail::QuerySpec& spec) { spec.end = std::move(cursor); });
   }
+  // As of this time, as the Datastore then was: past the context cache, which neither changes nor keeps the results.
+  // Cloud Datastore takes times of the last hour, or whole minutes of the last seven days with point-in-time recovery.
+  // Not in a transaction, and not EVENTUAL (BadRequestError when the query is sent).
+  Query as_of(Timestamp read_time) const {
+    return with([&](detail::QuerySpec& spec) { spec.read_time = read_time; });
+  }
   // Of the results that agree in these properties, the first one. Orders must begin with them.
   template <detail::IsProperty... P>
     requires(sizeof...(P) > 0)

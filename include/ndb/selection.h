@@ -1,6 +1,7 @@
 // What a query selects, and the ways to get it: all at once, page by page, one by one, or into a function.
 #pragma once
 
+#include <algorithm>
 #include <any>
 #include <concepts>
 #include <cstddef>
@@ -110,9 +111,9 @@ class Iteration {
 // A page of results: `auto [results, cursor, more] = query.fetch_page(20, cursor);`
 template <class Row>
 struct Page {
-  std::vector<Row> results{};  // as many as were asked for, or fewer at the end
-  Cursor cursor{};             // where the next page starts
-  bool more = false;           // whether there is a result behind this page
+  std::vector<Row> results{};  // in the query's order; as many as were asked for, or fewer at the end
+  Cursor cursor{};             // its far end: where the next page starts, or, of fetch_page_before(), this one
+  bool more = false;           // whether there is a result beyond that
 };
 
 // The base of queries, with all ways to get their results as rows of one type. Immutable, and safe to use from many
@@ -163,19 +164,34 @@ class Selection {
       spec.start = start;
       spec.offset = 0;
     }
-    const auto run = this->start(spec, size == kNoLimit ? size : size + 1, options, detail::Bounds::kRun);
-    Page<Row> page;
-    while (page.results.size() < size && run->has_next()) {
-      page.results.push_back(detail::row_of<Row>(run->next()));
-    }
-    page.more = run->has_next();
-    page.cursor = run->after();  // behind what was passed over at the end, so that the next page does not meet it again
-    return page;
+    return page_of(spec, size, options);
   }
   // The same in a tasklet.
   Future<Page<Row>> fetch_page_async(std::size_t size, const Cursor& start = {}, const Options& options = {}) const {
     return detail::in_background(
         [self = *this, size, start, options] { return self.fetch_page(size, start, options); });
+  }
+
+  // The page that ends at `before`: the up to `size` results in front of it, in the query's order. An empty cursor asks
+  // for the last page. `cursor` of the page is where it starts, which is what the page in front of it ends at, and
+  // fetch_page() reads it again; `more` says whether there is a result in front of it. `before` is a cursor of
+  // fetch_page(), fetch_page_before() or an iteration of this query.
+  //
+  // The Datastore runs the query with all orders reversed, which may need a composite index of its own. BadQueryError
+  // where that is not the same sequence backwards: if the order of results with equal values is not said (end the
+  // orders with the key, `order(-Account::age, Account::_key)`; a query without orders and inequalities is by key
+  // anyway); if an order is by a repeated property, since an entity is at its smallest value forwards and at its
+  // largest backwards; for a projection by properties that are not among the orders; and with offset(), distinct_on()
+  // or GQL.
+  Page<Row> fetch_page_before(std::size_t size, const Cursor& before, const Options& options = {}) const {
+    Page<Row> page = page_of(detail::reversed(spec_, wanted_, before), size, options);
+    std::ranges::reverse(page.results);
+    return page;
+  }
+  // The same in a tasklet.
+  Future<Page<Row>> fetch_page_before_async(std::size_t size, const Cursor& before, const Options& options = {}) const {
+    return detail::in_background(
+        [self = *this, size, before, options] { return self.fetch_page_before(size, before, options); });
   }
 
   // `for (Account account : query)`, or with options `for (Account account : query.iterate(limit, options))`.
@@ -246,6 +262,16 @@ class Selection {
   detail::Wanted wanted_;   // what results are made into
 
  private:
+  Page<Row> page_of(const detail::QuerySpec& spec, std::size_t size, const Options& options) const {
+    const auto run = start(spec, size == kNoLimit ? size : size + 1, options, detail::Bounds::kRun);
+    Page<Row> page;
+    while (page.results.size() < size && run->has_next()) {
+      page.results.push_back(detail::row_of<Row>(run->next()));
+    }
+    page.more = run->has_next();
+    page.cursor = run->after();  // behind what was passed over at the end, so that the next page does not meet it again
+    return page;
+  }
   std::shared_ptr<detail::QueryRun> start(const detail::QuerySpec& spec, std::size_t limit, const Options& options,
                                           detail::Bounds bounds) const {
     return detail::start_query(spec, wanted_, limit, options, bounds);

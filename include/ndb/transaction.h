@@ -78,6 +78,10 @@ auto transactional(F fn, const TransactionOptions& options = {.propagation = Pro
 // Whether the current context is that of a transaction.
 bool in_transaction();
 
+// How often the function of the running transaction has been called, this time included: 1 in its first attempt. 0
+// where no transaction is running.
+int transaction_attempt();
+
 // Runs `fn` in the nearest context that is in no transaction. If a transaction may not be running at all, `false` says
 // so: BadRequestError.
 template <class F, class R = std::invoke_result_t<F&>>

@@ -116,6 +116,38 @@ std::vector<Key> put_multi(Range&& entities, const Options& options = {}) {
   return keys;
 }
 
+// Writes each entity as Handle::put_if() does: only if the Datastore has it at the version that it was read at,
+// version_of() (0, of a new one: only if there is none). Gives the key of each, or its error in its place:
+// ConflictError where the Datastore has another version. Those that were written are what put_multi() makes of them.
+// Not in a transaction (BadRequestError).
+template <std::ranges::forward_range Range>
+std::vector<absl::StatusOr<Key>> try_put_multi_if(Range&& entities, const Options& options = {}) {
+  std::vector<Future<Key>> futures;
+  {
+    const detail::OneCall call;
+    for (auto& entity : entities) futures.push_back(entity.put_if_async(version_of(entity), options));
+  }
+  wait_all(futures);
+  std::vector<absl::StatusOr<Key>> keys;
+  keys.reserve(futures.size());
+  auto entity = std::ranges::begin(entities);
+  for (const Future<Key>& future : futures) {
+    detail::complete(*entity++, future);
+    keys.push_back(future.try_get());
+  }
+  return keys;
+}
+// The same; throws the first error when all have ended, which leaves the others written.
+template <std::ranges::forward_range Range>
+std::vector<Key> put_multi_if(Range&& entities, const Options& options = {}) {
+  std::vector<Key> keys;
+  for (absl::StatusOr<Key>& key : try_put_multi_if(entities, options)) {
+    if (!key.ok()) throw_error(key.status());
+    keys.push_back(*std::move(key));
+  }
+  return keys;
+}
+
 // ---- delete ----
 
 // Deletes the entities, all in as few Commits as their limits allow; one that does not exist is no error. The first
@@ -145,16 +177,20 @@ Future<D> Model<D, Base>::get_by_id_async(const SomeId& id, const Key& parent, c
 namespace detail {
 // Reads the entity; if there is none, inserts it in a transaction that looks again, so that of two callers one inserts.
 template <class D>
-D get_or_insert(const Key& key, typename D::Properties properties, const Options& options) {
-  if (D found = key.get<D>(options)) return found;
+Inserted<D> insert_or_get(const Key& key, typename D::Properties properties, const Options& options) {
+  if (D found = key.get<D>(options)) return {std::move(found), false};
   return transaction(
-      [&] {
-        if (D found = key.get<D>(options)) return found;
+      [&]() -> Inserted<D> {
+        if (D found = key.get<D>(options)) return {std::move(found), false};
         D made = D::make(key, properties);
         made.put(options);
-        return made;
+        return {std::move(made), true};
       },
       {.propagation = Propagation::kAllowed});
+}
+template <class D>
+D get_or_insert(const Key& key, typename D::Properties properties, const Options& options) {
+  return insert_or_get<D>(key, std::move(properties), options).entity;
 }
 }  // namespace detail
 
@@ -181,6 +217,17 @@ Future<D> Model<D, Base>::get_or_insert_async(std::string_view name, const Key& 
                                               const Options& options) {
   return detail::write_in_background([key = Key(_get_kind(), id(name), parent), properties = std::move(properties),
                                       options] { return detail::get_or_insert<D>(key, properties, options); });
+}
+template <class D, class Base>
+template <class M>
+Inserted<M> Model<D, Base>::insert_or_get(std::string_view name, Props<M> properties, const Options& options) {
+  return detail::insert_or_get<M>(Key(_get_kind(), id(name)), std::move(properties), options);
+}
+template <class D, class Base>
+template <class M>
+Inserted<M> Model<D, Base>::insert_or_get(std::string_view name, const Key& parent, Props<M> properties,
+                                          const Options& options) {
+  return detail::insert_or_get<M>(Key(_get_kind(), id(name), parent), std::move(properties), options);
 }
 template <class D, class Base>
 std::vector<Key> Model<D, Base>::allocate_ids(int count, const std::optional<Key>& parent, const Options& options) {

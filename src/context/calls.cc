@@ -141,16 +141,20 @@ void report_unseen_write(const absl::Status& error) noexcept {
   }
 }
 
-absl::Status check_put_if(const Context::Impl& context, const Write& write) {
+// Of put_if() and delete_if(), which `verb` names.
+absl::Status check_base_version(const Context::Impl& context, const Write& write, std::string_view verb) {
+  const std::string what = cat(verb, " of ", write.key.to_string(), ": ");
   if (context.in_transaction()) {
-    return bad_request(cat("put_if of ", write.key.to_string(), ": a transaction finds conflicts by itself; use put"));
+    return bad_request(cat(what, "a transaction finds conflicts by itself; use the verb without a version"));
   }
   if (!write.key.is_complete()) {
-    return bad_key(cat("put_if of ", write.key.to_string(), ": the key is incomplete, so there is nothing to compare"));
+    return bad_key(cat(what, "the key is incomplete, so there is nothing to compare"));
   }
   if (!write.policy.datastore) {
-    return bad_argument(cat("put_if of ", write.key.to_string(),
-                            ": only the Datastore can compare versions, but use_datastore is false"));
+    return bad_argument(cat(what, "only the Datastore can compare versions, but use_datastore is false"));
+  }
+  if (write.kind == Write::Kind::kDelete && *write.base_version == 0) {
+    return bad_argument(cat(what, "version 0 stands for no entity, of which there is nothing to delete"));
   }
   return absl::OkStatus();
 }
@@ -207,12 +211,13 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   const ModelInfo& info = payload->info();
   if (info.pre_put != nullptr) info.pre_put(handle);
   Write write;
+  write.base_version = base_version;
   const auto prepare = [&]() -> absl::Status {
     NDB_ASSIGN_OR_RETURN(write.key, context.qualify(handle.key()));
     NDB_RETURN_IF_ERROR(check_kind(write.key, info));
     NDB_RETURN_IF_ERROR(before_put(payload, write.key, context.core->clock->now()));
     NDB_ASSIGN_OR_RETURN(write.policy, context.decide(write.key, options));
-    if (base_version) NDB_RETURN_IF_ERROR(check_put_if(context, write));
+    if (base_version) NDB_RETURN_IF_ERROR(check_base_version(context, write, "put_if"));
     if (!write.policy.datastore && !write.key.is_complete()) {
       return bad_key(
           cat("put of ", write.key.to_string(),
@@ -224,7 +229,6 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
     return absl::OkStatus();
   };
   const absl::Status status = prepare();
-  write.base_version = base_version;
   write.allocate_first = options.allocate_first.value_or(false);
   write.rpc = context.rpc(options);
   write.done = [state, in_flight = context.workspace->in_flight, info = &info, payload = write.payload,
@@ -261,7 +265,7 @@ void complete(Handle& handle, const Future<Key>& put) {
   HandleAccess::payload(handle)->set_version(static_cast<const PutState&>(*put.state()).version);
 }
 
-Future<void> erase_async(const Key& key, const Options& options) {
+Future<void> erase_async(const Key& key, const Options& options, std::optional<std::uint64_t> base_version) {
   const Call call;
   Context::Impl& context = call.impl;
   auto state = std::make_shared<WriteState<void>>();
@@ -269,13 +273,14 @@ Future<void> erase_async(const Key& key, const Options& options) {
   context.end_with_call(state);
   Write write;
   write.kind = Write::Kind::kDelete;
+  write.base_version = base_version;
   const auto prepare = [&]() -> absl::Status {
     NDB_ASSIGN_OR_RETURN(write.key, context.qualify(key));
     if (!write.key.is_complete()) {
       return bad_key(cat("delete of ", write.key.to_string(), ": the key is incomplete and names no entity"));
     }
     NDB_ASSIGN_OR_RETURN(write.policy, context.decide(write.key, options));
-    return absl::OkStatus();
+    return base_version ? check_base_version(context, write, "delete_if") : absl::OkStatus();
   };
   const absl::Status status = prepare();
   const ModelInfo* hooks = status.ok() ? *find_model(write.key.kind()) : nullptr;
@@ -345,12 +350,16 @@ Key Handle::put(const Options& options) {
 Key Handle::put() { return put(Options()); }
 Key Handle::put_if(std::uint64_t version, const Options& options) {
   const Call call;
-  const Future<Key> written = detail::write_async(*this, options, version);
+  const Future<Key> written = put_if_async(version, options);
   Key key = written.get();
   detail::complete(*this, written);
   return key;
 }
 Key Handle::put_if(std::uint64_t version) { return put_if(version, Options()); }
+Future<Key> Handle::put_if_async(std::uint64_t version, const Options& options) {
+  return detail::write_async(*this, options, version);
+}
+Future<Key> Handle::put_if_async(std::uint64_t version) { return put_if_async(version, Options()); }
 Future<Key> Handle::put_async(const Options& options) { return detail::write_async(*this, options); }
 Future<Key> Handle::put_async() { return put_async(Options()); }
 
@@ -361,6 +370,15 @@ void Key::delete_(const Options& options) const {
   delete_async(options).get();
 }
 void Key::delete_() const { delete_(Options()); }
+Future<void> Key::delete_if_async(std::uint64_t version, const Options& options) const {
+  return detail::erase_async(*this, options, version);
+}
+Future<void> Key::delete_if_async(std::uint64_t version) const { return delete_if_async(version, Options()); }
+void Key::delete_if(std::uint64_t version, const Options& options) const {
+  const Call call;
+  delete_if_async(version, options).get();
+}
+void Key::delete_if(std::uint64_t version) const { delete_if(version, Options()); }
 
 std::vector<Future<void>> delete_multi_async(std::span<const Key> keys, const Options& options) {
   const Call call;

@@ -223,7 +223,8 @@ absl::Status LockedCommit::conflicted(const Item& item, std::uint64_t version, s
   workspace_->cache.erase(write.key);
   workspace_->cache.raise_floor(write.key, version);
   return conflict(cat("the Datastore has version ", version, ", not ", write.base_version.value_or(0),
-                      "; not written: read the entity again"));
+                      write.kind == Write::Kind::kDelete ? "; not deleted" : "; not written",
+                      ": read the entity again"));
 }
 
 std::vector<EndedWrite> LockedCommit::give_up(const absl::Status& status) {

@@ -112,13 +112,13 @@ using LockedCommitPtr = std::shared_ptr<LockedCommit>;
 // One attempt: it has a context of its own, and ends with a Commit or a Rollback.
 class Attempt {
  public:
-  Attempt(std::shared_ptr<Context> outside, std::string id, const TransactionOptions& options,
+  Attempt(std::shared_ptr<Context> outside, std::string id, int number, const TransactionOptions& options,
           std::shared_ptr<Bounds> bounds)
       : parent_(impl_of(*outside)),
         generation_(parent_.cache.generation()),
         deadline_(options.deadline.value_or(context::kCommitDeadline)),
         bounds_(std::move(bounds)),
-        state_(std::move(id), options.read_only) {
+        state_(std::move(id), options.read_only, number) {
     auto impl = std::make_shared<Context::Impl>(parent_.core);
     impl->inherit(parent_);
     impl->outer = std::move(outside);
@@ -353,7 +353,7 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
   for (int number = 0;; ++number) {
     absl::StatusOr<std::string> id = begin(parent, bounds, options, previous);
     if (!id.ok()) throw_error(annotate(id.status(), "begin of a transaction"));
-    Attempt attempt(outside, *std::move(id), options, bounds);
+    Attempt attempt(outside, *std::move(id), number + 1, options, bounds);
     const bool last = number >= options.retries;
     absl::StatusOr<bool> committed;
     std::exception_ptr error;
@@ -374,6 +374,11 @@ bool detail::run_transaction(const std::function<void()>& body, const Transactio
 }
 
 bool in_transaction() { return get_context().in_transaction(); }
+
+int transaction_attempt() {
+  const Call here;
+  return here.impl.in_transaction() ? here.impl.transaction->attempt : 0;
+}
 
 void detail::run_outside_transactions(const std::function<void()>& body) {
   const Call here;

@@ -13,8 +13,8 @@ namespace ndb::context {
 
 class TransactionState {
  public:
-  explicit TransactionState(std::string transaction, bool is_read_only)
-      : id(std::move(transaction)), read_only(is_read_only) {}
+  TransactionState(std::string transaction, bool is_read_only, int attempt_number)
+      : id(std::move(transaction)), read_only(is_read_only), attempt(attempt_number) {}
 
   // A second write of a key replaces the first one.
   void add(Write write) {
@@ -28,6 +28,7 @@ class TransactionState {
 
   const std::string id;
   const bool read_only;
+  const int attempt;          // 1: the first
   std::vector<Write> writes;  // in the order of the first write of each key
 
  private:

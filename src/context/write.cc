@@ -15,13 +15,13 @@ void Write::fill_mutation(wire::Mutation& mutation) const {
     mutation.set_delete_(key.bytes());
   } else {
     mutation.set_upsert(entity);
-    if (base_version) mutation.set_base_version(static_cast<std::int64_t>(*base_version));
   }
+  if (base_version) mutation.set_base_version(static_cast<std::int64_t>(*base_version));
 }
 
 absl::Status Write::describe(const absl::Status& status) const {
-  const std::string_view verb = kind == Kind::kDelete ? "delete" : base_version ? "put_if" : "put";
-  return annotate(status, cat(verb, " of ", key.to_string()));
+  const std::string_view verb = kind == Kind::kDelete ? "delete" : "put";
+  return annotate(status, cat(verb, base_version ? "_if" : "", " of ", key.to_string()));
 }
 
 void remember_write(Workspace& workspace, const Write& write, const Key& key, std::uint64_t version) {

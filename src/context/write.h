@@ -23,7 +23,7 @@ struct Write {
   Key key;
   detail::PayloadPtr payload;                   // of an upsert
   std::string entity;                           // of an upsert, encoded
-  std::optional<std::uint64_t> base_version{};  // of put_if(): the version to be replaced; 0 = no entity
+  std::optional<std::uint64_t> base_version{};  // of put_if() and delete_if(): the version to be replaced; 0 = none
   CallPolicy policy;
   RpcOptions rpc;
   bool allocate_first = false;                    // of an incomplete key

@@ -149,6 +149,14 @@ absl::Status prepare(const Table& table, void* object, Timestamp now, std::strin
   return preparing.status();
 }
 
+std::string unlisted(std::string_view enumeration, std::int64_t number) {
+  return cat("holds the value ", number, " of ", enumeration, ", which its NDB_ENUM does not list");
+}
+
+void refuse_unlisted(std::string_view enumeration, std::int64_t number) {
+  throw BadValueError(cat("a filter ", unlisted(enumeration, number)));
+}
+
 void refuse_assignment(std::string_view property, const Value& value) {
   throw BadValueError(cat("the value ", value.to_string(), " does not fit into the property ", ndb::quoted(property)));
 }

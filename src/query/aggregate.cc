@@ -35,7 +35,7 @@ absl::Status fill(const detail::Aggregation& asked, wire::AggregationQuery::Aggr
 absl::StatusOr<std::map<std::string, Value>> run(Context::Impl& context, const detail::QuerySpec& spec,
                                                  wire::RunAggregationQueryRequest request, const Options& options) {
   request.set_database_id(context.workspace->database());
-  NDB_ASSIGN_OR_RETURN(*request.mutable_read_options(), read_options(context, options));
+  NDB_ASSIGN_OR_RETURN(*request.mutable_read_options(), read_options(context, spec, options));
   NDB_ASSIGN_OR_RETURN(*request.mutable_partition_id(), partition_of(context, spec));
   ++context.counts().queries;
   const context::RpcOptions rpc = context.rpc(options);

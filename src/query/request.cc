@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "base/strings.h"
 #include "context/transaction_state.h"
+#include "context/wire_time.h"
 
 namespace ndb {
 namespace {
@@ -88,11 +89,16 @@ absl::StatusOr<wire::Query> query_message(const Context::Impl& context, const de
   return query;
 }
 
-absl::StatusOr<wire::ReadOptions> read_options(const Context::Impl& context, const Options& options) {
+absl::StatusOr<wire::ReadOptions> read_options(const Context::Impl& context, const detail::QuerySpec& spec,
+                                               const Options& options) {
   NDB_RETURN_IF_ERROR(context::check_options(options));
   wire::ReadOptions read;
   const bool eventual = options.read_consistency == ReadConsistency::kEventual;
-  if (context.in_transaction()) {
+  if (spec.read_time) {
+    if (context.in_transaction()) return bad_request("as_of() in a transaction, which reads at a time of its own");
+    if (eventual) return bad_request("as_of() of an EVENTUAL query: it has a time, or any");
+    *read.mutable_read_time() = context::to_wire_time(*spec.read_time);
+  } else if (context.in_transaction()) {
     if (eventual) return bad_request("a query in a transaction can't be EVENTUAL");
     read.set_transaction(context.transaction->id);
   } else if (eventual) {

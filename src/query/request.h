@@ -17,8 +17,9 @@ absl::StatusOr<wire::Filter> filter_message(const Context::Impl& context, const 
 absl::StatusOr<wire::Query> query_message(const Context::Impl& context, const detail::QuerySpec& spec);
 absl::StatusOr<wire::GqlQuery> gql_message(const Context::Impl& context, const detail::QuerySpec& spec);
 
-// Transaction and read consistency; for all kinds of query requests.
-absl::StatusOr<wire::ReadOptions> read_options(const Context::Impl& context, const Options& options);
+// Transaction, read time and read consistency; for all kinds of query requests.
+absl::StatusOr<wire::ReadOptions> read_options(const Context::Impl& context, const detail::QuerySpec& spec,
+                                               const Options& options);
 absl::StatusOr<wire::PartitionId> partition_of(const Context::Impl& context, const detail::QuerySpec& spec);
 
 // A value in a filter or binding, as the bytes of a message.

@@ -18,4 +18,7 @@ absl::Status through_cache(Context::Impl& context, const wire::EntityResult& res
                            const detail::ModelInfo& info, const Options& options, std::uint64_t generation,
                            detail::QueryResult& found);
 
+// An entity as the Datastore had it at the read time of a query. Not OK: likewise.
+absl::Status past_cache(const wire::EntityResult& result, const detail::ModelInfo& info, detail::QueryResult& found);
+
 }  // namespace ndb

@@ -91,7 +91,7 @@ class Run final : public detail::QueryRun {
 
 absl::Status Run::start() {
   request_.set_database_id(context_->workspace->database());
-  NDB_ASSIGN_OR_RETURN(*request_.mutable_read_options(), read_options(*context_, options_));
+  NDB_ASSIGN_OR_RETURN(*request_.mutable_read_options(), read_options(*context_, spec_, options_));
   NDB_ASSIGN_OR_RETURN(*request_.mutable_partition_id(), partition_of(*context_, spec_));
   if (!spec_.gql.empty()) {
     NDB_ASSIGN_OR_RETURN(*request_.mutable_gql_query(), gql_message(*context_, spec_));
@@ -234,6 +234,7 @@ bool Run::is_dropped(const detail::QueryResult& result) const {
 absl::Status Run::take(wire::EntityResult& result, detail::QueryResult& out) {
   if (wanted_.kind == Kind::kEntities) {
     const WallTime read_time = context::to_wall_time(response_.batch().read_time());
+    if (spec_.read_time) return past_cache(result, *wanted_.info, out);
     return through_cache(*context_, result, read_time, *wanted_.info, options_, generation_, out);
   }
   NDB_ASSIGN_OR_RETURN(out.key, detail::entity_key(result.entity()));

@@ -1,6 +1,7 @@
 // What the verbs (ndb/verbs.h) ask of the current context. Not for users.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -101,7 +102,8 @@ auto write_in_background(Function function) {
 // After a put that succeeded: gives the handle the key and the version that it was written as. `put` is of
 // write_async().
 void complete(Handle& handle, const Future<Key>& put);
-Future<void> erase_async(const Key& key, const Options& options);
+// With a base version as Key::delete_if() does.
+Future<void> erase_async(const Key& key, const Options& options, std::optional<std::uint64_t> base_version = {});
 
 std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& options);
 

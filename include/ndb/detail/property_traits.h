@@ -150,6 +150,8 @@ Value operand(const V& v) {
     return v;
   } else if constexpr (kIsOptional<V>) {
     return v ? operand<T>(*v) : Value();
+  } else if constexpr (std::is_enum_v<T>) {
+    return Codec<T>::value(v);
   } else if constexpr (std::integral<T>) {
     return Value(v);  // checks the range
   } else if constexpr (std::derived_from<T, std::string>) {

@@ -51,6 +51,7 @@ struct QuerySpec {
   std::size_t offset = 0;
   std::size_t limit = kNoLimit;
   Cursor start{}, end{};
+  std::optional<Timestamp> read_time{};  // as of when; the context cache then has no part in it
 
   std::string gql{};
   std::vector<GqlBinding> bindings{};
@@ -90,6 +91,10 @@ class QueryRun {
   virtual const Cursor& before() const = 0;  // the result that next() gave last
   virtual const Cursor& after() const = 0;   // it, and what was handed to on_error since
 };
+
+// The same query with its results in the opposite order, from `before` on; an empty cursor: from the last result on.
+// BadQueryError for a query whose order has no exact opposite.
+QuerySpec reversed(const QuerySpec& spec, const Wanted& wanted, const Cursor& before);
 
 // What Options::deadline bounds: the run from its start to its end, or each wait for a next result.
 enum class Bounds { kRun, kStep };

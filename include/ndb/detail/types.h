@@ -1,8 +1,10 @@
 // The C++ types that a property can have: Codec<T> for each, and the table rows made of them. Not for users.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -13,7 +15,9 @@
 #include <vector>
 
 #include "ndb/detail/codec.h"
+#include "ndb/detail/names.h"
 #include "ndb/key.h"
+#include "ndb/property_options.h"
 #include "ndb/value.h"
 
 namespace ndb::detail {
@@ -50,10 +54,11 @@ inline std::size_t string_heap(const std::string& s) { return s.capacity() > 15 
 // Each has `Stored` (as what a filter sends it; void if it cannot), kIndexed, kShape, encode and decode.
 template <class T>
 struct Codec {
-  static_assert(kNever<T>,
-                "ndb: this type cannot be a property. Use bool, an integer, float, double, std::string, ndb::Text, "
-                "ndb::Blob, ndb::Json, ndb::GeoPoint, ndb::Timestamp, ndb::Date, ndb::TimeOfDay, ndb::Key, ndb::Value, "
-                "std::optional<T>, std::vector<T>, or a struct with NDB_PROPERTIES.");
+  static_assert(
+      kNever<T>,
+      "ndb: this type cannot be a property. Use bool, an integer, float, double, std::string, ndb::Text, "
+      "ndb::Blob, ndb::Json, ndb::GeoPoint, ndb::Timestamp, ndb::Date, ndb::TimeOfDay, ndb::Key, ndb::Value, an "
+      "enum class, std::optional<T>, std::vector<T>, or a struct with NDB_PROPERTIES.");
 };
 
 template <class S, Shape ItsShape = Shape::kNatural, bool Indexed = true>
@@ -94,6 +99,92 @@ struct Codec<T> : Scalar<std::int64_t> {
     }
     v = static_cast<T>(wire.integer);
     return true;
+  }
+};
+
+// An enumerator and the name that it is stored under: what NDB_ENUM lists.
+template <class E>
+struct Enumerator {
+  E value;
+  std::string_view name;
+};
+template <class E>
+constexpr Enumerator<E> enumerator(E value, std::string_view own_name, const EnumeratorOptions& options) {
+  return {value, options.name.empty() ? own_name : options.name};
+}
+
+template <class E>
+concept Enum = std::is_enum_v<E>;
+template <class E>
+concept NamedEnum = Enum<E> && requires(E value) { ndb_enum_names(value); };
+
+// The numbers of an enumeration without names. One that no enumerator has is kept.
+template <Enum E>
+struct Codec<E> : Scalar<E> {
+  static_assert(
+      requires { E{0}; }, "ndb: an enumeration needs a type to be a property: enum class E, or enum E : int.");
+  using Number = std::underlying_type_t<E>;
+  static Value value(E v) { return Value(static_cast<Number>(v)); }
+  static void encode(Encoder& out, E v, bool indexed) { Codec<Number>::encode(out, static_cast<Number>(v), indexed); }
+  static bool decode(Decoder& in, const WireValue& wire, E& v) {
+    auto number = static_cast<Number>(v);
+    if (!Codec<Number>::decode(in, wire, number)) return false;
+    v = static_cast<E>(number);
+    return true;
+  }
+};
+
+template <std::size_t N, class E>
+consteval bool names_differ(const std::array<Enumerator<E>, N>& all) {
+  for (std::size_t i = 0; i < N; ++i) {
+    if (all[i].name.empty()) return false;
+    for (std::size_t j = 0; j < i; ++j) {
+      if (all[i].name == all[j].name || all[i].value == all[j].value) return false;
+    }
+  }
+  return true;
+}
+
+// BadValueError: a filter compares with a value that NDB_ENUM does not list.
+[[noreturn]] void refuse_unlisted(std::string_view enumeration, std::int64_t number);
+std::string unlisted(std::string_view enumeration, std::int64_t number);  // the same, as a message
+
+template <NamedEnum E>
+struct Codec<E> : Scalar<E> {
+  static constexpr auto kAll = ndb_enum_names(E());
+  static_assert(names_differ(kAll), "ndb: NDB_ENUM lists each value once, and no name twice.");
+  static Value value(E v) {
+    if (const auto* one = find(v)) return Value(one->name);
+    refuse_unlisted(class_name<E>(), static_cast<std::int64_t>(v));
+  }
+  static void encode(Encoder& out, E v, bool indexed) {
+    if (const auto* one = find(v)) {
+      out.string(one->name, indexed);
+    } else {
+      out.fail(unlisted(class_name<E>(), static_cast<std::int64_t>(v)));
+    }
+  }
+  static bool decode(Decoder& in, const WireValue& wire, E& v) {
+    if (wire.type == ValueType::kNull) return true;
+    if (wire.type != ValueType::kString) return in.wrong_type("an enumeration with names", wire);
+    std::string names;
+    for (const Enumerator<E>& one : kAll) {
+      if (one.name == wire.bytes) {
+        v = one.value;
+        return true;
+      }
+      names += (names.empty() ? "" : ", ") + std::string(one.name);
+    }
+    return in.fail("is stored as " + Value(wire.bytes).to_string() + ", which is none of the names of " +
+                   std::string(class_name<E>()) + ": " + names);
+  }
+
+ private:
+  static constexpr const Enumerator<E>* find(E v) {
+    for (const Enumerator<E>& one : kAll) {
+      if (one.value == v) return &one;
+    }
+    return nullptr;
   }
 };
 
