@@ -15,6 +15,7 @@
 #include "ndb/log.h"
 #include "ndb/model.h"
 #include "ndb/options.h"
+#include "ndb/patch.h"
 #include "ndb/policy.h"
 #include "ndb/projection.h"
 #include "ndb/query.h"

@@ -9,6 +9,7 @@
 #include "context/context_impl.h"
 #include "context/current.h"
 #include "context/write_batch.h"
+#include "ndb/patch.h"
 #include "ndb/verbs.h"
 
 namespace ndb::detail {
@@ -121,11 +122,16 @@ void run_post(std::shared_ptr<Context> hold, std::string_view name, const Key& k
 
 // If the caller has dropped the future of a write, the next flush of the context reports the error.
 template <class State>
+void fail(InFlight& in_flight, std::shared_ptr<State>& state, const absl::Status& status) {
+  const bool unreported = state.use_count() == 1 && in_flight.keep_unreported(status);
+  state->fail(status);
+  if (unreported) state->see();
+}
+
+template <class State>
 void settle(InFlight& in_flight, std::shared_ptr<State>& state, const absl::StatusOr<Key>& result) {
   if (!result.ok()) {
-    const bool unreported = state.use_count() == 1 && in_flight.keep_unreported(result.status());
-    state->fail(result.status());
-    if (unreported) state->see();
+    fail(in_flight, state, result.status());
   } else if constexpr (std::derived_from<State, FutureState<void>>) {
     state->set(Unit{});
   } else {
@@ -292,6 +298,46 @@ Future<void> erase_async(const Key& key, const Options& options, std::optional<s
     settle(*in_flight, state, result);
     if (post_delete == nullptr) return;
     run_post(std::move(hold), "_post_delete_hook", key, [&] { post_delete(key, result.status()); });
+  };
+  if (status.ok()) {
+    context.write(std::move(write));
+  } else {
+    context.workspace->in_flight->when_idle([done = std::move(write.done), status] { done(status); });
+  }
+  return future;
+}
+
+Future<PatchResult> patch_async(PatchSpec spec, bool must_exist, const Options& options) {
+  const Call call;
+  Context::Impl& context = call.impl;
+  auto state = std::make_shared<WriteState<PatchResult>>();
+  const Future<PatchResult> future(state);
+  context.end_with_call(state);
+  Write write;
+  write.kind = Write::Kind::kPatch;
+  const auto prepare = [&]() -> absl::Status {
+    NDB_ASSIGN_OR_RETURN(write.key, context.qualify(spec.key));
+    if (!write.key.is_complete()) {
+      return bad_key(cat("patch of ", write.key.to_string(), ": the key is incomplete and names no entity"));
+    }
+    NDB_ASSIGN_OR_RETURN(write.policy, context.decide(write.key, options));
+    if (!write.policy.datastore || options.write_through.value_or(false)) {
+      return bad_argument(cat("patch of ", write.key.to_string(),
+                              ": the Datastore makes the changes, and knows alone what comes of them; it takes neither "
+                              "use_datastore = false nor write_through"));
+    }
+    NDB_ASSIGN_OR_RETURN(write.patch, context::patch_mutation(spec, write.key, must_exist, context.core->clock->now()));
+    return absl::OkStatus();
+  };
+  const absl::Status status = prepare();
+  write.rpc = context.rpc(options);
+  write.done = [state = std::move(state), in_flight = context.workspace->in_flight,
+                patch = write.patch](const absl::StatusOr<Key>& result) mutable {
+    if (result.ok()) {
+      state->set(std::move(patch->result));
+    } else {
+      fail(*in_flight, state, result.status());
+    }
   };
   if (status.ok()) {
     context.write(std::move(write));

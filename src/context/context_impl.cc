@@ -190,6 +190,12 @@ context::KnownEntity Context::Impl::known(const Key& key, const detail::ModelInf
                                           WallTime oldest) {
   if (use_cache || in_transaction()) {
     if (const detail::PayloadPtr* const written = workspace->own_writes.find(key)) {
+      if (workspace->own_writes.is_opaque(key)) {
+        if (!in_transaction()) return {};  // the tiers know when the write has ended
+        return {true, bad_request(cat("read of ", key.to_string(),
+                                      ": this transaction has patched it, and what it will be is known after the "
+                                      "commit; read it before"))};
+      }
       return {true, context::as_class(key, *written, info)};
     }
   }
@@ -208,8 +214,16 @@ void Context::Impl::write(Write write) {
   // In a transaction the id is always allocated first, so that the key can be locked before the Commit.
   if (!write.key.is_complete() && (in_transaction() || write.allocate_first)) return write_with_id(std::move(write));
   if (!in_transaction()) return writes_->add(std::move(write));
+  context::OwnWrites& own = workspace->own_writes;
+  if (own.find(write.key) != nullptr && (write.opaque() || own.is_opaque(write.key))) {
+    const absl::Status status = bad_request(cat("write of ", write.key.to_string(),
+                                                ": a key that a transaction patches is written once in it; make one "
+                                                "patch of all changes"));
+    // Later, when the caller has either kept the future or dropped it.
+    return workspace->in_flight->when_idle([done = std::move(write.done), status] { done(status); });
+  }
   cache.erase(write.key);
-  workspace->own_writes.begin(write.key, write.payload);
+  own.begin(write.key, write.payload, write.opaque());
   auto done = std::exchange(write.done, nullptr);
   const Key key = write.key;
   transaction->add(std::move(write));

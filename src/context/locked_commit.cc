@@ -193,6 +193,7 @@ absl::StatusOr<Key> LockedCommit::applied(const Item& item, const wire::Mutation
     if (absl::StatusOr<Key> assigned = Key::from_bytes(result.key()); assigned.ok()) key = *std::move(assigned);
   }
   if (!key.is_complete()) return absl::InternalError("the Datastore assigned no id");
+  if (write.patch != nullptr) write.patch->applied(result);
   if (write.policy.lock) {
     const bool through =
         write.policy.write_through && write.kind == Write::Kind::kUpsert && write.key.is_complete() && !in_doubt_;
@@ -258,10 +259,8 @@ std::shared_ptr<LockedCommit> LockedCommit::split() {
   return half;
 }
 
-// Sent twice, an insert could create two entities, and a put_if that was applied would conflict with itself.
 bool LockedCommit::repeatable() const {
-  return std::ranges::all_of(items_,
-                             [](const Item& item) { return item.write.key.is_complete() && !item.write.base_version; });
+  return std::ranges::all_of(items_, [](const Item& item) { return item.write.repeatable(); });
 }
 
 // What memcached has not taken when the time is over is sent in the background.

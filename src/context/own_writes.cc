@@ -6,9 +6,10 @@
 
 namespace ndb::context {
 
-bool OwnWrites::begin(const Key& key, detail::PayloadPtr payload) {
+bool OwnWrites::begin(const Key& key, detail::PayloadPtr payload, bool opaque) {
   OfKey& writes = by_key_[key];
   writes.payload = std::move(payload);
+  writes.opaque = opaque;
   return ++writes.begun - writes.ended == 1;
 }
 

@@ -18,8 +18,9 @@ namespace ndb::context {
 // evicted. The writes of a key end in the order in which they began. Belongs to the thread of its context.
 class OwnWrites {
  public:
-  // Begins a put of `payload`, or a delete if that is null. True: no other write of the key is in flight.
-  bool begin(const Key& key, detail::PayloadPtr payload);
+  // Begins a put of `payload`, or a delete if that is null; or an opaque write, whose result only the Datastore knows.
+  // True: no other write of the key is in flight.
+  bool begin(const Key& key, detail::PayloadPtr payload, bool opaque = false);
   // The oldest write of the key in flight has ended. Calls its waiters.
   void end(const Key& key);
 
@@ -30,6 +31,11 @@ class OwnWrites {
     const auto found = by_key_.find(key);
     return found != by_key_.end() ? &found->second.payload : nullptr;
   }
+  // Whether the last write of the key is opaque: the payload of find() then means nothing.
+  bool is_opaque(const Key& key) const {
+    const auto found = by_key_.find(key);
+    return found != by_key_.end() && found->second.opaque;
+  }
   bool empty() const { return by_key_.empty(); }
 
   // Calls `then` when the writes of the key, or of all keys, that are in flight now have ended; there must be some.
@@ -39,6 +45,7 @@ class OwnWrites {
  private:
   struct OfKey {
     detail::PayloadPtr payload;
+    bool opaque = false;
     std::uint64_t begun = 0, ended = 0;
     std::vector<std::pair<std::uint64_t, std::function<void()>>> waiting{};  // until that many writes have ended
   };

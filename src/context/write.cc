@@ -13,6 +13,8 @@ namespace ndb::context {
 void Write::fill_mutation(wire::Mutation& mutation) const {
   if (kind == Kind::kDelete) {
     mutation.set_delete_(key.bytes());
+  } else if (kind == Kind::kPatch) {
+    mutation = patch->mutation;
   } else {
     mutation.set_upsert(entity);
   }
@@ -20,14 +22,14 @@ void Write::fill_mutation(wire::Mutation& mutation) const {
 }
 
 absl::Status Write::describe(const absl::Status& status) const {
-  const std::string_view verb = kind == Kind::kDelete ? "delete" : "put";
+  const std::string_view verb = kind == Kind::kDelete ? "delete" : kind == Kind::kPatch ? "patch" : "put";
   return annotate(status, cat(verb, base_version ? "_if" : "", " of ", key.to_string()));
 }
 
 void remember_write(Workspace& workspace, const Write& write, const Key& key, std::uint64_t version) {
   ContextCache& cache = workspace.cache;
   if (write.payload) write.payload->set_version(version);
-  if (write.policy.cache) {
+  if (write.policy.cache && !write.opaque()) {
     cache.store_written(key, {write.payload, version, workspace.tiers->clock->now()});
   } else {
     // The slot of an earlier read is now older than what this context wrote.

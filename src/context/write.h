@@ -4,12 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "context/call_policy.h"
+#include "context/patch.h"
 #include "context/workspace.h"
 #include "ndb/detail/payload.h"
 #include "ndb/key.h"
@@ -18,18 +20,26 @@
 namespace ndb::context {
 
 struct Write {
-  enum class Kind { kUpsert, kDelete };
+  enum class Kind { kUpsert, kDelete, kPatch };
   Kind kind = Kind::kUpsert;
   Key key;
   detail::PayloadPtr payload;                   // of an upsert
   std::string entity;                           // of an upsert, encoded
+  std::shared_ptr<PatchMutation> patch{};       // of a patch
   std::optional<std::uint64_t> base_version{};  // of put_if() and delete_if(): the version to be replaced; 0 = none
   CallPolicy policy;
   RpcOptions rpc;
   bool allocate_first = false;                    // of an incomplete key
   std::function<void(absl::StatusOr<Key>)> done;  // called exactly once, with the whole key
 
-  std::size_t size() const { return entity.size() + key.bytes().size(); }
+  std::size_t size() const {
+    return patch != nullptr ? patch->mutation.ByteSizeLong() : entity.size() + key.bytes().size();
+  }
+  // Whether only the Datastore knows the result.
+  bool opaque() const { return kind == Kind::kPatch; }
+  // Whether it does no harm to apply it twice. Sent twice, an insert could create two entities, a put_if that was
+  // applied would conflict with itself, and an increment would count twice.
+  bool repeatable() const { return key.is_complete() && !base_version && (patch == nullptr || patch->repeatable()); }
   void fill_mutation(wire::Mutation& mutation) const;
   // `status` with a message that begins with the operation and the key.
   absl::Status describe(const absl::Status& status) const;

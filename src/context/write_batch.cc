@@ -22,7 +22,7 @@ absl::Status not_written(const absl::Status& status) { return annotate(status, "
 
 void WriteBatch::add(Write write) {
   workspace_->in_flight->begin();  // until finish()
-  if (write.key.is_complete() && !workspace_->own_writes.begin(write.key, write.payload)) {
+  if (write.key.is_complete() && !workspace_->own_writes.begin(write.key, write.payload, write.opaque())) {
     write.rpc = write.rpc.begin();
     held_[write.key].push_back(std::move(write));
     return;
