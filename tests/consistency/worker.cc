@@ -44,7 +44,9 @@ class Actor {
 
   void run(void (Actor::*act)()) {
     while (!*stop_) {
-      const ContextScope scope = client_->context();
+      ContextOptions request;
+      const std::jthread canceller = bound_at_random(request);
+      const ContextScope scope = client_->context(request);
       context_ = &*scope;
       begin_session();
       choose_policies();
@@ -57,6 +59,19 @@ class Actor {
         }
       }
     }
+  }
+
+  // Some requests have too little time, or are cancelled, at whatever step their calls then are. The thread that
+  // cancels must outlive the scope.
+  std::jthread bound_at_random(ContextOptions& request) {
+    if (percent(15)) request.deadline = std::chrono::microseconds(200 + below(40'000));
+    if (!percent(10)) return {};
+    std::stop_source source;
+    request.stop = source.get_token();
+    return std::jthread([source, after = std::chrono::microseconds(below(30'000))]() mutable {
+      std::this_thread::sleep_for(after);
+      source.request_stop();
+    });
   }
 
   // The loop of a thread.
