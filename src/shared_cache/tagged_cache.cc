@@ -32,9 +32,24 @@ double random_fraction() {
   return std::uniform_real_distribution<double>(1e-9, 1.0 - 1e-9)(random);
 }
 
+// For ever, as far as options go. Twice as long still has room in nanoseconds beside the present time.
+constexpr std::chrono::hours kForEver{24 * 366 * 100};
+
 template <class Duration>
 Duration scaled(Duration duration, double factor) {
-  return Duration(static_cast<typename Duration::rep>(static_cast<double>(duration.count()) * factor));
+  const auto product = std::chrono::duration<double, typename Duration::period>(duration) * factor;
+  return product < 2 * kForEver ? std::chrono::duration_cast<Duration>(product) : Duration(2 * kForEver);
+}
+
+// With times that can be added to others.
+Options bounded(Options options) {
+  const auto bound = [](auto& time) { time = std::min<std::remove_reference_t<decltype(time)>>(time, kForEver); };
+  bound(options.timeout);
+  bound(options.max_staleness);
+  bound(options.max_stale_on_error);
+  bound(options.when_unreachable.bound);
+  bound(options.tag_timeout);
+  return options;
 }
 
 absl::Status check(const Options& options) {
@@ -373,7 +388,7 @@ void TaggedCache::log_failure(std::string_view key, const std::exception_ptr& er
 }
 
 TaggedCache::TaggedCache(Options options, const Clock& clock)
-    : options_(std::move(options)), clock_(clock), store_(options_.capacity, options_.capacity_bytes) {
+    : options_(bounded(std::move(options))), clock_(clock), store_(options_.capacity, options_.capacity_bytes) {
   if (const absl::Status status = check(options_); !status.ok()) throw_error(status);
 }
 

@@ -452,6 +452,34 @@ TEST_F(SharedCacheTest, WithinTheBoundARenewalNeedsNoMemcached) {
   EXPECT_THROW(cache.get("k", source()), ndb::Error) << "expired";
 }
 
+TEST_F(SharedCacheTest, TimesThatMeanForEverDoNotOverflow) {
+  constexpr auto kForEver = std::chrono::milliseconds::max();
+  const ndb::Client client = with_clock();
+  CacheOptions options{.timeout = kForEver,
+                       .max_staleness = kForEver,
+                       .when_unreachable = ndb::WhenUnreachable::serve_within(kForEver),
+                       .max_stale_on_error = kForEver,
+                       .early_refresh = 0,
+                       .tag_timeout = std::chrono::seconds::max()};
+  Cache cache(client, named(options));
+  cache.get("k", source());
+  clock_.advance(std::chrono::hours(24 * 365));
+  cache.get("k", source());
+  EXPECT_EQ(calls_, 1);
+
+  // A thousand times as long as this provider takes is more than time has room for.
+  options.early_refresh = 1000;
+  Cache eager(client, named(options));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_THAT(eager.get("e",
+                          [&] {
+                            clock_.advance(std::chrono::hours(24 * 365));
+                            return 1;
+                          }),
+                Pointee(1));
+  }
+}
+
 // ---- Contexts and transactions ----
 
 void set(std::int64_t n) { Config::make({.n = n}, ndb::id("c")).put(); }
