@@ -16,8 +16,12 @@
 #include <thread>
 #include <vector>
 
+#include "front_door/callers.h"
+#include "front_door/front_door.h"
+#include "front_door/grpc_connections.h"
 #include "front_door/http_connection.h"
 #include "front_door/listen.h"
+#include "front_door/service.h"
 #include "front_door/socket.h"
 #include "local_datastore/datastore_client.h"
 #include "ndb/local_datastore.h"
@@ -177,6 +181,64 @@ TEST(CallEnd, ATransactionEndsWithItsConnection) {
   }
   DatastoreClient other(*server);
   EXPECT_TRUE(other.commit({upsert(entity(key("K", 1)))}).ok());
+}
+
+// A method that ends only when it is told to: `heard` gets the reason.
+local::Method endless(std::promise<void>& begun, std::promise<absl::Status>& heard) {
+  return {.grpc = "/google.datastore.v1.Datastore/Lookup",
+          .http_verb = "POST",
+          .http_path = "/{project_id}:lookup",
+          .request = v1::LookupRequest::default_instance(),
+          .response = v1::LookupResponse::default_instance(),
+          .call = [&](const local::CallContext& call, auto&, auto&) {
+            begun.set_value();
+            while (call.check().ok()) std::this_thread::yield();
+            heard.set_value(call.check());
+            return call.check();
+          }};
+}
+
+// What is still being answered when the grace of a shutdown is over is cancelled, so that the server ends.
+TEST(CallEnd, AShutdownCutsWhatOutlastsItsGraceOverHttp) {
+  std::promise<void> begun;
+  std::promise<absl::Status> heard;
+  const std::vector<local::Method> methods{endless(begun, heard)};
+  const local::Token token{""};
+  const local::HttpHandler handler(methods, token, *local::Access::make({.host_port = "127.0.0.1:0"}), {});
+  local::MemoryBudget memory{1 << 20};
+  local::GrpcConnections connections{{.unverified = 10, .watched = 10}};
+  const auto door = *local::FrontDoor::open("127.0.0.1:0", false, nullptr);
+  door->start(nullptr, handler, memory, connections);
+  Socket client(door->address());
+  client.send(http_request("POST", "/p:lookup", "{}"));
+  begun.get_future().wait();
+  door->stop(std::chrono::milliseconds(1));
+  EXPECT_EQ(heard.get_future().get().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(client.rest(), AllOf(HasSubstr(" 503 "), HasSubstr("is being shut down")));
+}
+
+TEST(CallEnd, AShutdownCutsWhatOutlastsItsGraceOverGrpc) {
+  std::promise<void> begun;
+  std::promise<absl::Status> heard;
+  const std::vector<local::Method> methods{endless(begun, heard)};
+  const local::Token token{""};
+  local::MemoryBudget memory{1 << 20};
+  local::GrpcConnections connections{{.unverified = 10, .watched = 10}};
+  local::Callers callers{token, connections};
+  local::Service service(methods, callers, memory);
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&service);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  const auto stub = v1::Datastore::NewStub(server->InProcessChannel({}));
+  std::thread client([&] {
+    grpc::ClientContext context;
+    v1::LookupResponse response;
+    EXPECT_FALSE(stub->Lookup(&context, v1::LookupRequest(), &response).ok());
+  });
+  begun.get_future().wait();
+  server->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(1));
+  EXPECT_EQ(heard.get_future().get().code(), absl::StatusCode::kCancelled);
+  client.join();
 }
 
 TEST(CallEnd, UnknownMethodsAreNamed) {

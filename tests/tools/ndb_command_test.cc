@@ -1,5 +1,6 @@
 // The `ndb` command from a user's point of view: a program with arguments, output and an exit code.
 #include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "front_door/socket.h"
+#include "local_datastore/datastore_client.h"
 #include "ndb/ndb.h"
 #include "tools/ndb_program.h"
 
@@ -48,6 +50,7 @@ class Server {
     command_.signal(signal);
     return wait();
   }
+  void signal(int signal) const { command_.signal(signal); }
   void stop_reading() { command_.close_output(); }
   int wait() {
     end_ = command_.rest();
@@ -109,6 +112,35 @@ TEST(Serve, EndsWhenAskedOverHttp) {
   EXPECT_EQ(ask(server.address_, "POST", "/shutdown").code, 200);
   EXPECT_EQ(server.wait(), 0);
   EXPECT_THAT(server.end_, HasSubstr("SIGTERM"));
+}
+
+// The first signal waits for the calls that are being answered, such as a commit that waits for a lock.
+TEST(Serve, ASecondSignalEndsItAtOnce) {
+  Server server({"--lock-timeout", "3600s", "--transaction-timeout", "3600s", "--transaction-idle-timeout", "3600s"});
+  const auto channel = grpc::CreateChannel(server.address_, grpc::InsecureChannelCredentials());
+  ndb::testing::DatastoreClient client(channel);
+  const auto key = ndb::testing::key("K", 1);
+  ASSERT_TRUE(client.lookup(client.begin(), {key}).ok());
+  ndb::testing::v1::CommitRequest request;
+  request.set_project_id(ndb::testing::kProject);
+  request.set_mode(ndb::testing::v1::CommitRequest::NON_TRANSACTIONAL);
+  *request.add_mutations() = ndb::testing::upsert(ndb::testing::entity(key));
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  ndb::testing::v1::CommitResponse response;
+  grpc::Status status;
+  const auto stub = ndb::testing::v1::Datastore::NewStub(channel);
+  const auto waiting = stub->AsyncCommit(&context, request, &queue);
+  waiting->Finish(&response, &status, nullptr);
+  // What comes later on the same connection is answered: the server has the commit.
+  ASSERT_TRUE(client.lookup({ndb::testing::key("K", 2)}).ok());
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.stop(SIGINT), 1);
+  EXPECT_THAT(server.end_, HasSubstr("ended at once by a second signal"));
+  void* tag = nullptr;
+  bool ok = false;
+  EXPECT_TRUE(queue.Next(&tag, &ok));
+  EXPECT_FALSE(status.ok());
 }
 
 TEST(Serve, AsksForTheTokenItWasGiven) {
