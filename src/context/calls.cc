@@ -103,7 +103,7 @@ struct WriteState : FutureState<T> {
 
 // The future of a put.
 struct PutState final : WriteState<Key> {
-  std::uint64_t version = 0;  // of the entity as written
+  std::optional<std::uint64_t> version;  // of the entity as written; in a transaction not known yet
 };
 
 // Runs a post hook in the context `hold`. A hook cannot undo the operation, and other callers wait for the same batch,
@@ -238,10 +238,10 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
   write.allocate_first = options.allocate_first.value_or(false);
   write.rpc = context.rpc(options);
   write.done = [state, in_flight = context.workspace->in_flight, info = &info, payload = write.payload,
-                hold = info.post_put != nullptr ? current_hold() : nullptr,
+                hold = info.post_put != nullptr ? current_hold() : nullptr, transactional = context.in_transaction(),
                 key = write.key](const absl::StatusOr<Key>& result) mutable {
     if (result.ok()) key = *result;
-    if (payload) state->version = payload->version();
+    if (payload && !transactional) state->version = payload->version();
     settle(*in_flight, state, result);
     if (info->post_put == nullptr) return;
     run_post(std::move(hold), "_post_put_hook", key,
@@ -268,7 +268,8 @@ void complete(Handle& handle, const Future<Key>& put) {
   const absl::StatusOr<Key> key = put.try_get();
   if (!key.ok()) return;
   HandleAccess::key(handle) = *key;
-  HandleAccess::payload(handle)->set_version(static_cast<const PutState&>(*put.state()).version);
+  const auto& version = static_cast<const PutState&>(*put.state()).version;
+  if (version) HandleAccess::payload(handle)->set_version(*version);
 }
 
 Future<void> erase_async(const Key& key, const Options& options, std::optional<std::uint64_t> base_version) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "support/tiers.h"
@@ -41,6 +42,12 @@ class TransactionVersions : public Tiers {
   template <class M>
   static std::uint64_t stored() {
     return version_of(ndb::key<M>("a").template get<M>({.use_cache = false, .use_memcache = false}));
+  }
+
+  std::uint64_t stored_now() {
+    std::uint64_t version = 0;
+    in_new_context(client_, [&] { version = stored<Counter>(); });
+    return version;
   }
 
   const ndb::Client client_ = client();
@@ -170,6 +177,72 @@ TEST_F(TransactionVersions, ItStaysWhenOthersWrite) {
     EXPECT_EQ(version_of(counter), committed);
     EXPECT_THROW(counter.put_if(version_of(counter)), ndb::ConflictError);
   });
+}
+
+// What was read is shared with the context's cache, and may be put as it is.
+TEST_F(TransactionVersions, OfWhatIsPutAsItWasReadAndEditedBeforeTheCommit) {
+  in_new_context(client_, [] {
+    const Counter before = Counter::get_by_id("a");
+    Counter edited = ndb::transaction([] {
+      Counter counter = Counter::get_by_id("a");
+      counter.put();
+      counter.edit().n = 20;
+      return counter;
+    });
+    EXPECT_EQ(version_of(edited), stored<Counter>());
+    EXPECT_NO_THROW(edited.put_if(version_of(edited)));
+    EXPECT_EQ(Counter::get_by_id("a")->n, 20);
+    EXPECT_LT(version_of(before), version_of(edited));
+  });
+}
+
+TEST_F(TransactionVersions, OfWhatIsPutAgainAndAgain) {
+  in_new_context(client_, [] {
+    Counter counter = Counter::get_by_id("a");
+    for (int round = 0; round < 3; ++round) {
+      std::optional<Counter> edited;
+      ndb::transaction([&] {
+        counter.put();
+        edited = counter;
+        edited->edit().n = round;
+        counter.put();
+      });
+      EXPECT_EQ(version_of(counter), stored<Counter>());
+      EXPECT_EQ(version_of(*edited), stored<Counter>());
+    }
+    // An own write counts more than the commit that its properties came from.
+    Counter copy = counter;
+    copy.edit().n = 30;
+    copy.put();
+    const std::uint64_t own = stored<Counter>();
+    EXPECT_EQ(version_of(copy), own);
+    ndb::transaction([&] { counter.put(); });
+    EXPECT_EQ(version_of(copy), own);
+    EXPECT_LT(version_of(copy), stored<Counter>());
+    EXPECT_THROW(copy.put_if(version_of(copy)), ndb::ConflictError);
+  });
+}
+
+// Threads share what memcache confirms to be current; each gets the version of its own commit.
+TEST_F(TransactionVersions, OfWhatThreadsShare) {
+  std::vector<std::thread> threads;
+  std::optional<Counter> shared;
+  in_new_context(client_, [&] { shared = Counter::get_by_id("a"); });
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([this, mine = *shared]() mutable {
+      in_new_context(client_, [&] {
+        for (int round = 0; round < 5; ++round) {
+          Counter copy = mine;
+          ndb::transaction([&] { copy.put(); }, {.retries = 50});
+          EXPECT_NE(version_of(copy), 0u);
+          copy.edit().n = round;
+          EXPECT_NE(version_of(copy), 0u);
+        }
+      });
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(version_of(*shared), stored_now());
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ struct ModelInfo;
 class Payload {
  public:
   explicit Payload(const ModelInfo& model) : info_(&model) {}
-  virtual ~Payload() = default;
+  virtual ~Payload() { delete commit_.load(std::memory_order_relaxed); }
   Payload& operator=(const Payload&) = delete;
 
   const ModelInfo& info() const { return *info_; }
@@ -46,27 +46,57 @@ class Payload {
   // may look while a put is acknowledged.
   std::uint64_t version() const {
     const std::uint64_t own = version_.load(std::memory_order_relaxed);
-    return committed_ == nullptr ? own : std::max(own, committed_->load(std::memory_order_relaxed));
+    const Commit* const commit = commit_.load(std::memory_order_acquire);
+    if (commit == nullptr || (own & kOwnCounts) != 0) return own & ~kOwnCounts;
+    return std::max(own, (*commit)->load(std::memory_order_relaxed));
   }
-  void set_version(std::uint64_t version) { version_.store(version, std::memory_order_relaxed); }
+  void set_version(std::uint64_t version) { version_.store(version | kOwnCounts, std::memory_order_relaxed); }
   // Of what a transaction has written, after PayloadPtr::expect_commit(): the version of its commit.
   void set_committed_version(std::uint64_t version) {
-    if (committed_ == nullptr) return set_version(version);
-    committed_->store(version, std::memory_order_relaxed);
+    std::uint64_t none = 0;
+    if (const Commit* const commit = commit_.load(std::memory_order_acquire)) {
+      (*commit)->compare_exchange_strong(none, version, std::memory_order_relaxed);
+    }
   }
 
  protected:
-  Payload(const Payload& other)
-      : info_(other.info_), unknown_(other.unknown_), version_(other.version()), committed_(other.committed_) {}
+  Payload(const Payload& other) : info_(other.info_), unknown_(other.unknown_), version_(other.version_.load()) {
+    const Commit* const commit = other.commit_.load(std::memory_order_acquire);
+    if (commit != nullptr) commit_.store(std::make_unique<const Commit>(*commit).release(), std::memory_order_relaxed);
+  }
 
  private:
   friend class PayloadPtr;
+  // The version that a commit gives to a payload and to all copies made of it since it was put; 0 before the commit.
+  using Commit = std::shared_ptr<std::atomic<std::uint64_t>>;
+  // In version_: it was given to this very payload since then.
+  static constexpr std::uint64_t kOwnCounts = std::uint64_t{1} << 63;
+
+  static std::unique_ptr<const Commit> new_commit() {
+    return std::make_unique<const Commit>(std::make_shared<std::atomic<std::uint64_t>>(0));
+  }
+  // Of a payload without other owners.
+  void link_to_commit() {
+    version_.store(version(), std::memory_order_relaxed);
+    delete commit_.exchange(new_commit().release(), std::memory_order_acq_rel);
+  }
+  // Of one that others may be looking at, so that what it is linked to stays: false if that has had its version. What
+  // waits for one is as good, because the properties are the same.
+  bool link_shared_to_commit() {
+    const Commit* commit = commit_.load(std::memory_order_acquire);
+    if (commit == nullptr) {
+      std::unique_ptr<const Commit> made = new_commit();
+      if (commit_.compare_exchange_strong(commit, made.get(), std::memory_order_acq_rel)) commit = made.release();
+    }
+    if ((*commit)->load(std::memory_order_relaxed) != 0) return false;
+    version_.fetch_and(~kOwnCounts, std::memory_order_relaxed);
+    return true;
+  }
+
   const ModelInfo* info_;
   Unknown unknown_;
   std::atomic<std::uint64_t> version_{0};
-  // The version that a commit gives to this payload and to its copies, 0 before it; null: no transaction has put it.
-  // Versions only grow, so that the larger of the two counts. Replaced only while there is no other owner.
-  std::shared_ptr<std::atomic<std::uint64_t>> committed_;
+  std::atomic<const Commit*> commit_{nullptr};  // owned; null: no transaction has put it
   mutable std::atomic<int> owners_{0};
   bool edited_ = false;  // edit() gave out a reference, so from now on this payload is copied instead of shared
 };
@@ -94,11 +124,12 @@ class PayloadPtr {
   Payload* operator->() const { return payload_; }
 
   // A transaction is going to write this payload: what is copied from now on, for the write or by whoever edits or
-  // copies the handle, gets the version of the commit together with it. A payload with other owners gets it alone.
+  // copies the handle, gets the version of the commit together with it.
   void expect_commit() {
-    if (!payload_->edited_ && payload_->owners_.load(std::memory_order_acquire) != 1) return;
-    payload_->set_version(payload_->version());
-    payload_->committed_ = std::make_shared<std::atomic<std::uint64_t>>(0);
+    const bool alone = payload_->edited_ || payload_->owners_.load(std::memory_order_acquire) == 1;
+    if (!alone && payload_->link_shared_to_commit()) return;
+    if (!alone) *this = PayloadPtr(payload_->clone());
+    payload_->link_to_commit();
   }
 
   // Makes this the only owner and marks the payload as edited.
