@@ -22,6 +22,9 @@ namespace detail {
 
 class Fiber;
 
+// Its address names the thread.
+inline thread_local char this_thread = 0;
+
 // A fiber's place among those who wait for a future; lives on that fiber's stack.
 struct Waiter {
   Fiber* fiber;
@@ -40,8 +43,10 @@ class FutureCore : public std::enable_shared_from_this<FutureCore> {
   bool done() const { return done_; }
 
   // Returns when done() is true: on a thread's main stack it drives the event loop, in a tasklet it parks the fiber.
-  // Throws StuckError when nothing under way can ever finish it.
+  // Throws StuckError when nothing under way can ever finish it, BadRequestError on another thread.
   void wait();
+  // Throws on another thread than its own, unless it is done.
+  void check_thread() const;
 
   // For destructors, which must not return before done(): like wait(), but it never gives up. When everything is stuck,
   // tasklets that wait are woken with StuckError, one after another, until this is done. If that does not help
@@ -63,6 +68,7 @@ class FutureCore : public std::enable_shared_from_this<FutureCore> {
   void link(Waiter& waiter);
   void unlink(Waiter& waiter);
 
+  const char* const thread_ = &this_thread;
   bool done_ = false;
   Waiter* first_ = nullptr;  // in the order of waiting
   Waiter* last_ = nullptr;

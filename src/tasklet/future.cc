@@ -70,7 +70,15 @@ class BoundedWait {
 
 namespace detail {
 
+void FutureCore::check_thread() const {
+  if (done_ || thread_ == &this_thread) return;
+  throw BadRequestError(
+      "a future belongs to the thread that made it, and this is another one: wait for it there, and hand the result "
+      "over (with std::promise, for example)");
+}
+
 void FutureCore::wait() {
+  check_thread();
   if (!await(/*joining=*/false)) throw_unfinished();
 }
 
@@ -139,6 +147,7 @@ class WaitList {
 
 std::size_t wait_any(const std::vector<std::shared_ptr<detail::FutureCore>>& futures) {
   if (futures.empty()) throw BadArgumentError("wait_any() needs at least one future");
+  for (const auto& future : futures) future->check_thread();
   const auto first_done = [&] { return std::ranges::find_if(futures, [](const auto& f) { return f->done(); }); };
   if (first_done() == futures.end()) {
     const BoundedWait bounded;

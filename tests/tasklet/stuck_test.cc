@@ -241,5 +241,25 @@ TEST_F(StuckTest, ATaskletMayNotDriveTheLoop) {
   tasklet([] { EXPECT_THROW(EventLoop::current().drain(), BadRequestError); }).get();
 }
 
+// A future that another thread's loop finishes is never finished by this one's.
+TEST_F(StuckTest, AFutureOfAnotherThreadIsNamed) {
+  const auto refused = [&](auto wait) {
+    try {
+      wait();
+    } catch (const BadRequestError& error) {
+      return std::string(error.what()).find("belongs to the thread that made it") != std::string::npos;
+    }
+    return false;
+  };
+  std::thread([&] {
+    EXPECT_TRUE(refused([&] { hopeless_.get(); }));
+    EXPECT_TRUE(refused([&] { hopeless_.wait(); }));
+    EXPECT_TRUE(refused([&] { wait_any(std::vector{hopeless_}); }));
+    EXPECT_TRUE(refused([&] { tasklet([&] { hopeless_.get(); }).get(); }));
+  }).join();
+  never_->set(1);
+  EXPECT_EQ(hopeless_.get(), 1);
+}
+
 }  // namespace
 }  // namespace ndb::test
