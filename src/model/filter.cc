@@ -1,6 +1,7 @@
 #include "ndb/filter.h"
 
 #include <iterator>
+#include <string>
 #include <utility>
 
 #include "base/strings.h"
@@ -39,6 +40,27 @@ Filter all_parts(std::string_view property, std::vector<Filter> parts) {
                              "nullptr, or name a sub-property"));
   }
   return AND(std::move(parts));
+}
+
+namespace {
+
+[[noreturn]] void refuse_integer(const std::string& integer) {
+  throw BadFilterError(cat("a property of type double is compared with ", integer,
+                           ", which no double is equal to: compare it with the double that is meant"));
+}
+
+}  // namespace
+
+double exact_double(long long integer) {
+  const auto number = static_cast<double>(integer);
+  if (number >= 0x1p63 || static_cast<long long>(number) != integer) refuse_integer(std::to_string(integer));
+  return number;
+}
+
+double exact_double(unsigned long long integer) {
+  const auto number = static_cast<double>(integer);
+  if (number >= 0x1p64 || static_cast<unsigned long long>(number) != integer) refuse_integer(std::to_string(integer));
+  return number;
 }
 
 void refuse_repeated_part(std::string_view property) {

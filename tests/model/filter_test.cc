@@ -122,6 +122,20 @@ class Box : public Model<Box> {
   NDB_MODEL(contents, hidden)
 };
 
+// The server would compare with the nearest double, which is another number.
+TEST(FilterTest, ADoubleIsComparedWithIntegersThatDoublesCanBe) {
+  constexpr std::int64_t kExact = std::int64_t{1} << 53;
+  EXPECT_EQ((Customer::score < kExact).value, Value(0x1p53));
+  EXPECT_EQ((Customer::score < kExact + 2).value, Value(0x1p53 + 2));
+  EXPECT_EQ((Customer::score > INT64_MIN).value, Value(-0x1p63));
+  EXPECT_EQ((Customer::score > std::uint64_t{1} << 63).value, Value(0x1p63));
+  for (const std::int64_t integer : {kExact + 1, -kExact - 1, INT64_MAX, INT64_MIN + 1}) {
+    EXPECT_THROW((void)(Customer::score == integer), BadFilterError) << integer;
+    EXPECT_THROW((void)Customer::score.IN({std::int64_t{1}, integer}), BadFilterError) << integer;
+  }
+  EXPECT_THROW((void)(Customer::score == UINT64_MAX), BadFilterError);
+}
+
 TEST(FilterTest, AWholeStructComparesItsNonNullProperties) {
   const auto shown = [](const Filter& filter) {
     std::string text;

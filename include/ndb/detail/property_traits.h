@@ -142,6 +142,10 @@ consteval bool comparable() {
   }
 }
 
+// What a double property is compared with. BadFilterError for an integer that no double is equal to.
+double exact_double(long long integer);
+double exact_double(unsigned long long integer);
+
 template <class T, class V>
 Value operand(const V& v) {
   if constexpr (Null<V>) {
@@ -156,6 +160,10 @@ Value operand(const V& v) {
     return Value(v);  // checks the range
   } else if constexpr (std::derived_from<T, std::string>) {
     return Value(typename Codec<T>::Stored(std::string_view(v)));
+  } else if constexpr (std::floating_point<T> && std::signed_integral<V>) {
+    return Value(exact_double(static_cast<long long>(v)));
+  } else if constexpr (std::floating_point<T> && std::unsigned_integral<V>) {
+    return Value(exact_double(static_cast<unsigned long long>(v)));
   } else {
     return Value(static_cast<typename Codec<T>::Stored>(v));
   }
