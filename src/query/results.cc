@@ -18,23 +18,25 @@ std::uint64_t version_of(const wire::EntityResult& result) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
 }
 
-absl::Status decode(const wire::EntityResult& result, const detail::ModelInfo& info, detail::QueryResult& found) {
-  NDB_ASSIGN_OR_RETURN(found.payload, detail::decode_entity(info, found.key, result.entity()));
+absl::Status decode(const wire::EntityResult& result, const detail::ModelInfo& info, detail::Budget& batch,
+                    detail::QueryResult& found) {
+  NDB_ASSIGN_OR_RETURN(found.payload, detail::decode_entity(info, found.key, result.entity(), &batch));
   found.payload->set_version(version_of(result));
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::Status past_cache(const wire::EntityResult& result, const detail::ModelInfo& info, detail::QueryResult& found) {
+absl::Status past_cache(const wire::EntityResult& result, const detail::ModelInfo& info, detail::Budget& batch,
+                        detail::QueryResult& found) {
   NDB_ASSIGN_OR_RETURN(found.key, detail::entity_key(result.entity()));
   NDB_RETURN_IF_ERROR(detail::check_kind(found.key, info));
-  return decode(result, info, found);
+  return decode(result, info, batch, found);
 }
 
 absl::Status through_cache(Context::Impl& context, const wire::EntityResult& result, WallTime read_time,
                            const detail::ModelInfo& info, const Options& options, std::uint64_t generation,
-                           detail::QueryResult& found) {
+                           detail::Budget& batch, detail::QueryResult& found) {
   NDB_ASSIGN_OR_RETURN(found.key, detail::entity_key(result.entity()));
   NDB_RETURN_IF_ERROR(detail::check_kind(found.key, info));  // GQL may select another one
   NDB_ASSIGN_OR_RETURN(const detail::ModelInfo* const of_kind, detail::find_model(found.key.kind()));
@@ -51,7 +53,7 @@ absl::Status through_cache(Context::Impl& context, const wire::EntityResult& res
     const bool own = context.workspace->own_writes.find(found.key) != nullptr;
     if (own || context.cache.find(found.key)->version >= version) return absl::OkStatus();
   }
-  NDB_RETURN_IF_ERROR(decode(result, info, found));
+  NDB_RETURN_IF_ERROR(decode(result, info, batch, found));
   if (cache) context.cache.store_read(found.key, {found.payload, version, read_time}, generation);
   return absl::OkStatus();
 }

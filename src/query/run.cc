@@ -80,6 +80,7 @@ class Run final : public detail::QueryRun {
   std::size_t remaining_;          // results that are still to be returned
   wire::RunQueryResponse response_;
   int position_ = 0;                                                     // in its batch
+  detail::Budget budget_{detail::Budget::kBatchBytes};                   // of its entities in memory
   std::shared_ptr<detail::FutureState<wire::RunQueryResponse>> answer_;  // of the request in flight
   bool ended_ = false;                                                   // response_ is the last one
   bool stuck_ = false;                                                   // the start of the next one is unknown
@@ -155,6 +156,7 @@ absl::Status Run::receive() {
   NDB_RETURN_IF_ERROR(answer->status());
   response_ = std::move(answer->value());
   position_ = 0;
+  budget_ = detail::Budget(detail::Budget::kBatchBytes);
   const Batch& batch = response_.batch();
   if (request_.has_gql_query()) {
     NDB_RETURN_IF_ERROR(check_kind_of_results());
@@ -234,8 +236,8 @@ bool Run::is_dropped(const detail::QueryResult& result) const {
 absl::Status Run::take(wire::EntityResult& result, detail::QueryResult& out) {
   if (wanted_.kind == Kind::kEntities) {
     const WallTime read_time = context::to_wall_time(response_.batch().read_time());
-    if (spec_.read_time) return past_cache(result, *wanted_.info, out);
-    return through_cache(*context_, result, read_time, *wanted_.info, options_, generation_, out);
+    if (spec_.read_time) return past_cache(result, *wanted_.info, budget_, out);
+    return through_cache(*context_, result, read_time, *wanted_.info, options_, generation_, budget_, out);
   }
   NDB_ASSIGN_OR_RETURN(out.key, detail::entity_key(result.entity()));
   if (wanted_.kind == Kind::kProjection) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/compression.h"
 #include "query/query_stub.h"
 #include "support/tiers.h"
 
@@ -320,6 +321,40 @@ TEST_F(ItemErrors, AnEmptyKeyIsNoWayToSayNone) {
       EXPECT_THROW(ndb::get_context().invalidate(bad), ndb::BadKeyError);
     }
     EXPECT_EQ(Item::allocate_ids(1, {}, {.deadline = std::chrono::seconds(30)}).size(), 1u);  // {}: none
+  });
+}
+
+class Packed : public ndb::Model<Packed> {
+ public:
+  struct Properties {
+    std::string text{};
+  };
+  NDB_MODEL((text, .compressed = true))
+};
+
+// What the entities of one answer are decompressed to has one budget, as in a get of many.
+TEST_F(ItemErrors, EntitiesOfOneAnswerShareABudget) {
+  constexpr int kEntities = 18;  // of 60 MiB: the last one is too much for a GiB
+  ndb::Value packed = ndb::Blob(ndb::detail::deflated(std::string(60 << 20, 'x')));
+  packed.set_meaning(22).set_indexed(false);
+  in_new_context(client_, [&] {
+    for (int i = 1; i <= kEntities; ++i) ndb::Entity::make("Packed", ndb::id(i), {{"text", packed}}).put_async();
+  });
+  in_new_context(client_, [&] {
+    std::string why;
+    const auto note = [&](const ndb::Key& key, const absl::Status& status) {
+      passed_over_.push_back(*key.integer_id());
+      why = std::string(status.message());
+    };
+    int found = 0;
+    for (const Packed& one : Packed::query().on_error(note).iterate({.use_cache = false})) {
+      found += static_cast<int>(one->text.size() == std::size_t{60} << 20);
+    }
+    EXPECT_EQ(found, kEntities - 1);
+    EXPECT_THAT(passed_over(), ElementsAre(kEntities));
+    EXPECT_THAT(why, HasSubstr("the entities of one batch may take 1 GiB in memory"));
+    // The next answer has a budget of its own.
+    EXPECT_TRUE(Packed::query().filter(Packed::_key == ndb::key<Packed>(kEntities)).get({.use_cache = false}));
   });
 }
 
