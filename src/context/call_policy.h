@@ -59,7 +59,7 @@ struct RpcOptions {
 
   bool operator==(const RpcOptions&) const = default;
   template <class H>
-  friend H AbslHashValue(H h, const RpcOptions& o) {
+  friend H AbslHashValue(H h, const RpcOptions& o) {  // NOLINT(readability-identifier-naming): Abseil's name
     return H::combine(std::move(h), o.deadline ? o.deadline->count() : -1, o.retries.value_or(-1), o.eventual,
                       o.bounds.get());
   }

@@ -209,7 +209,7 @@ absl::Status Attempt::lock(LockedCommitPtr& commit) {
     std::vector<EndedWrite> refused = commit->prepare();
     if (refused.empty()) return absl::OkStatus();
     const EndedWrite& first = refused.front();
-    const absl::Status status =
+    absl::Status status =
         annotate(first.result.status(), cat("transaction not committed: write of ", first.write.key.to_string()));
     const bool no_memory = std::ranges::all_of(
         refused, [](const EndedWrite& one) { return absl::IsResourceExhausted(one.result.status()); });
@@ -305,7 +305,7 @@ void Attempt::roll_back() {
 
 // Those of the request, and of the transaction itself within them.
 std::shared_ptr<Bounds> bounds_of(const Context::Impl& here, const TransactionOptions& options) {
-  const std::shared_ptr<Bounds> outer = here.rpc({}).bounds;
+  std::shared_ptr<Bounds> outer = here.rpc({}).bounds;
   if (!options.deadline) return outer;
   return Bounds::of_part(outer, "the transaction", *options.deadline, EventLoop::current().now());
 }

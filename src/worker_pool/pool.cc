@@ -79,8 +79,8 @@ class Pool::Job final : public detail::Job {
   const std::unique_ptr<Ticket> ticket_;
 };
 
-Pool::Pool(Client client, const WorkerPoolOptions& options)
-    : client_(std::move(client)), options_(options), clock_(*core_of(client_)->clock), watch_([this] {
+Pool::Pool(const Client& client, const WorkerPoolOptions& options)
+    : client_(client), options_(options), clock_(*core_of(client_)->clock), watch_([this] {
         pool_of_thread = this;
         return look();
       }) {}
@@ -209,7 +209,7 @@ void Pool::cancel_all() {
     }
   }
   for (std::stop_source& source : running) source.request_stop();
-  fail(std::move(queued), cancelled("the worker pool was stopped before this request began"));
+  fail(queued, cancelled("the worker pool was stopped before this request began"));
 }
 
 void Pool::end() {
@@ -380,7 +380,7 @@ std::optional<milliseconds> Pool::look() {
     watched_ = !rest;
   }
   for (const std::string& line : lines) log(Severity::kWarning, line);
-  if (!overdue.empty()) fail(std::move(overdue), absl::OkStatus());
+  if (!overdue.empty()) fail(overdue, absl::OkStatus());
   if (rest) return std::nullopt;
   return std::clamp<milliseconds>(stall_limit(options_) / 2, milliseconds(1), milliseconds(1000));
 }
@@ -417,7 +417,7 @@ Pool::Tickets Pool::take_overdue(Monotonic now) {
   return overdue;
 }
 
-void Pool::fail(Tickets tickets, const absl::Status& otherwise) {
+void Pool::fail(const Tickets& tickets, const absl::Status& otherwise) {
   for (const auto& ticket : tickets) {
     const absl::Status over = check(*ticket, clock_.monotonic());
     finish(*ticket, as_exception(over.ok() ? otherwise : over));

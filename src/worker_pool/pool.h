@@ -38,7 +38,7 @@ namespace ndb::worker_pool {
 // pool has no requests and no stacks.
 class Pool {
  public:
-  Pool(Client client, const WorkerPoolOptions& options);
+  Pool(const Client& client, const WorkerPoolOptions& options);
   ~Pool() = default;  // after end(), or in a child of fork()
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -106,7 +106,7 @@ class Pool {
   // On the watch's.
   bool look_at(Thread& thread, Monotonic now, std::vector<std::string>& lines) NDB_REQUIRES(mutex_);
   Tickets take_overdue(Monotonic now) NDB_REQUIRES(mutex_);
-  void fail(Tickets tickets, const absl::Status& otherwise);  // they were counted in failing_
+  void fail(const Tickets& tickets, const absl::Status& otherwise);  // they were counted in failing_
 
   // Of a request that has not begun: an error if its deadline is over, or somebody has cancelled it.
   static absl::Status check(const Ticket& ticket, Monotonic now);

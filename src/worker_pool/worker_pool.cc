@@ -20,7 +20,7 @@ worker_pool::Pool& usable(const std::unique_ptr<worker_pool::Pool>& pool) {
   return *pool;
 }
 
-const WorkerPoolOptions& checked(const WorkerPoolOptions& options) {
+WorkerPoolOptions checked(const WorkerPoolOptions& options) {
   if (options.threads == 0 || options.threads > kMostThreads) {
     throw BadArgumentError(cat("WorkerPoolOptions::threads must be 1 to ", kMostThreads, ", but is ", options.threads));
   }
@@ -38,8 +38,8 @@ const WorkerPoolOptions& checked(const WorkerPoolOptions& options) {
 
 }  // namespace
 
-WorkerPool::WorkerPool(Client client, WorkerPoolOptions options)
-    : pool_(std::make_unique<worker_pool::Pool>(std::move(client), checked(options))) {}
+WorkerPool::WorkerPool(Client client, WorkerPoolOptions options)  // NOLINT(performance-unnecessary-value-param)
+    : pool_(std::make_unique<worker_pool::Pool>(client, checked(options))) {}
 
 WorkerPool::~WorkerPool() {
   if (pool_->left_behind()) {

@@ -327,7 +327,7 @@ TEST_F(ItemErrors, AnEmptyKeyIsNoWayToSayNone) {
 class Packed : public ndb::Model<Packed> {
  public:
   struct Properties {
-    std::string text{};
+    ndb::Text text{};
   };
   NDB_MODEL((text, .compressed = true))
 };
@@ -347,7 +347,7 @@ TEST_F(ItemErrors, EntitiesOfOneAnswerShareABudget) {
       why = std::string(status.message());
     };
     int found = 0;
-    for (const Packed& one : Packed::query().on_error(note).iterate({.use_cache = false})) {
+    for (const Packed& one : Packed::query().on_error(note).iterate(300, {.use_cache = false})) {
       found += static_cast<int>(one->text.size() == std::size_t{60} << 20);
     }
     EXPECT_EQ(found, kEntities - 1);
