@@ -187,7 +187,7 @@ TEST_F(DamageTest, AManifestWithoutItsEndIsFound) {
   {
     start(folder_ / "killed");
   }  // which makes tables of what was in the log
-  for (const std::uint64_t missing : {1, 3, 20, 40}) {
+  for (const std::uint64_t missing : {1U, 3U, 20U, 40U}) {
     fresh();
     fs::resize_file(file("MANIFEST"), fs::file_size(file("MANIFEST")) - missing);
     EXPECT_THAT(refusal(), HasSubstr("is damaged at byte")) << missing;
