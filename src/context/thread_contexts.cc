@@ -97,7 +97,7 @@ void ThreadContexts::end_orphans() {
   while (orphans > 0) {
     const auto found = std::ranges::find_if(open_, can_end);
     if (found == open_.end()) return;
-    std::shared_ptr<Context::Impl> context = *found;  // a hold: the list changes
+    const auto context = (*found)->shared_from_this();  // the list changes
     adopt(*context);
     try {
       throw_if_error(end_scope(context));

@@ -233,7 +233,7 @@ TEST_F(TenantsTest, ContextsHaveTheirOwnBoundsOfTheCache) {
   options.cache_entries = 3;
   const Client bounded(options);
   store(keys(5));
-  const auto cached = [this](const ContextScope& scope) {
+  const auto cached = [](const ContextScope& scope) {
     for (const Key& key : keys(5)) key.get<Account>();
     return scope->cache_size();
   };
