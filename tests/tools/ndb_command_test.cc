@@ -116,7 +116,7 @@ TEST(Serve, EndsWhenAskedOverHttp) {
 
 // The first signal waits for the calls that are being answered, such as a commit that waits for a lock.
 TEST(Serve, ASecondSignalEndsItAtOnce) {
-  Server server({"--lock-timeout", "3600s", "--transaction-timeout", "3600s", "--transaction-idle-timeout", "3600s"});
+  Server server({"--lock-timeout", "3600", "--transaction-timeout", "3600", "--transaction-idle-timeout", "3600"});
   const auto channel = grpc::CreateChannel(server.address_, grpc::InsecureChannelCredentials());
   ndb::testing::DatastoreClient client(channel);
   const auto key = ndb::testing::key("K", 1);
