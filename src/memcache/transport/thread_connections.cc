@@ -1,7 +1,13 @@
 #include "memcache/transport/thread_connections.h"
 
+#include <cxxabi.h>
+
 #include <algorithm>
+#include <memory>
 #include <utility>
+
+// Identifies this library when something is registered with the C++ runtime.
+extern "C" void* __dso_handle;  // NOLINT(bugprone-reserved-identifier)
 
 namespace ndb::memcache {
 
@@ -108,12 +114,15 @@ thread_local ConnectionsOfThread* connections_of_thread = nullptr;
 
 ConnectionsOfThread& connections_of_this_thread() {
   if (connections_of_thread == nullptr) {
-    struct Owner {
-      ~Owner() { const std::unique_ptr<ConnectionsOfThread> ended(std::exchange(connections_of_thread, nullptr)); }
-    };
-    static thread_local const Owner owner;
-    [[maybe_unused]] const Owner* const registered = &owner;
     connections_of_thread = std::make_unique<ConnectionsOfThread>().release();
+    // Not ended by the destructor of a thread_local object, which runs once: the end of the thread's event loop may run
+    // later and use memcache again.
+    abi::__cxa_thread_atexit(
+        [](void* connections) {
+          const std::unique_ptr<ConnectionsOfThread> ended(static_cast<ConnectionsOfThread*>(connections));
+          connections_of_thread = nullptr;
+        },
+        connections_of_thread, static_cast<void*>(&__dso_handle));
   }
   return *connections_of_thread;
 }
