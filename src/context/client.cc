@@ -203,8 +203,7 @@ void ContextScope::close() {
   if (!Scopes::can_end(*impl)) {
     throw ContextError(
         "this scope was opened outside of the tasklet, transaction or hook that is running, or in a tasklet that has "
-        "not "
-        "ended; end a scope where it was opened");
+        "not ended; end a scope where it was opened");
   }
   context_ = nullptr;
   ThreadContexts& mine = ThreadContexts::mine();
@@ -223,8 +222,7 @@ void ContextScope::end() noexcept {
       log(Severity::kError,
           "a context's scope was destroyed on another thread than the one that opened it, or in another tasklet, "
           "transaction or hook: it ends, and its writes are waited for, when its thread next opens or closes a scope, "
-          "or "
-          "ends; destroy a scope where it was opened");
+          "or ends; destroy a scope where it was opened");
       return;
     }
     close();
