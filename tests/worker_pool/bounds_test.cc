@@ -224,11 +224,12 @@ TEST_F(PoolBounds, APoolMayBeDestroyedByItsOwnRequest) {
     }();
     pool->submit(
         {},
-        [&] {
+        [&, in_callback] {
           park_until(given);
           if (!in_callback) destroy();
         },
-        [&](const absl::Status&) {
+        // A copy: where the function destroys the pool, the test may have gone on when the callback runs.
+        [&, in_callback](const absl::Status&) {
           if (in_callback) destroy();
         });
     given = true;
