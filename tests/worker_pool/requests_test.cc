@@ -1,10 +1,13 @@
 // What a request to the pool gets: a tasklet, a context, its result, its turn.
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <utility>
 
+#include "tasklet/stack.h"
 #include "worker_pool/pool_fixture.h"
 
 namespace ndb::testing {
@@ -138,11 +141,11 @@ TEST_F(Requests, RunTransactions) {
   in_new_context(client_, [] { EXPECT_EQ(Item::get_by_id("sum")->n, 20); });
 }
 
-// A Datastore that answers no Lookup before it has `count` of them.
+// A Datastore that answers no Lookup before it has `count` of them, and has called `full`.
 class GatedStub final : public ForwardingStub {
  public:
-  GatedStub(std::unique_ptr<datastore::Stub> next, std::size_t count)
-      : ForwardingStub(std::move(next)), count_(count) {}
+  GatedStub(std::unique_ptr<datastore::Stub> next, std::size_t count, std::function<void()> full)
+      : ForwardingStub(std::move(next)), count_(count), full_(std::move(full)) {}
 
   void lookup(wire::LookupRequest request, const datastore::CallOptions& options,
               datastore::Done<wire::LookupResponse> done) override {
@@ -155,11 +158,13 @@ class GatedStub final : public ForwardingStub {
       if (held_.size() < count_) return;
       ready.swap(held_);
     }
+    full_();
     for (const auto& send : ready) send();
   }
 
  private:
   const std::size_t count_;
+  const std::function<void()> full_;
   Mutex mutex_;
   std::vector<std::function<void()>> held_ NDB_GUARDED_BY(mutex_);
 };
@@ -171,18 +176,21 @@ TEST_F(Requests, WaitByTheThousandsOnTwoThreads) {
   ClientOptions without_memcache = options();
   without_memcache.memcached_hosts = std::vector<std::string>{};
   const std::shared_ptr<Client::Core> core = take_core(Client(without_memcache));
-  core->stub = std::make_unique<GatedStub>(std::move(core->stub), kMany);
-  WorkerPool pool(detail::ClientAccess::make(core), {.threads = 2, .max_running = kMany / 2});
+  WorkerPoolStats waiting;
+  std::optional<WorkerPool> pool;
+  core->stub = std::make_unique<GatedStub>(std::move(core->stub), kMany, [&] { waiting = pool->stats(); });
+  pool.emplace(detail::ClientAccess::make(core), WorkerPoolOptions{.threads = 2, .max_running = kMany / 2});
   std::vector<std::future<std::int64_t>> all;
   for (int i = 0; i < kMany; ++i) {
-    all.push_back(pool.submit({}, [i] { return Item::get_by_id(std::to_string(i % 10))->n; }));
+    all.push_back(pool->submit({}, [i] { return Item::get_by_id(std::to_string(i % 10))->n; }));
   }
   for (int i = 0; i < kMany; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)].get(), i % 10);
-  const WorkerPoolStats stats = pool.stats();
+  EXPECT_EQ(waiting.running, std::uint64_t{kMany}) << "all of them wait at a time";
+  EXPECT_EQ(waiting.stacks, std::uint64_t{kMany});
+  const WorkerPoolStats stats = pool->stats();
   EXPECT_EQ(stats.accepted, std::uint64_t{kMany});
   EXPECT_EQ(stats.finished, std::uint64_t{kMany});
   EXPECT_EQ(stats.failed, 0u);
-  EXPECT_EQ(stats.stacks, std::uint64_t{kMany}) << "all of them waited at a time";
 }
 
 TEST_F(Requests, BeginInTheOrderInWhichTheyCame) {
