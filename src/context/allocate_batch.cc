@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "context/assigned_key.h"
 #include "context/time_left.h"
 #include "model/limits.h"
 
@@ -34,7 +35,7 @@ void AllocateBatch::answered(const std::vector<Item>& items,
   const bool fits = response.ok() && static_cast<std::size_t>(response->keys_size()) == items.size();
   for (std::size_t i = 0; i < items.size(); ++i) {
     absl::StatusOr<Key> key = !response.ok() ? response.status()
-                              : fits         ? Key::from_bytes(response->keys(static_cast<int>(i)))
+                              : fits         ? assigned_key(items[i].key, response->keys(static_cast<int>(i)))
                                              : absl::InternalError("the Datastore's answer does not fit the request");
     if (key.ok()) {
       items[i].done(std::move(key));

@@ -8,7 +8,9 @@
 
 #include "absl/strings/cord.h"
 #include "base/error.h"
+#include "base/status_macros.h"
 #include "base/strings.h"
+#include "context/assigned_key.h"
 #include "context/commit_limits.h"
 #include "context/time_left.h"
 #include "memcache/time_limit.h"
@@ -189,10 +191,9 @@ absl::StatusOr<Key> LockedCommit::applied(const Item& item, const wire::Mutation
   const auto version = static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
   if (result.conflict_detected()) return conflicted(item, version, unlocks);
   Key key = write.key;
-  if (!result.key().empty()) {
-    if (absl::StatusOr<Key> assigned = Key::from_bytes(result.key()); assigned.ok()) key = *std::move(assigned);
+  if (!key.is_complete()) {
+    NDB_ASSIGN_OR_RETURN(key, assigned_key(key, result.key()));
   }
-  if (!key.is_complete()) return absl::InternalError("the Datastore assigned no id");
   if (write.patch != nullptr) write.patch->applied(result);
   if (write.policy.lock) {
     const bool through =

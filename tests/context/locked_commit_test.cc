@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -220,6 +221,51 @@ TEST_P(LockedCommitTest, AVersionBelowZeroCountsAsNone) {
   ASSERT_TRUE(commit->prepare().empty());
   ASSERT_TRUE(send(*commit).first.ok());
   EXPECT_EQ(workspace_->cache.find(key("a"))->version, 0u);
+}
+
+// The client knows the key of what it wrote, up to an id that it asked for. What else an answer says is not believed.
+TEST_P(LockedCommitTest, AnAnswersKeyIsTakenOnlyWhereItCompletesTheWritesKey) {
+  const ndb::Key incomplete = ndb::Key("Note", ndb::Id(), key("parent"));
+  const ndb::Key completed = incomplete.with_id(ndb::id(7));
+  struct Row {
+    ndb::Key asked, answered;
+    std::optional<ndb::Key> result;
+  };
+  const std::vector<Row> rows{
+      {incomplete, completed, completed},
+      {incomplete, {}, {}},
+      {incomplete, incomplete, {}},
+      {incomplete, key("parent"), {}},
+      {incomplete, ndb::Key("Note", ndb::id(7), key("other")), {}},
+      {incomplete, ndb::Key("Other", ndb::id(7), key("parent")), {}},
+      {incomplete, completed.in_partition({.project = "q"}), {}},
+      {incomplete, completed.in_partition({.namespace_ = "q"}), {}},
+      {key("a"), key("a"), key("a")},
+      {key("a"), key("b"), key("a")},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.asked.to_string() + ", answered " + row.answered.to_string());
+    stub_->script = {[&](const wire::CommitRequest& request) {
+      auto response = stub_->success(request);
+      response->mutable_mutation_results(0)->set_key(row.answered.bytes());
+      return response;
+    }};
+    Write write = put("a");
+    write.key = row.asked;
+    const auto commit = this->commit({std::move(write)});
+    ASSERT_TRUE(commit->prepare().empty());
+    const auto [status, ended] = send(*commit);
+    ASSERT_TRUE(status.ok()) << status;
+    ASSERT_EQ(ended.size(), 1u);
+    const absl::StatusOr<ndb::Key>& result = ended[0].result;
+    ASSERT_EQ(result.ok(), row.result.has_value()) << result.status();
+    if (result.ok()) {
+      EXPECT_EQ(*result, *row.result);
+    } else {
+      EXPECT_EQ(result.status().code(), absl::StatusCode::kInternal);
+    }
+    EXPECT_EQ(workspace_->cache.find(key("b")), nullptr);
+  }
 }
 
 TEST_P(LockedCommitTest, NewerCachedEntitiesStay) {
