@@ -1,6 +1,7 @@
 // A store with damaged files does not start as if nothing had been committed; a store whose last write was interrupted
 // does start.
 #include <gmock/gmock.h>
+#include <rocksdb/db.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <random>
 
 #include "local_datastore/datastore_client.h"
+#include "local_datastore/storage/kv_store.h"
 #include "local_datastore/storage/store_files.h"
 #include "ndb/error.h"
 #include "support/random_test.h"
@@ -17,6 +19,7 @@ namespace ndb::testing {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr int kCommits = 150;
@@ -203,6 +206,65 @@ TEST_F(DamageTest, AMissingFileIsFound) {
     fresh();
     fs::remove(file(name));
     EXPECT_THAT(refusal(), HasSubstr("is damaged"));
+  }
+}
+
+// A store with several logs that hold 1000 to 1039 in their order. RocksDB starts a new log when the memtable is full,
+// and here it does not write the memtables to tables.
+std::vector<fs::path> make_logs(const fs::path& directory) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  options.write_buffer_size = 64 << 10;
+  options.max_write_buffer_number = 40;
+  options.min_write_buffer_number_to_merge = 39;
+  options.avoid_flush_during_shutdown = true;
+  rocksdb::DB* db = nullptr;
+  EXPECT_TRUE(rocksdb::DB::Open(options, directory.string(), &db).ok());
+  const std::unique_ptr<rocksdb::DB> owner(db);
+  for (int i = 1000; i < 1040; ++i) {
+    EXPECT_TRUE(db->Put({}, std::to_string(i), std::string(10'000, 'x')).ok());
+  }
+  std::vector<fs::path> logs;
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    if (entry.path().extension() == ".log") logs.push_back(entry.path().filename());
+  }
+  std::sort(logs.begin(), logs.end());
+  return logs;
+}
+
+// How many of them there are, from the first one on.
+int count_in_logs(const fs::path& directory, bool accept_damaged_log) {
+  const auto store = local::KvStore::open({.data_dir = directory.string(), .accept_damaged_log = accept_damaged_log});
+  EXPECT_TRUE(store.ok()) << store.status();
+  if (!store.ok()) return -1;
+  auto cursor = (*store)->cursor();
+  int n = 0;
+  for (cursor.seek(""); cursor.valid(); cursor.next()) EXPECT_EQ(cursor.key(), std::to_string(1000 + n++));
+  return n;
+}
+
+TEST_F(DamageTest, AGapBetweenLogsIsFound) {
+  const fs::path source = folder_ / "logs";
+  const std::vector<fs::path> logs = make_logs(source);
+  ASSERT_GE(logs.size(), 4u);
+  copy(source, victim_);
+  EXPECT_EQ(count_in_logs(victim_, false), 40);
+  const auto expect_refused = [&](const fs::path& next) {
+    const auto store = local::KvStore::open({.data_dir = victim_.string()});
+    EXPECT_EQ(store.status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(store.status().message()), AllOf(HasSubstr(next), HasSubstr("--accept-damaged-log")));
+    const int kept = count_in_logs(victim_, true);
+    EXPECT_GT(kept, 0);
+    EXPECT_LT(kept, 40);
+  };
+  for (std::size_t i = 1; i + 1 < logs.size(); ++i) {
+    SCOPED_TRACE(logs[i]);
+    copy(source, victim_);
+    fs::remove(victim_ / logs[i]);
+    expect_refused(logs[i + 1]);
+    copy(source, victim_);
+    fs::resize_file(victim_ / logs[i], fs::file_size(victim_ / logs[i]) - 5);
+    expect_refused(logs[i + 1]);
   }
 }
 

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/strings.h"
+#include "local_datastore/storage/log_sequence.h"
 #include "local_datastore/storage/storage_key.h"
 #include "local_datastore/storage/store_files.h"
 
@@ -214,9 +215,13 @@ absl::StatusOr<std::unique_ptr<KvStore>> KvStore::open(const Options& options) {
   db_options.env = store->env_.get();
   db_options.wal_recovery_mode = options.accept_damaged_log ? rocksdb::WALRecoveryMode::kPointInTimeRecovery
                                                             : rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  store->log_sequence_ = std::make_unique<LogSequence>(options.accept_damaged_log);
+  db_options.wal_filter = store->log_sequence_.get();
   rocksdb::DB* db = nullptr;
   if (const rocksdb::Status status = rocksdb::DB::Open(db_options, path, &db); !status.ok()) {
-    return status.IsCorruption() ? damaged(path, status.ToString()) : unusable(path, status.ToString());
+    if (!status.IsCorruption()) return unusable(path, status.ToString());
+    const std::string& gap = store->log_sequence_->gap();
+    return damaged(path, gap.empty() ? status.ToString() : gap);
   }
   store->db_.reset(db);
   if (!options.data_dir.empty() && !options.fsync_always) {

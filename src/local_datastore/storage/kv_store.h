@@ -19,6 +19,8 @@ class Iterator;
 
 namespace ndb::local {
 
+class LogSequence;
+
 // Keys are ordered as memcmp orders them. Thread-safe; a Batch and a Cursor belong to one thread.
 class KvStore {
  public:
@@ -91,7 +93,8 @@ class KvStore {
   absl::Status break_after(const absl::Status& failure);
 
   Options options_;
-  std::unique_ptr<rocksdb::Env> env_;  // the memory, or the files; outlives db_
+  std::unique_ptr<LogSequence> log_sequence_;  // this and the next outlive db_
+  std::unique_ptr<rocksdb::Env> env_;          // the memory, or the files
   std::unique_ptr<rocksdb::DB> db_;
 
   mutable Mutex mutex_;
