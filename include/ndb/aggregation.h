@@ -57,9 +57,9 @@ inline Aggregate<std::int64_t> count(std::size_t up_to = kNoLimit) {
   return {{.kind = detail::Aggregation::Kind::kCount, .up_to = up_to}};
 }
 
-// The sum of an indexed number over the results that have one. Of integers it is an integer; a sum that does not fit is
-// a BadValueError. By name it is what the Datastore gives: an integer, or a double where one of the numbers is or where
-// the sum of integers does not fit.
+// The sum of an indexed number over the results that have one. The sum of integers is an integer; one that does not fit
+// is a BadValueError. For a property given by name the Datastore decides: the sum is a double if one of the numbers is,
+// or if a sum of integers does not fit.
 template <detail::IsProperty P>
 auto sum(P) {
   static_assert(detail::check_aggregate<P>());

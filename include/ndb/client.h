@@ -1,11 +1,11 @@
-// ndb::Client: the way to one Datastore and one memcached cluster. One per process; thread-safe; copies share
+// ndb::Client: the connections to one Datastore and one memcached cluster. One per process; thread-safe; copies share
 // everything.
 //
 // fork(): threads and connections exist in the parent only. A client that was not used before fork() works in both
-// processes. One that was used goes on in the parent, and in the child every call on it, on its contexts and on its
-// SharedCaches throws ContextError; so does every client in a child whose parent had gRPC running, whoever used it. So
-// fork first: the children of a pre-forking server use a client that was made but not used before, or make their own,
-// for which pthread_atfork() is the place.
+// processes. One that was used goes on working in the parent; in the child every call on it, on its contexts and on its
+// SharedCaches throws ContextError. If the parent had gRPC running, this holds for every client in the child. So fork
+// first: the children of a pre-forking server use a client that was made but not used before, or make their own. A
+// place to make one is pthread_atfork().
 #pragma once
 
 #include <chrono>
@@ -35,7 +35,7 @@ struct ClientOptions {
   // Default: DATASTORE_PROJECT_ID, GOOGLE_CLOUD_PROJECT, DATASTORE_DATASET, in this order; "local" with an emulator or
   // a channel.
   std::optional<std::string> project{};
-  // Where contexts work whose options do not say so: the parts of keys that name none. "" = the default one.
+  // The database and namespace of keys that name none, in contexts whose options set none. "" = the default one.
   std::string database{};
   std::string namespace_{};
 
@@ -44,7 +44,7 @@ struct ClientOptions {
   // application-default credentials.
   std::shared_ptr<Channel> channel{};
   std::optional<std::string> emulator_host{};
-  std::string emulator_ca_file{};         // of an https emulator: whose certificates count (PEM); default: the system's
+  std::string emulator_ca_file{};         // CA certificates of an https emulator (a PEM file); default: the system's
   std::string emulator_token{};           // what `ndb serve --auth-token` asks for; default: NDB_AUTH_TOKEN
   std::optional<std::string> endpoint{};  // another address of the cloud's API, with TLS
   std::optional<int> channels{};          // connections to the Datastore; default: 4 to the cloud, 1 elsewhere
@@ -69,32 +69,32 @@ struct ClientOptions {
   // The deadline of contexts whose options name none; default: none. Threads without a scope have none in any case.
   std::optional<std::chrono::nanoseconds> context_deadline{};
 
-  // What is decided here where neither the call nor a policy has an opinion.
+  // Whether each tier is used if neither the call nor a policy has an opinion; default: yes.
   std::optional<bool> use_cache{}, use_memcache{}, use_datastore{};
   std::optional<bool> use_shared_cache{};  // default: no
-  // A safety net of a day or so is good practice. Each key gets up to a tenth less, so that what was cached together
-  // does not expire together.
+  // The time-out of memcache; a day or so is a good safety net. Each key gets up to a tenth less, so that entities that
+  // were cached together do not expire together.
   std::optional<Timeout> memcache_timeout{};
 };
 
 // Keeps a context current, from client.context() to the end of the scope, which waits for the tasklets that were
 // spawned in it and flushes.
 //
-// Scopes nest: the one that was opened last is current, whatever it is of and also within a transaction, whose context
-// it does not share; when it ends, what was current before is so again. One that ends before an inner one flushes like
-// any other, and the inner one stays current.
+// Scopes nest. The scope that was opened last is current, whichever client opened it, also within a transaction, whose
+// context it does not share. When it ends, the one before it is current again. A scope that ends before an inner one
+// flushes like any other, and the inner one stays current.
 //
-// A scope belongs to the tasklet in which it was opened, or to the main stack of its thread, or to the function of a
-// transaction, and ends there; it may be moved within its thread. One that was moved out of a tasklet or function that
-// has ended is current nowhere, and may end anywhere on its thread. One that is destroyed elsewhere logs an error and
-// ends when its thread next opens or ends a scope, or ends itself.
+// A scope ends where it was opened: in the same tasklet, on the main stack of its thread, or in the function of the
+// same transaction; it may be moved within its thread. One that was moved out of a tasklet or function that has ended
+// is not current anywhere, and may end anywhere on its thread. One that is destroyed elsewhere logs an error and ends
+// when its thread next opens or ends a scope, or ends itself.
 //
-// A scope that is still open when its thread ends, in a static or thread_local object, ends with the thread: what is
-// under way is waited for, at most 30 seconds, and errors are logged.
+// A scope that is still open when its thread ends, in a static or thread_local object, ends with the thread. It then
+// waits at most 30 seconds for what is under way, and logs errors.
 class ContextScope {
  public:
-  // Moving hands the scope over; the one that is assigned to ends first, as by the destructor. A scope that was moved
-  // from is as one that has ended.
+  // Moving transfers the scope; the scope that is assigned to ends first, as by the destructor. A scope that was moved
+  // from counts as ended.
   ContextScope(ContextScope&& other) noexcept = default;
   ContextScope& operator=(ContextScope&& other) noexcept;
   // Like close(), but errors are logged.
@@ -102,7 +102,7 @@ class ContextScope {
   // Ends the scope now; throws the first error of a write whose future nobody kept. The second call does nothing.
   // ContextError on another thread, or where the scope can't end: it then goes on.
   void close();
-  // The context; not of a scope that has ended.
+  // The context. The scope must not have ended.
   Context& operator*() const { return *context_; }
   Context* operator->() const { return context_.get(); }
 
@@ -130,10 +130,10 @@ class Client {
   // client was used before fork().
   [[nodiscard]] ContextScope context(const ContextOptions& options = {}) const;
 
-  // For a process that is about to stop. No context is opened from now on (ContextError). Those that are open may go on
-  // for four fifths of `time`; then they are cancelled, as by Context::cancel(), and given the rest to end. Returns the
-  // threads whose contexts did not end, each once, and logs them; they get Cancelled as soon as they call or wait. Does
-  // not wait for contexts of the calling thread. Afterwards every call of the client fails. Thread-safe.
+  // For a process that is about to stop. From now on no context can be opened (ContextError). Open contexts may go on
+  // for four fifths of `time`; then they are cancelled as by Context::cancel(), and have the rest of it to end. Returns
+  // the threads whose contexts did not end, each once, and logs them; they get Cancelled as soon as they call or wait.
+  // Does not wait for contexts of the calling thread. Afterwards every call of the client fails. Thread-safe.
   std::vector<std::thread::id> shutdown(std::chrono::milliseconds time);
 
   // The project of keys that name none.
@@ -152,10 +152,10 @@ class Client {
   std::shared_ptr<Core> core_;
 };
 
-// Names the client of threads that open no scope, or none again. Thread-safe. Such a thread has a context of its own,
-// which is emptied when the outermost call on it ends. An async write, also one of raw memcache, is waited for when
-// that call ends, because nothing would send it later; put_multi_async() and the like are one call and one batch, async
-// reads wait as ever. When the process ends by exit() or the end of main(), it names none any more.
+// Sets the client of threads that open no scope; nullopt: none. Thread-safe. Such a thread has a context of its own,
+// which is emptied when the outermost call on it ends. That call also waits for async writes, those of raw memcache
+// too, because nothing would send them later; put_multi_async() and the like are one call and one batch. Async reads
+// are sent when somebody waits, as always. exit() and the end of main() set it to none.
 void set_default_client(std::optional<Client> client);
 
 }  // namespace ndb

@@ -1,4 +1,4 @@
-// ndb::Context: what a thread, or a transaction, knows and has under way.
+// ndb::Context: the cache, the policies and the calls under way of one scope or transaction.
 #pragma once
 
 #include <chrono>
@@ -25,8 +25,8 @@ namespace detail {
 struct ContextAccess;
 }
 
-// One per scope and one per transaction; a new one starts empty. Get it by ndb::get_context(), keep it in no variable
-// that another thread sees. Every call on it from another thread, or after its scope or transaction has ended, throws
+// One per scope and one per transaction; a new one starts empty. ndb::get_context() gives it; do not keep it where
+// another thread sees it. Every call on it from another thread, or after its scope or transaction has ended, throws
 // ContextError; so do calls on the context of a thread without a scope once the process's default client has changed.
 class Context {
  public:
@@ -35,17 +35,17 @@ class Context {
   ~Context();
 
   // The four policies of NDB. For each call the first answer wins: the call's option, the policy, the client's default,
-  // true (for the time-out: unlimited). And one for the entities that all threads of the process share, which are
-  // served where memcache is used and confirms their version: the same, but false in the end.
+  // true (for the time-out: unlimited). A fifth policy is for the entities that all threads of the process share, which
+  // are served where memcache is used and confirms their version: the same, but with false at the end.
   //
-  // A policy is in force from the next call on until the context ends. In a thread without a scope, whose context goes
-  // on to serve whatever the thread does next, to set one is a ContextError, and so is set_cache_limit().
+  // A policy is in force from the next call until the context ends. The context of a thread without a scope serves
+  // everything that the thread does later, so to set a policy there, or a cache limit, is a ContextError.
   void set_cache_policy(FlagPolicy policy);
   void set_memcache_policy(FlagPolicy policy);
   void set_datastore_policy(FlagPolicy policy);
   void set_memcache_timeout_policy(TimeoutPolicy policy);
   void set_shared_cache_policy(FlagPolicy policy);
-  // As they were set. Valid until the next one is.
+  // The policies that were set. Each reference is valid until that policy is set again.
   const FlagPolicy& get_cache_policy() const;
   const FlagPolicy& get_memcache_policy() const;
   const FlagPolicy& get_datastore_policy() const;
@@ -77,28 +77,28 @@ class Context {
   void set_cache_limit(std::size_t entries, std::size_t bytes = SIZE_MAX);
   std::size_t cache_size() const;  // in entities, those that are known to be absent included
 
-  // Sends everything that is pending and waits until nothing is under way. Errors stay in the futures concerned; what
-  // has no future left that could tell (a put_async nobody kept) is thrown here.
+  // Sends everything that is pending and waits until nothing is under way. Errors stay in the futures concerned; an
+  // error that no future is left to report (of a put_async nobody kept) is thrown here.
   void flush();
 
-  // What any tier holds of the keys is no longer served, here or by memcache: for entities that were written by
-  // something else than this framework. BadKeyError for an incomplete key; Error with UNAVAILABLE if memcache did not
-  // answer, which may then go on to serve what it has.
+  // Makes this context and memcache drop what they hold of the keys. For entities that something other than this
+  // framework has written. BadKeyError for an incomplete key; Error with UNAVAILABLE if memcache did not answer, in
+  // which case it may still serve what it holds.
   void invalidate(std::span<const Key> keys);
   void invalidate(const Key& key) { invalidate(std::span(&key, 1)); }
 
-  // Where it works: what keys get that name no namespace or database. "" is the default one.
+  // The namespace and database of keys that name none. "" is the default one.
   const std::string& namespace_() const;
   const std::string& database() const;
 
   // Whether it is the context of a transaction.
   bool in_transaction() const;
 
-  // In a transaction: runs `callback` after a successful commit, in order, whatever those before it have thrown: the
-  // first error then goes to the caller. Outside: now.
+  // In a transaction: runs `callback` after a successful commit, in the order of the calls, also if an earlier callback
+  // has thrown; the first error then goes to the caller. Outside: now.
   void call_on_commit(std::function<void()> callback);
-  // In a transaction: runs `callback` when this attempt at it has ended, committed or not, in order, after what
-  // call_on_commit() was given. Outside: now.
+  // In a transaction: runs `callback` when this attempt has ended, committed or not; in the order of the calls, and
+  // after the callbacks of call_on_commit(). Outside: now.
   void call_on_transaction_complete(std::function<void()> callback);
 
   // ---- Raw memcache: the caller's own items, apart from entities. ----
@@ -112,7 +112,7 @@ class Context {
   // item may or may not have been changed. The same without memcached_hosts. ContextError on another thread than the
   // context's, and after its end. The plain forms wait for the async ones.
 
-  // Names the state of an item in which memcache_gets() has seen it. Opaque.
+  // Identifies the state in which memcache_gets() has seen an item. Opaque.
   struct MemcacheToken {
     std::uint64_t value = 0;  // memcached's CAS unique
   };
@@ -135,32 +135,32 @@ class Context {
     return memcache_set_async(key, value, time).get();
   }
 
-  // Stores the item unless there is one. True: stored; false: there is one, or no answer.
+  // Stores the item unless it exists. True: stored; false: it exists, or the server did not answer.
   Future<bool> memcache_add_async(std::string_view key, std::string_view value, Timeout time = 0);
   bool memcache_add(std::string_view key, std::string_view value, Timeout time = 0) {
     return memcache_add_async(key, value, time).get();
   }
 
-  // Stores the item if there is one. True: stored; false: there is none, or no answer.
+  // Stores the item if it exists. True: stored; false: it does not exist, or the server did not answer.
   Future<bool> memcache_replace_async(std::string_view key, std::string_view value, Timeout time = 0);
   bool memcache_replace(std::string_view key, std::string_view value, Timeout time = 0) {
     return memcache_replace_async(key, value, time).get();
   }
 
-  // Compare and swap: stores the item if it is as it was when memcache_gets() gave the token to this thread. True:
-  // stored; false: it was changed or deleted since, or no answer.
+  // Compare and swap: stores the item if it has not changed since memcache_gets() gave the token to this thread. True:
+  // stored; false: it was changed or deleted since, or the server did not answer.
   Future<bool> memcache_cas_async(std::string_view key, std::string_view value, MemcacheToken token, Timeout time = 0);
   bool memcache_cas(std::string_view key, std::string_view value, MemcacheToken token, Timeout time = 0) {
     return memcache_cas_async(key, value, token, time).get();
   }
 
-  // Deletes the item. True: there was one.
+  // Deletes the item. True: it existed.
   Future<bool> memcache_delete_async(std::string_view key);
   bool memcache_delete(std::string_view key) { return memcache_delete_async(key).get(); }
 
-  // Adds `delta` to an item that is a number in decimal text, modulo 2^64, and gives the sum. nullopt if the item is
-  // missing or no number; with `initial`, a missing item becomes that, which is then the result. BadArgumentError for a
-  // delta of 2^63 or more. The item keeps its life.
+  // Adds `delta` to an item that holds a decimal number, modulo 2^64, and gives the sum. nullopt if the item is missing
+  // or no number; with `initial`, a missing item is set to that, which is then the result. BadArgumentError for a delta
+  // of 2^63 or more. The item keeps its expiry time.
   Future<std::optional<std::uint64_t>> memcache_incr_async(std::string_view key, std::uint64_t delta = 1,
                                                            std::optional<std::uint64_t> initial = std::nullopt);
   std::optional<std::uint64_t> memcache_incr(std::string_view key, std::uint64_t delta = 1,
@@ -168,7 +168,7 @@ class Context {
     return memcache_incr_async(key, delta, initial).get();
   }
 
-  // The same downwards, but not below 0.
+  // Subtracts `delta` likewise, but not below 0.
   Future<std::optional<std::uint64_t>> memcache_decr_async(std::string_view key, std::uint64_t delta = 1,
                                                            std::optional<std::uint64_t> initial = std::nullopt);
   std::optional<std::uint64_t> memcache_decr(std::string_view key, std::uint64_t delta = 1,

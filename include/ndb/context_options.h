@@ -18,8 +18,8 @@ struct ContextOptions {
   // Cancels the context when a stop is requested, from any thread; see Context::cancel(). Once the context has ended, a
   // stop does nothing.
   std::stop_token stop{};
-  // Where the context works: the parts of keys that name none, and so of models, queries, GQL, new ids and
-  // transactions. "" is the default one.
+  // The namespace of keys that name none, and with them of models, queries, GQL, new ids and transactions. "" is the
+  // default one.
   std::optional<std::string> namespace_{};
   // Every call of the context goes to this database; BadKeyError for a key of another one.
   std::optional<std::string> database{};

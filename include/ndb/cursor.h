@@ -7,13 +7,13 @@
 
 namespace ndb {
 
-// The place behind one result, from which the same query (same kind, filters and orders) can go on later, in another
-// process too. What is in it is the Datastore's business. An empty cursor is no place: a query then starts at its first
-// result, and ends at its last. A value.
+// The place behind one result, from which the same query (same kind, filters and orders) can continue later, also in
+// another process. Its bytes are opaque. An empty cursor is no place: a query that starts at it starts at its first
+// result, and one that ends at it ends at its last. A value.
 class Cursor {
  public:
   Cursor() = default;
-  // What bytes() gave. The Datastore refuses others when a query begins with them.
+  // The cursor whose bytes() these are. The Datastore refuses any others when a query uses them.
   static Cursor from_bytes(std::string bytes) { return Cursor(std::move(bytes)); }
   static Cursor from_urlsafe(std::string_view text);  // BadArgumentError if the text was not made by urlsafe()
 

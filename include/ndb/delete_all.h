@@ -21,28 +21,28 @@ struct DeleteProgress {
 
 // How delete_all() works.
 struct DeleteAllOptions {
-  // Entities that are deleted at a time. One Commit takes 500; more of them are several Commits, four at once. At least
-  // 1 (BadArgumentError).
+  // How many entities are deleted at a time. A Commit takes 500; a larger batch is several Commits, four at once. At
+  // least 1 (BadArgumentError).
   std::size_t batch_size = 500;
-  // Called behind every batch, in the tasklet that deletes. What it throws ends the call and goes to its caller.
+  // Called after every batch, in the tasklet that deletes. What it throws ends the call and goes to its caller.
   std::function<void(const DeleteProgress&)> progress{};
-  // Of each batch, and `deadline` also of each wait for results. The entities do not become known to be absent in the
-  // context cache, so that it does not grow, unless `use_cache` says so here.
+  // The options of each batch; `deadline` also bounds each wait for results. The context cache does not remember the
+  // deleted entities as absent, so that it does not grow, unless `use_cache` is set to true here.
   Options options{};
 };
 
 // Deletes the entities that the query finds, up to its limit, and gives their number. Keys are read as they are needed,
 // and one batch is deleted after the other, so the memory that it takes does not depend on how many there are.
 //
-// Each delete is one as by Key::delete_(): the hooks of the class run, memcache and the context cache serve the entity
-// no longer. Nothing holds the batches together: other programs see some entities gone and others still there, and what
-// is put meanwhile may or may not be found. If a batch fails, the others before it have been made, all deletes of the
-// batch have ended, and the first error is thrown. To go on, call it again: what is gone is found no more. Over very
-// many entities, begin behind those that were deleted, `query.start_cursor(progress.cursor)`, which spares the
-// Datastore the way past their index entries.
+// Each entity is deleted as by Key::delete_(): the hooks of the class run, and memcache and the context cache no longer
+// serve it. The whole is not atomic: other programs see some entities gone and others still there, and entities that
+// are put meanwhile may or may not be found. If a batch fails, the batches before it have been made, all deletes of
+// this batch have ended, and the first error is thrown. To continue, call it again: deleted entities are not found any
+// more. For very many entities, start behind those that were deleted, with `query.start_cursor(progress.cursor)`; this
+// spares the Datastore the way past their index entries.
 //
-// BadRequestError in a transaction, which cannot be made in batches: there, use delete_multi(query.keys()). Otherwise
-// the errors of queries and of deletes.
+// BadRequestError in a transaction, which cannot be split into batches: use delete_multi(query.keys()) there. Other
+// errors are those of queries and of deletes.
 std::size_t delete_all(const KeysOnly& query, const DeleteAllOptions& options = {});
 // The same of a query for entities.
 template <class M>

@@ -23,8 +23,8 @@ class Error : public std::runtime_error {
   absl::Status status_;
 };
 
-// The subclasses, which carry NDB's names, for callers that tell them apart. Each can be made from a message alone, and
-// then has the code that stands here; the library knows each by the third name as well (base/error.h).
+// The subclasses, which carry NDB's names, for callers that tell them apart. One that is made from a message alone has
+// the code given here; the third name is that of the library's own function (base/error.h).
 #define NDB_ERROR_CLASSES_(X)                                         \
   /* no context, or one of another thread */                          \
   X(ContextError, kFailedPrecondition, context_error)                 \

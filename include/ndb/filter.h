@@ -25,7 +25,7 @@ struct Filter {
   std::vector<Filter> parts{};  // of kAnd and kOr
 };
 
-// Holds when all of `parts` hold, or one of them. A query of no parts at all is a BadFilterError.
+// AND() holds when all of `parts` hold, OR() when one of them does. In a query, no parts at all are a BadFilterError.
 Filter AND(std::vector<Filter> parts);
 Filter OR(std::vector<Filter> parts);
 template <std::convertible_to<Filter>... F>

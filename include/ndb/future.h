@@ -32,8 +32,8 @@ struct Waiter {
   Waiter* next = nullptr;
 };
 
-// What waits and wakes; knows no type. Belongs to the thread that made it: not thread-safe. Always owned by a
-// shared_ptr.
+// The part of a future that waits and wakes, without its type. Belongs to the thread that made it: not thread-safe.
+// Always owned by a shared_ptr.
 class FutureCore : public std::enable_shared_from_this<FutureCore> {
  public:
   FutureCore() = default;
@@ -130,8 +130,8 @@ class FutureState : public FutureCore {
 
 // The result of an operation that was started when the future was made (futures are eager): it goes on whether or not
 // anybody waits, batched with everything else that is pending. Copies share the result. A future belongs to its thread,
-// and may be destroyed on another one. The error of a write that nobody has asked for is thrown by the next flush() or
-// close() of its context if no copy was left when it ended, and is logged otherwise.
+// and may be destroyed on another one. If nobody asks for the error of a write, the next flush() or close() of its
+// context throws it if no copy was left when the write ended; otherwise it is logged.
 template <class T>
 class Future {
  public:

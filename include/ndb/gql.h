@@ -20,8 +20,8 @@
 
 namespace ndb {
 
-// What stands for a `@1`, `@2`, ... of the text, or with a name for `@name`: a value (an ndb::Array for IN), or a
-// Cursor where LIMIT or OFFSET takes one.
+// The value of a `@1`, `@2`, ... of the text, or with a name of `@name`: a value (an ndb::Array for IN), or a Cursor
+// where LIMIT or OFFSET takes one.
 struct Binding : detail::GqlBinding {
   // The value, or the cursor, that is bound.
   template <class V>
@@ -46,8 +46,8 @@ class GqlQuery : public Selection<M> {
   explicit GqlQuery(std::string text)
       : Selection<M>({.gql = std::move(text)}, {.kind = detail::Wanted::Kind::kEntities, .info = &detail::info<M>()}) {}
 
-  // With these bindings besides those it has. The Datastore refuses positional ones that the text does not use, and
-  // names in it that none is bound to.
+  // The same query with these bindings added. The Datastore refuses positional bindings that the text does not use, and
+  // names in the text that have no binding.
   template <std::convertible_to<Binding>... B>
   GqlQuery bind(const B&... bindings) const {
     GqlQuery query = *this;
@@ -70,7 +70,7 @@ class GqlQuery : public Selection<M> {
   // As Query::on_error().
   GqlQuery on_error(ErrorHandler handler) const { return GqlQuery::handing_errors_to(*this, std::move(handler)); }
 
-  // The form for a text that selects keys, or properties, which are named here or taken as they come.
+  // A query for a text that selects keys, or properties, which are named here or taken from the answer.
   KeysOnly keys_only() const { return KeysOnly(this->spec_); }
   template <detail::IsProperty... P>
     requires(sizeof...(P) > 0)
@@ -79,7 +79,7 @@ class GqlQuery : public Selection<M> {
   }
   DynamicProjection project() const { return DynamicProjection(this->spec_, {}); }
 
-  // By the names that the text gives with AS, else property_1, property_2, ...
+  // The values by name: the name that the text gives with AS, else property_1, property_2, ...
   std::map<std::string, Value> aggregate(const Options& options = {}) const {
     return detail::aggregate_gql(this->spec_, options);
   }
@@ -88,8 +88,8 @@ class GqlQuery : public Selection<M> {
   }
 };
 
-// The query of a GQL text with its bindings, of entities of class M. The Datastore parses the text when results are
-// asked for; what it does not understand is a BadQueryError, with line and column from the local Datastore.
+// The query of a GQL text with its bindings, for entities of class M. The Datastore parses the text when results are
+// asked for; an error in the text is a BadQueryError, with line and column from the local Datastore.
 template <class M = Entity, std::convertible_to<Binding>... B>
 GqlQuery<M> gql(std::string text, const B&... bindings) {
   return GqlQuery<M>(std::move(text)).bind(bindings...);

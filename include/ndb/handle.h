@@ -46,8 +46,8 @@ class Handle {
   Future<Key> put_async();
   Future<Key> put_async(const Options& options);
   // Writes the entity only if the Datastore has it at `version` (see version_of(); 0: only if it has none). Otherwise
-  // nothing is written, no cache serves what it held, and ConflictError is thrown. Not in a transaction, which finds
-  // conflicts by itself.
+  // nothing is written, all caches drop what they hold of the key, and ConflictError is thrown. BadRequestError in a
+  // transaction, which detects conflicts itself.
   Key put_if(std::uint64_t version);
   Key put_if(std::uint64_t version, const Options& options);
   // The same as a future, which has the error, if there is one.
@@ -72,7 +72,7 @@ class Handle {
   std::string to_string() const;
   friend std::ostream& operator<<(std::ostream& out, const Handle& entity);
 
-  // The class variables and hooks that a model class may declare anew. They stand here so that a private one is an
+  // The class variables and hooks that a model class may redeclare. They are declared here so that a private one is an
   // error instead of being ignored.
   static constexpr detail::Unset _kind{}, _use_cache{}, _use_memcache{}, _use_datastore{}, _memcache_timeout{},
       _write_through{}, _best_effort{}, _use_shared_cache{}, _class_name{}, _legacy_data{}, _keep_unknown{},
@@ -122,10 +122,10 @@ struct HandleAccess {
 
 }  // namespace detail
 
-// The version that the Datastore gave to what was read as this entity, or to what put() wrote; it grows with every
-// change. Stays while the entity is edited. What a transaction has put, and copies made of it since, have the version
-// of the commit when that is there. 0: never stored, an empty handle, or an entity without Datastore. Any thread may
-// ask.
+// The version that the Datastore gave to this entity when it was read, or when put() wrote it; it grows with every
+// change of the stored entity. Editing does not change it. An entity that a transaction has put, and copies made of it
+// since, get the version of the commit when that has succeeded. 0: never stored, an empty handle, or an entity that is
+// not stored in the Datastore. Thread-safe.
 inline std::uint64_t version_of(const Handle& entity) {
   const detail::PayloadPtr& payload = detail::HandleAccess::payload(entity);
   return payload ? payload->version() : 0;

@@ -52,12 +52,12 @@ class Key {
   };
 
   Key() = default;  // no key at all: false
-  // A root key, or the child of a complete `parent`, in whose partition it is. BadKeyError for a part that is not
-  // allowed.
+  // A root key, or the child of a complete `parent`, whose partition it gets. BadKeyError for a part of the key that is
+  // not allowed.
   Key(std::string_view kind, const Id& id, const Partition& where = {});
   Key(std::string_view kind, const Id& id, const Key& parent);
 
-  // False for the default-constructed key, of which nothing below may be called but comparisons and to_string().
+  // False for the default-constructed key, which allows no other calls than comparisons and to_string().
   explicit operator bool() const { return rep_ != nullptr; }
 
   // The parts of the key. Views live as long as the key. The project is empty while the key was given none.
@@ -112,8 +112,8 @@ class Key {
   Future<void> delete_async() const;
   Future<void> delete_async(const Options& options) const;
   // Deletes the entity only if the Datastore has it at `version` (see version_of(); more than 0, else
-  // BadArgumentError). Otherwise nothing is deleted, no cache serves what it held, and ConflictError is thrown, also
-  // where there is no entity. Not in a transaction, which finds conflicts by itself (BadRequestError).
+  // BadArgumentError). Otherwise, also if there is no entity, nothing is deleted, all caches drop what they hold of the
+  // key, and ConflictError is thrown. BadRequestError in a transaction, which detects conflicts itself.
   void delete_if(std::uint64_t version) const;
   void delete_if(std::uint64_t version, const Options& options) const;
   Future<void> delete_if_async(std::uint64_t version) const;

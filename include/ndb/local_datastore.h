@@ -29,8 +29,8 @@ class LocalDatastore {
 
   // How transactions that overlap are kept apart. Either way they are serializable.
   enum class Concurrency {
-    // What a transaction has read stays as it is until it ends: who wants to write it waits, and is ABORTED after the
-    // lock_timeout. Of transactions that wait for each other the youngest is ABORTED.
+    // What a transaction has read stays unchanged until it ends: a writer waits, and is ABORTED after the lock_timeout.
+    // In a deadlock the youngest transaction is ABORTED.
     kPessimistic,
     // Nobody waits. A transaction sees the store as it was when it began; its commit is ABORTED if anything that it has
     // read was written since.
@@ -41,44 +41,44 @@ class LocalDatastore {
   struct Options {
     // Where to listen, as host:port; port 0 takes a free one. Empty: nowhere, only channel() reaches the server.
     std::string host_port{};
-    // Two PEM files: the server's certificate, with those that vouch for it behind, and its key. Both empty: no TLS.
+    // Two PEM files: the server's certificate, followed by its chain, and its key. Both empty: no TLS.
     std::string tls_cert{};
     std::string tls_key{};
-    // What callers have to send as `authorization: Bearer TOKEN`; visible ASCII. Empty: everybody who reaches the port
-    // may do everything.
+    // The token that callers must send, as `authorization: Bearer TOKEN`; visible ASCII. Empty: everybody who reaches
+    // the port may do everything.
     std::string auth_token{};
-    // Without a token, only addresses of the loopback interface are listened on unless this says that others are meant.
+    // Allows the server to listen on other addresses than those of the loopback interface without a token.
     bool allow_unauthenticated = false;
-    // A page in a browser may send requests to any port of its user's machine. Those of other sites are refused, unless
-    // their origin (scheme://host:port, or * for all) is here.
+    // A page in a browser may send requests to any port of its user's machine. Requests from pages of other sites are
+    // refused, unless their origin (scheme://host:port, or * for all) is in this list.
     std::vector<std::string> cors_origins{};
-    // Without a token, requests over HTTP must be for a name of the loopback interface, for the one that is listened
-    // on, or for one of these: a site could let a name of its own point here.
+    // Without a token, the Host of an HTTP request must be a name of the loopback interface, the one that the server
+    // listens on, or one of these. Otherwise a site could point a name of its own here (DNS rebinding).
     std::vector<std::string> allowed_hosts{};
-    // What `POST /shutdown` does when it was answered. Called on a thread of the server, which must not call shutdown()
-    // itself. Empty: the request is refused.
+    // Called after the answer to `POST /shutdown`, on a thread of the server; it must not call shutdown() itself.
+    // Empty: the request is refused.
     std::function<void()> on_shutdown{};
     // The folder of the data, made for its owner alone if it is missing, and held by one process
     // at a time. Empty: in memory.
     std::string data_dir{};
-    // Starts though a log in the data_dir is damaged or missing, with what was committed before the damage; what was
-    // committed after it is lost. Without it the server does not start then. Other damage needs a copy of the data_dir.
+    // Starts although a log in the data_dir is damaged or missing, with what was committed before the damage; later
+    // commits are lost. Without it the server refuses to start. Other damage needs a copy of the data_dir.
     bool accept_damaged_log = false;
     Fsync fsync = Fsync::kAlways;
     Concurrency concurrency = Concurrency::kPessimistic;
     std::chrono::milliseconds lock_timeout{5000};
-    // A transaction ends by itself this long after it began, and this long after its last call. One that was used over
-    // gRPC connections of the port alone is aborted soon after the last of them has closed.
+    // A transaction expires this long after it began, and this long after its last call. One that was used over gRPC
+    // connections of the port only is aborted soon after the last of them has closed.
     std::chrono::milliseconds transaction_timeout{std::chrono::seconds(270)};
     std::chrono::milliseconds transaction_idle_timeout{std::chrono::seconds(60)};
-    // How far back read times reach, and how many bytes of replaced and deleted versions are kept for them; without a
-    // number 16 MiB in memory, and in a data_dir as many as there are. Beyond either limit the oldest are forgotten,
-    // but none that an open transaction or a call reads. A read at a forgotten time is FAILED_PRECONDITION, with the
-    // oldest time there is.
+    // How far back read times reach, and how many bytes of replaced and deleted versions are kept for them; default: 16
+    // MiB in memory, without limit in a data_dir. Beyond either limit the oldest versions are erased, except those that
+    // an open transaction or a call reads. A read at a time that was erased is FAILED_PRECONDITION; the message has the
+    // oldest time that can be read.
     std::chrono::milliseconds history{std::chrono::hours(1)};
     std::optional<std::size_t> history_bytes{};
     // Composite indexes, as Google's tools write them; empty: index.yaml in the data_dir, if there is one. Every query
-    // runs without them, and what it would need in the cloud is written to the file, below the line "# AUTOGENERATED".
+    // runs without them; the indexes that it would need in the cloud are added to the file, below "# AUTOGENERATED".
     std::string index_file{};
     // Refuses such queries instead, with FAILED_PRECONDITION and the index in the message; the file must exist. It is
     // read again before a query is refused.
@@ -89,20 +89,20 @@ class LocalDatastore {
   static std::unique_ptr<LocalDatastore> start();
   static std::unique_ptr<LocalDatastore> start(const Options& options);
 
-  // shutdown(). A server that still lives when the process ends by exit() is shut down then. In a child of fork() it
-  // does nothing: the server is the parent's, and calls on it are a ContextError.
+  // Calls shutdown(). A server that still lives when the process ends by exit() is shut down then. In a child of fork()
+  // it does nothing, because the server is the parent's, and calls on it are a ContextError.
   ~LocalDatastore();
   LocalDatastore(const LocalDatastore&) = delete;
   LocalDatastore& operator=(const LocalDatastore&) = delete;
 
-  // The host:port that is listened on, with the port that was taken; empty if none.
+  // The host:port that the server listens on, with its actual port; empty if none.
   std::string address() const;
 
   // A connection without a socket, for a client in this process.
   std::shared_ptr<Channel> channel();
 
-  // Empties all databases, as `POST /reset` does: calls in flight end before it, open transactions with it. Caches in
-  // front of the server hear nothing of it. Throws ndb::Error if the store fails.
+  // Empties all databases, as `POST /reset` does: waits for the calls in flight, and ends open transactions. Caches in
+  // front of the server do not notice it. Throws ndb::Error if the store fails.
   void reset();
 
   // Waits for the calls in flight, cancels those that take longer than the lock_timeout and a second, and closes the

@@ -19,8 +19,8 @@
                   "ndb: the base of a model class names that class: class Account : public ndb::Model<Account>."); \
   }
 
-// `Self` is the name of the struct, which an aggregate cannot know by itself. Stands behind the fields: it adds one,
-// for what is stored in the struct and not known to it.
+// `Self` is the name of the struct, which an aggregate cannot know itself. Put it after the fields: it adds a field,
+// for the stored properties that the struct does not have.
 #define NDB_PROPERTIES(Self, ...)                                                                \
   using ndb_self = Self;                                                                         \
   template <class Parent>                                                                        \

@@ -57,8 +57,8 @@ struct Inserted {
 
 // The base of model classes. A model class has no data of its own beside what Handle has.
 //
-// What D may declare, as public static members unless said otherwise. A private one is an error; one whose name is
-// misspelt is a member like any other, which the library does not know of.
+// D may declare these as public static members unless noted otherwise. A private one is an error; one whose name is
+// misspelt is a member like any other and has no effect.
 //
 // - `_kind`: a string, the kind; default: the class name without its namespaces.
 // - `_use_cache`, `_use_memcache`, `_use_datastore`, `_write_through`, `_best_effort`, `_use_shared_cache`: a bool, or
@@ -98,8 +98,8 @@ class Model : public Base {
   static constexpr std::string_view _get_kind() { return detail::kInfo<D>.kind; }
 
   // A new entity, not stored until put(). Without an id the Datastore assigns a number at put(). BadKeyError for an id
-  // or a parent that no key can have. A key behind the id is the parent's, as in all functions here; an entity's own
-  // key stands in front of the properties, and is a BadKeyError if it is of another kind.
+  // or a parent that no key can have. A key after the id is the parent's, as in all functions here; the entity's own
+  // key comes before the properties, and is a BadKeyError if it is of another kind.
   //   Account::make({.name = "Ada"}, ndb::id("ada"))         Account::make({.name = "Kim"}, {}, parent)
   //   Account::make(key, {.name = "Ada"})
   template <class M = D>
@@ -142,8 +142,8 @@ class Model : public Base {
     ((properties.*detail::Traits<P>::kMember = std::move(assignments.value)), ...);
   }
 
-  // A new entity of what to_json() gave, or a part of it. BadValueError as of populate_json(). to_json() does not give
-  // the key, so it stands beside the text: the entity's own, or an id and a parent.
+  // A new entity from a text of to_json(), or from a part of one. BadValueError as of populate_json(). The text does
+  // not contain the key, so it is passed too: the entity's own, or an id and a parent.
   static D from_json(std::string_view json, const Id& id = {}) { return from_json(json, Key(_get_kind(), id)); }
   // The same below a parent, which must be a complete key (BadKeyError).
   static D from_json(std::string_view json, const Id& id, const Key& parent) {
@@ -166,8 +166,8 @@ class Model : public Base {
   static Future<D> get_by_id_async(const SomeId& id, const Options& options = {});
   // The same below a parent, as a future.
   static Future<D> get_by_id_async(const SomeId& id, const Key& parent, const Options& options = {});
-  // The entity with this name; if there is none, a new one with these properties, which is inserted in a transaction
-  // that looks again, so that of two callers one inserts and both get the same. Joins a running transaction.
+  // The entity with this name. If there is none, inserts a new one with these properties, in a transaction that looks
+  // again: of two callers one inserts, and both get the same entity. Joins a running transaction.
   template <class M = D>
   static D get_or_insert(std::string_view name, Props<M> properties = {}, const Options& options = {});
   // The same below a parent.
@@ -181,7 +181,7 @@ class Model : public Base {
   template <class M = D>
   static Future<D> get_or_insert_async(std::string_view name, const Key& parent, Props<M> properties = {},
                                        const Options& options = {});
-  // The same as get_or_insert(), saying which of both it was: `auto [account, inserted] =
+  // The same as get_or_insert(), but says whether it has inserted: `auto [account, inserted] =
   // Account::insert_or_get("ada", {.name = "Ada"})`.
   template <class M = D>
   static Inserted<M> insert_or_get(std::string_view name, Props<M> properties = {}, const Options& options = {});
@@ -189,8 +189,8 @@ class Model : public Base {
   template <class M = D>
   static Inserted<M> insert_or_get(std::string_view name, const Key& parent, Props<M> properties = {},
                                    const Options& options = {});
-  // Ids that no other entity gets, as keys: under `parent`, or without one as roots. BadKeyError for a parent that is
-  // empty or incomplete.
+  // Allocates ids that no other entity gets, and returns them as keys: under `parent`, or roots without one.
+  // BadKeyError for a parent that is empty or incomplete.
   static std::vector<Key> allocate_ids(int count, const std::optional<Key>& parent = {}, const Options& options = {});
   // The same in a tasklet.
   static Future<std::vector<Key>> allocate_ids_async(int count, const std::optional<Key>& parent = {},

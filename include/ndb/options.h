@@ -1,4 +1,4 @@
-// What a single call may override. Aggregates, so that they read like keyword arguments:
+// The options of a single call. Aggregates, so that they read like keyword arguments:
 //   key.get<Account>({.use_cache = false, .memcache_timeout = 30});
 #pragma once
 
@@ -20,9 +20,9 @@ struct Flag {
 };
 
 // A memcache time-out: a number of seconds, or a duration. 0 is unlimited (NDB manual). A negative or sub-second value
-// is a BadValueError when the call is made; it is kept here as it was given, so that the message can name it. What is
-// no whole number of milliseconds is rounded away from 0, so that it does not become unlimited, and what is longer than
-// milliseconds can count becomes the longest time that they can.
+// is a BadValueError when the call is made; it is kept here as it was given, so that the message can name it. A
+// fraction of a millisecond is rounded away from 0, so that it does not become unlimited; a duration that is too long
+// for milliseconds becomes the longest one.
 struct Timeout {
   // Whole seconds.
   template <std::integral I>
@@ -45,8 +45,8 @@ struct Timeout {
   }
 };
 
-// Programs that name different memcached servers write and read an entity in different places. What a client does that
-// finds this out: nothing; log and count it; or also serve nothing from memcache and fail writes (FAILED_PRECONDITION).
+// What a client does when it detects a program with another list of memcached servers, whose records are in other
+// places: nothing; log and count it; or also serve nothing from memcache and fail writes (FAILED_PRECONDITION).
 enum class RingCheck { kOff, kWarn, kEnforce };
 
 // Whether a read must see every write that was acknowledged before it (the default), or may see an older state, as the
@@ -62,11 +62,11 @@ struct Options {
   std::optional<bool> use_shared_cache{};
   std::optional<Timeout> memcache_timeout{};
   std::optional<bool> write_through{};  // of a put: leave the new value in memcache instead of nothing; default false
-  // Of a put of an incomplete key: gets the id first, in a call of its own. Only then can the put be sent again without
-  // making a second entity. In a transaction it is always so. Default false.
+  // Of a put of an incomplete key: allocates the id first, with an RPC of its own. Only then can the put be resent
+  // without making a second entity. Always so in a transaction. Default false.
   std::optional<bool> allocate_first{};
-  // Of a get: a cached answer must have been the Datastore's not longer than this ago; 0 asks the Datastore. It bounds
-  // what faults beyond the promise of the caches could do, and is ignored in a transaction.
+  // Of a get: how long ago a cached answer may have been read from the Datastore; 0 asks the Datastore. It limits the
+  // effect of faults that the promises of the caches do not cover; ignored in a transaction.
   std::optional<std::chrono::milliseconds> max_staleness{};
   // How long the call may take: with all its RPCs, resends and pauses, its exchanges with memcached, the waits for
   // locks and for other Commits of a put or delete, and the allocation of an id. Then it ends with DEADLINE_EXCEEDED,

@@ -72,8 +72,8 @@ std::string patched() {
 // another write or another patch of the key in the same transaction is then a BadRequestError, and so is a patch of a
 // key that the transaction has written. Make one patch of all changes, and read first.
 //
-// Sent again after an answer that was lost, an increment could be made twice: so a patch with one is sent once, and an
-// error like UNAVAILABLE leaves it unknown whether it was applied.
+// If an increment were resent after a lost answer, it could be applied twice. So a patch with one is sent once, and an
+// error like UNAVAILABLE leaves its outcome unknown.
 template <class M>
 class Patch {
  public:
@@ -97,7 +97,7 @@ class Patch {
     edited().insert_or_assign(std::string(name), std::move(value));
     return *this;
   }
-  // Removes properties: they are then not stored at all, which is not the same as null.
+  // Removes properties: they are then not stored at all, which is different from null.
   template <detail::IsProperty... P>
     requires(sizeof...(P) > 0)
   Patch& clear(P...) {
@@ -109,12 +109,12 @@ class Patch {
     return *this;
   }
 
-  // Adds a number, which may be negative; what is no number counts as 0. Integers stop at the ends of int64.
+  // Adds a number, which may be negative; a value that is no number counts as 0. Integers stop at the ends of int64.
   template <detail::IsProperty P, class V>
   Patch& increment(P, const V& by) {
     return number<P>(Kind::kIncrement, by);
   }
-  // Raises the number to at least this, or lowers it to at most this; what is no number becomes it.
+  // Raises the number to at least this, or lowers it to at most this; replaces a value that is no number.
   template <detail::IsProperty P, class V>
   Patch& maximum(P, const V& at_least) {
     return number<P>(Kind::kMaximum, at_least);
@@ -123,8 +123,8 @@ class Patch {
   Patch& minimum(P, const V& at_most) {
     return number<P>(Kind::kMinimum, at_most);
   }
-  // Appends to a repeated property those of the elements that it does not have, or removes all that are equal to one of
-  // them. What is no array counts as an empty one.
+  // Appends to a repeated property those elements that it does not have, or removes all elements that are equal to one
+  // of these. A value that is no array counts as an empty one.
   template <detail::IsProperty P, class V>
   Patch& append_missing(P, std::initializer_list<V> elements) {
     return array<P>(Kind::kAppendMissing, elements);
@@ -170,7 +170,7 @@ class Patch {
   Future<PatchResult> put_async(const Options& options = {}) const {
     return detail::patch_async(spec_, false, options);
   }
-  // Applies the changes to an entity that there must be: an Error with NOT_FOUND otherwise.
+  // Applies the changes to an entity that must exist: Error with NOT_FOUND otherwise.
   PatchResult update(const Options& options = {}) const { return update_async(options).get(); }
   // The same without waiting.
   Future<PatchResult> update_async(const Options& options = {}) const {

@@ -127,8 +127,8 @@ class ProjectedEntity {
   std::map<std::string, Value, std::less<>> values_;
 };
 
-// A query for some properties of the entities instead of all; see Query::project(). The context cache has no part in
-// it: it neither changes nor keeps what the Datastore answers.
+// A query for some properties of the entities instead of all; see Query::project(). It bypasses the context cache,
+// which neither changes nor keeps its results.
 template <detail::IsProperty... P>
 class Projection : public Selection<Projected<P...>> {
  public:
@@ -137,7 +137,7 @@ class Projection : public Selection<Projected<P...>> {
       : Selection<Projected<P...>>(std::move(spec), {.kind = detail::Wanted::Kind::kProjection,
                                                      .projection = {detail::Traits<P>::path()...},
                                                      .decode = &Projected<P...>::decode}) {}
-  // Of the results that agree in all these properties, one.
+  // Gives one of the results that agree in all these properties.
   Projection distinct() const {
     Projection query = *this;
     query.spec_.distinct_on = this->wanted_.projection;
@@ -155,7 +155,7 @@ class DynamicProjection : public Selection<ProjectedEntity> {
       : Selection(std::move(spec), {.kind = detail::Wanted::Kind::kProjection,
                                     .projection = std::move(properties),
                                     .decode = &ProjectedEntity::decode}) {}
-  // Of the results that agree in all these properties, one.
+  // Gives one of the results that agree in all these properties.
   DynamicProjection distinct() const {
     DynamicProjection query = *this;
     query.spec_.distinct_on = wanted_.projection;

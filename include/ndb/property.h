@@ -68,7 +68,7 @@ struct KeyProperty : detail::ListFilters<KeyProperty> {
   operator Order() const { return detail::order<KeyProperty>(false); }
 };
 
-// Of a PolyModel: the classes that an entity is of, from the root to its own.
+// The classes of an entity of a PolyModel, from the root to its own.
 struct ClassProperty {
   // As an ascending order.
   operator Order() const { return detail::order<ClassProperty>(false); }

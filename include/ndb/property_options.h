@@ -100,9 +100,9 @@ struct Choices {
   const detail::ChoiceList* list = nullptr;  // null: any value
 };
 
-// `.validator = ndb::validator<function>`. The function takes a value of the property (of a repeated one an element, of
-// an optional one what is in it), and refuses it by throwing; put() then throws BadValueError with its message. It may
-// return a value, which replaces the one that it was given; it must do nothing to a value that it returned.
+// `.validator = ndb::validator<function>`. The function takes a value of the property (an element of a repeated one,
+// the content of an optional one), and refuses it by throwing; put() then throws BadValueError with its message. It may
+// return a value, which replaces the one that it got; it must leave a value that it has returned itself unchanged.
 template <auto F>
 inline constexpr Validator validator{&detail::kValidator<F>};
 

@@ -25,8 +25,8 @@
 
 namespace ndb {
 
-// The keys of a query's results alone, which costs the Datastore less. The context cache has no part in it. Immutable
-// and safe to use from many threads, as all queries are.
+// A query for keys alone, which costs the Datastore less. It does not use the context cache. Immutable, and safe to use
+// from many threads, as all queries are.
 class KeysOnly : public Selection<Key> {
  public:
   // Query::keys_only() makes it.
@@ -50,34 +50,34 @@ class Query : public Selection<M> {
       : Selection<M>({.kind = std::string(kind), .filters = std::move(filters)},
                      {.kind = detail::Wanted::Kind::kEntities, .info = &detail::info<M>()}) {}
 
-  // Besides the filters that it has: all must hold. BadFilterError when the query is sent for one that makes no sense.
+  // Adds filters: all must hold. BadFilterError when the query is sent if one makes no sense.
   template <std::convertible_to<Filter>... F>
   Query filter(F... filters) const {
     return with([&](detail::QuerySpec& spec) { (spec.filters.push_back(std::move(filters)), ...); });
   }
-  // In the order of the calls.
+  // Adds sort orders, in the order of the calls.
   template <std::convertible_to<Order>... O>
   Query order(const O&... orders) const {
     return with([&](detail::QuerySpec& spec) { (spec.orders.push_back(orders), ...); });
   }
-  // The entity of this key, and those whose keys begin with it. BadQueryError when the query is sent if the key is
+  // Only the entity of this key, and those whose keys begin with it. BadQueryError when the query is sent if the key is
   // empty or incomplete.
   Query ancestor(Key key) const {
     return with([&](detail::QuerySpec& spec) { spec.ancestor = std::move(key); });
   }
-  // Without this, the namespace of the ancestor, else that of the context. "" is the default namespace.
+  // The namespace of the query; default: that of the ancestor, else that of the context. "" is the default namespace.
   Query in_namespace(std::string name) const {
     return with([&](detail::QuerySpec& spec) { spec.namespace_ = std::move(name); });
   }
-  // Passes over that many results first; the Datastore counts them as read.
+  // Skips that many results first; the Datastore counts them as read.
   Query offset(std::size_t results) const {
     return with([&](detail::QuerySpec& spec) { spec.offset = results; });
   }
-  // At most so many results; a limit that fetch() and the like are given counts instead.
+  // Gives at most so many results. A limit passed to fetch() and the like replaces this one.
   Query limit(std::size_t results) const {
     return with([&](detail::QuerySpec& spec) { spec.limit = results; });
   }
-  // From the place of one cursor to that of another. They must come from the same query: kind, filters and orders
+  // Starts at one cursor, or ends at another. They must come from the same query: kind, filters and orders
   // (INVALID_ARGUMENT from the Datastore). An empty cursor is no bound.
   Query start_cursor(Cursor cursor) const {
     return with([&](detail::QuerySpec& spec) { spec.start = std::move(cursor); });
@@ -85,13 +85,13 @@ class Query : public Selection<M> {
   Query end_cursor(Cursor cursor) const {
     return with([&](detail::QuerySpec& spec) { spec.end = std::move(cursor); });
   }
-  // As of this time, as the Datastore then was: past the context cache, which neither changes nor keeps the results.
+  // Reads the Datastore as it was at this time, past the context cache, which neither changes nor keeps the results.
   // Cloud Datastore takes times of the last hour, or whole minutes of the last seven days with point-in-time recovery.
-  // Not in a transaction, and not EVENTUAL (BadRequestError when the query is sent).
+  // BadRequestError when the query is sent in a transaction or as EVENTUAL.
   Query as_of(Timestamp read_time) const {
     return with([&](detail::QuerySpec& spec) { spec.read_time = read_time; });
   }
-  // Of the results that agree in these properties, the first one. Orders must begin with them.
+  // Gives the first of the results that agree in these properties. Orders must begin with them.
   template <detail::IsProperty... P>
     requires(sizeof...(P) > 0)
   Query distinct_on(P...) const {
@@ -102,10 +102,10 @@ class Query : public Selection<M> {
     return with([&](detail::QuerySpec& spec) { spec.distinct_on = std::move(properties); });
   }
 
-  // Passes over results that can't be given (a property that does not fit the class, an entity of another class in
-  // GQL): `handler` is called with the key and the status of each, in the tasklet that goes through the results and
-  // when it gets there, and a limit is filled nevertheless. What it throws goes to that tasklet; the query can then go
-  // on. This holds for every way to get results, and for the projections and keys of this query.
+  // Skips results that can't be given (a property that does not fit the class, an entity of another class in GQL):
+  // `handler` is called with the key and the status of each, in the tasklet that reads the results and when it gets
+  // there; the limit is filled nevertheless. What the handler throws goes to that tasklet; the query can then go on.
+  // This applies to every way to get results, and to the projections and keys of this query.
   Query on_error(ErrorHandler handler) const {
     return with([&](detail::QuerySpec& spec) { spec.on_error = std::move(handler); });
   }

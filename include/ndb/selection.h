@@ -43,13 +43,13 @@ Row row_of(QueryResult result) {
 
 }  // namespace detail
 
-// Results one after another. While one batch of them is used, the next is under way. It works in the context where it
-// was started, and is used by one tasklet at a time (BadRequestError). Copies share the place. A range that can be gone
-// through once.
+// Results one after another. While one batch of them is used, the next is under way. An iteration works in the context
+// where it was started, and one tasklet at a time may use it (BadRequestError). Copies share the position. A
+// single-pass range.
 //
-// An error of one result (see Selection) is thrown where that result would be given, and the iteration is then past it:
-// call next(), or begin the loop over the same iteration, again. An error of the query itself ends the iteration, and
-// is thrown again by every later call.
+// An error of one result (see Selection) is thrown in the place of that result, and the iteration is then past it: to
+// continue, call next(), or begin the loop over the same iteration, again. An error of the query itself ends the
+// iteration, and every later call throws it again.
 template <class Row>
 class Iteration {
  public:
@@ -95,8 +95,8 @@ class Iteration {
     if (!result.status.ok()) return std::move(result.status);
     return detail::row_of<Row>(std::move(result));
   }
-  // The places before and behind the result that was given last; at the start both are where the query starts. What was
-  // passed over since (Query::on_error) is behind the second.
+  // The places before and behind the last result; at the start both are where the query starts. The second is also
+  // behind results that Query::on_error() has skipped since.
   const Cursor& cursor_before() const { return run_->before(); }
   const Cursor& cursor_after() const { return run_->after(); }
 
@@ -119,11 +119,11 @@ struct Page {
 // The base of queries, with all ways to get their results as rows of one type. Immutable, and safe to use from many
 // threads.
 //
-// A `limit` stands instead of the query's own. Functions that end in _async have started when they return, and go on
-// in a tasklet of their own; the query is sent when the caller next waits. Of the options, those that concern memcache
-// mean nothing here. `deadline` bounds a whole call of fetch(), get() or fetch_page(), and each wait for a next result
-// of iterate() and map(); DEADLINE_EXCEEDED. Without one a query may take as long as it brings something at least every
-// 60 s.
+// A `limit` replaces the query's own. Functions that end in _async go on in a tasklet of their own after they return;
+// the query is sent when the caller next waits. Options that concern memcache have no effect. `deadline` bounds a whole
+// call of fetch(), get() or fetch_page(), and each wait for a next result of iterate() and map(); when it is over they
+// fail with DEADLINE_EXCEEDED. Without a deadline a query may take any time, as long as a result or a cursor arrives at
+// least every 60 s.
 //
 // Errors are those of the Datastore, and BadQueryError and BadFilterError for a query that makes no sense. Beside these
 // errors of the query there are errors of one result: BadValueError where a stored property does not fit the class,

@@ -20,41 +20,41 @@
 
 namespace ndb {
 
-// What get() does when memcached does not say whether a value is still current. Nothing is kept then.
+// What get() does when memcached does not say whether a value is still current. The result is then not kept.
 struct WhenUnreachable {
   // What the functions below stand for.
   enum class Action { kCallProvider, kServe, kFail };
-  Action action = Action::kCallProvider;  // see there
+  Action action = Action::kCallProvider;  // see the functions
   std::chrono::milliseconds bound{0};     // of kServe
 
-  // The provider is called each time. The default.
+  // Calls the provider each time. The default.
   static WhenUnreachable call_provider() { return {}; }
-  // A value that was known to be current not longer ago than this is served; else the provider is called.
+  // Serves a value that was known to be current at most this long ago; else calls the provider.
   static WhenUnreachable serve_within(std::chrono::milliseconds bound) { return {Action::kServe, bound}; }
   static WhenUnreachable fail() { return {Action::kFail, {}}; }  // Error with UNAVAILABLE
 };
 
-// What a SharedCache keeps, for how long, and how exact it is to be.
+// Options of a SharedCache: what it keeps, for how long, and how stale a value may be.
 template <class T>
 struct SharedCacheOptions {
-  // Caches with one name share their invalidations, in all processes. Letters, digits, '.', '_' and '-'.
+  // Caches of the same name share their invalidations, in all processes. Letters, digits, '.', '_' and '-'.
   std::string name{};
-  // One set of values for all namespaces and databases, instead of one for each. Providers then run in the client's
-  // own.
+  // One set of values for all namespaces and databases, instead of one for each. Providers then run in the namespace
+  // and database of the client.
   bool all_namespaces = false;
   std::chrono::milliseconds timeout{0};  // the life of a value, a random tenth less; 0 = unlimited
   std::size_t capacity = 10'000;         // values
   std::size_t capacity_bytes = SIZE_MAX;
-  std::function<std::size_t(const T&)> size_of{};  // bytes of a value, for that; default: sizeof(T)
-  // A value that was known to be current not longer ago than this is served without a look at its tag.
+  std::function<std::size_t(const T&)> size_of{};  // the bytes of a value, for capacity_bytes; default: sizeof(T)
+  // A value that was known to be current at most this long ago is served without a look at its tag.
   std::chrono::milliseconds max_staleness{0};
   WhenUnreachable when_unreachable{};
-  // When the provider throws: a value whose time-out has passed not longer ago than this is served nevertheless, unless
-  // it was invalidated. The provider is then called once a second, and the exception goes to nobody. 0 = it goes to all
-  // who ask.
+  // When the provider throws: serves a value that has expired at most this long ago, unless it was invalidated. The
+  // provider is then called once a second, and its exception is dropped. 0: the exception reaches all callers that ask
+  // for the value.
   std::chrono::milliseconds max_stale_on_error{0};
-  // With a time-out: how early, in provider calls (of as long as the last one took) times a random number of mean 1,
-  // one caller renews a value that all others are still served. 0 = never.
+  // Early renewal of values with a time-out: one caller calls the provider before the value expires, while all others
+  // are served the old value. In durations of the last provider call, times a random number of mean 1. 0 = never.
   double early_refresh = 1;
   std::chrono::seconds tag_timeout = std::chrono::hours(24);  // of tags in memcached, at least 10 min; 0 = unlimited
 };
@@ -91,19 +91,19 @@ class SharedCacheBase {
 
 }  // namespace detail
 
-// Values by name, kept in this process and shared by its threads. A value is served while its tag, random bytes that
-// memcached holds for its name, is the one under which it was filed; invalidate() replaces the tag and so ends the
-// copies of every process on every machine. No get() returns a value that was computed before an invalidation which had
-// ended when the get began; `max_staleness` and `serve_within` relax this as far as they say. A tag that memcached has
-// lost costs a call of the provider, never a stale value.
+// Values by key, kept in this process and shared by its threads. memcached holds a tag, random bytes, for each key. A
+// value is served as long as its tag is the one under which it was stored; invalidate() replaces the tag and so
+// invalidates the copies of all processes on all machines. No get() returns a value that was computed before an
+// invalidation which had ended when the get began, except as `max_staleness` and `serve_within` allow. A tag that
+// memcached has lost costs a call of the provider, never a stale value.
 //
-// A value belongs to the namespace and database of the context that asks for it, or invalidates it; of the client's own
-// where the thread has no context of this client. In others it is another value.
+// A value belongs to the namespace and database of the context that asks for it or invalidates it; those of the client
+// if the thread has no context of this client. The same key has other values in others.
 //
 // A provider runs in a context of its own with an empty cache, outside any transaction, and once per key and process
-// however many threads ask; its exception reaches all of them and nothing is kept, unless `max_stale_on_error` lets the
-// old value be served. Providers may use other keys and caches; to wait for oneself is a BadRequestError. Without
-// memcached_hosts nothing is kept.
+// however many threads ask. If it throws, all of them get the exception and nothing is kept, unless
+// `max_stale_on_error` lets the old value be served. Providers may use other keys and caches; a provider that waits for
+// itself gets BadRequestError. Without memcached_hosts nothing is kept.
 //
 //   ndb::SharedCache<Config> configs(client, {.name = "configs", .timeout = 10min});
 //   std::shared_ptr<const Config> config = configs.get("site", [] { return load_config(); });
@@ -112,7 +112,7 @@ class SharedCacheBase {
 template <class T>
 class SharedCache {
  public:
-  // Values are never changed: all threads see the same object, which lives as long as anybody holds it.
+  // Values are never changed: all threads see the same object, which lives as long as somebody holds it.
   using Pointer = std::shared_ptr<const T>;
 
   // BadArgumentError for an option that makes no sense.
@@ -129,7 +129,7 @@ class SharedCache {
                        .early_refresh = options.early_refresh,
                        .tag_timeout = options.tag_timeout}) {}
 
-  // The value of `key`, from here or from `provider`, which takes the key, or nothing, and gives a T or a
+  // The value of `key`: a kept one, or the result of `provider`, which takes the key, or nothing, and returns a T or a
   // shared_ptr<const T>; that may be null, and so may the result. Throws what the provider throws, and Error with
   // UNAVAILABLE where `when_unreachable` says so.
   template <class Provider>
@@ -150,9 +150,9 @@ class SharedCache {
     return std::static_pointer_cast<const T>(std::move(found));
   }
 
-  // The values in the order of `keys`; one may stand in it twice. `provider` takes a vector of the keys that are
-  // missing here, and gives as many values, in their order (BadValueError if not). Throws as get() does; if the
-  // provider throws, none of the values for which it was called is kept.
+  // The values in the order of `keys`, which may contain a key twice. `provider` takes a vector of the missing keys and
+  // returns as many values, in their order (BadValueError if not). Throws as get() does; if the provider throws, none
+  // of the values for which it was called is kept.
   template <class Provider>
   std::vector<Pointer> get_multi(const std::vector<std::string>& keys, Provider&& provider) {
     const std::vector<std::string_view> views(keys.begin(), keys.end());
@@ -168,10 +168,10 @@ class SharedCache {
     return values;
   }
 
-  // When it returns, no get() that begins is served what was computed before, in any process. In a transaction it takes
-  // place after the commit, and not at all without one: if it is unknown whether the transaction was applied,
-  // invalidate once more. Error with UNAVAILABLE if memcached does not confirm: then other processes may go on to serve
-  // what they have, until its time-out.
+  // After it has returned, no get() that begins is served a value computed before, in any process. In a transaction it
+  // takes effect after the commit, and not at all if there is none; if the outcome of the commit is unknown, invalidate
+  // once more. Error with UNAVAILABLE if memcached does not confirm: other processes may then still serve their copies,
+  // until their time-out.
   void invalidate(std::string_view key) { base_.invalidate({std::string(key)}); }
   void invalidate_multi(std::vector<std::string> keys) { base_.invalidate(std::move(keys)); }
 

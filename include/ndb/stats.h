@@ -35,8 +35,8 @@ void for_each_stat(const Stats& stats, Visit visit) {
   for (const StatField<Stats>& field : Stats::fields()) visit(field, stats.*field.value);
 }
 
-// Defines a struct of statistics from a list of its numbers, so that one line there is the whole of a new one: a member
-// that starts at 0, and its row in fields().
+// Defines a struct of statistics from a list of its numbers. A line of the list declares a member that starts at 0, and
+// its row in fields().
 #define NDB_STATS_(Name, NUMBERS)                                                                          \
   struct Name {                                                                                            \
     NUMBERS(NDB_STATS_MEMBER_)                                                                             \

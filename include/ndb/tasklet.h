@@ -1,13 +1,13 @@
-// Tasklets: functions that run concurrently on one thread, each in a fiber of its own. Where one waits for a future the
-// others go on, so that what they ask for is batched. There is no parallelism and no preemption: between two waits a
-// tasklet is alone. Tasklets never move to another thread.
+// Tasklets: functions that run concurrently on one thread, each in a fiber of its own. While one waits for a future the
+// others go on, so that their calls are batched. There is no parallelism and no preemption: between two waits a tasklet
+// has its thread to itself. Tasklets never move to another thread.
 //
 // A stack has 256 KiB (NDB_TASKLET_STACK_KIB when the library is built). Overrunning it hits a guard area: a line on
 // stderr says so, and the process ends by SIGSEGV.
 //
-// Whatever waits for what nothing can ever finish gets StuckError. When the main stack waits for a tasklet which is
-// stuck, the error goes to the end of the chain: to the tasklet that waits for the hopeless thing itself; it unwinds,
-// and the others see its error as they would see any.
+// A wait that nothing can ever end throws StuckError. When the main stack waits for a stuck tasklet, the error goes to
+// the end of the chain: to the tasklet that waits for something other than a tasklet. It unwinds, and those that wait
+// for it get its error like any other.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ namespace ndb {
 
 namespace detail {
 
-// A function that gets a fiber, as the loop sees it. The loop owns it until it has ended.
+// A function that is to run in a fiber, as the loop sees it. The loop owns it until it has ended.
 class Job {
  public:
   Job() = default;
@@ -39,7 +39,7 @@ class Job {
 
  protected:
   friend class Fiber;
-  const Fiber* fiber_ = nullptr;  // that which runs it
+  const Fiber* fiber_ = nullptr;  // the fiber that runs it
 };
 
 void spawn(std::shared_ptr<Job> job);
@@ -87,8 +87,8 @@ class TaskletOf final : public TaskletState<T> {
 
 }  // namespace detail
 
-// The result of a tasklet. Its destructor waits until the function has ended, so that what the function captured by
-// reference may be any variable that is declared before the Tasklet. It never throws; an error that nobody asked for is
+// The result of a tasklet. The destructor waits until the function has ended, so the function may capture by reference
+// any variable that is declared before the Tasklet. The destructor never throws; an error that nobody asked for is
 // logged.
 template <class T>
 class [[nodiscard]] Tasklet {
@@ -97,7 +97,7 @@ class [[nodiscard]] Tasklet {
   using State = detail::TaskletState<T>;
   explicit Tasklet(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-  // Moving hands the tasklet over; the one that is assigned to is waited for first, as by the destructor.
+  // Moving transfers the tasklet; the one that is assigned to is waited for first, as by the destructor.
   Tasklet(Tasklet&& other) noexcept = default;
   Tasklet& operator=(Tasklet&& other) noexcept {
     Tasklet former(std::move(*this));
@@ -113,7 +113,7 @@ class [[nodiscard]] Tasklet {
 
   // Whether the function has ended. Does not wait.
   bool done() const { return state_->done(); }
-  // Waits until done(); StuckError when that can never be. The function's own exception is not thrown here.
+  // Waits until done(); StuckError if nothing can end the wait. The function's own exception is not thrown here.
   void wait() const { state_->wait(); }
 
   // Waits, then gives the result or throws the error. May be called again, but not after the form that moves the result
@@ -139,7 +139,7 @@ class [[nodiscard]] Tasklet {
     return Future<T>(state_).try_get();
   }
 
-  // If the function has not been called yet, it never is: get() throws Cancelled. False: too late.
+  // Cancels a function that has not started: get() then throws Cancelled. False: it has started.
   bool cancel() {
     if (state_->done() || state_->runner() != nullptr) return false;
     state_->abandon(detail::cancelled_tasklet());
@@ -160,8 +160,8 @@ class [[nodiscard]] Tasklet {
   mutable bool seen_ = false;  // somebody asked for the result
 };
 
-// Runs `function` in a tasklet, from the next turn of the loop on: after the caller has waited for something, or in the
-// destructor of what this returns. It starts with the caller's current context.
+// Runs `function` in a tasklet. It starts when the caller next waits, or in the destructor of the returned Tasklet,
+// with the caller's current context.
 template <class Function>
 auto tasklet(Function function) {
   using Result = std::decay_t<std::invoke_result_t<Function&>>;
@@ -172,7 +172,7 @@ auto tasklet(Function function) {
 
 namespace detail {
 
-// As tasklet(), for functions that refer to nothing that may end before them: what this returns joins nothing.
+// As tasklet(), for functions that refer to nothing that may end before them: the returned object waits for nothing.
 template <class Function>
 auto in_background(Function function) {
   using Result = std::decay_t<std::invoke_result_t<Function&>>;
@@ -183,13 +183,13 @@ auto in_background(Function function) {
 
 }  // namespace detail
 
-// Lets `duration` pass: other tasklets run meanwhile. On a thread's main stack it runs the event loop. StuckError when
-// the thread ends; DEADLINE_EXCEEDED or Cancelled as soon as the request is over (ContextOptions).
+// Waits for `duration` while other tasklets run. On a thread's main stack it runs the event loop. StuckError when the
+// thread ends; DEADLINE_EXCEEDED or Cancelled as soon as the request is over (ContextOptions).
 void sleep(std::chrono::nanoseconds duration);
 
 // Calls `function` for each element of `range`, in concurrent tasklets (at most kMapWidth at a time), and gives the
-// results in the order of the elements. If calls fail, the others are made nevertheless, and then the error of the
-// first element that failed is rethrown.
+// results in the order of the elements. If calls fail, the others are made nevertheless, and the error of the first
+// element that failed is rethrown.
 inline constexpr std::size_t kMapWidth = 1000;
 template <std::ranges::forward_range Range, class Function>
 auto map(Range&& range, Function function) {

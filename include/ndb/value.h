@@ -24,7 +24,7 @@ namespace ndb {
 class Entity;
 class Value;
 
-// A point in time, as exact as the Datastore keeps it. In UTC.
+// A point in time in UTC, as precise as the Datastore stores it.
 using Timestamp = std::chrono::sys_time<std::chrono::microseconds>;
 
 // A string of up to 1 MiB that is never indexed.
@@ -35,7 +35,7 @@ struct Text : std::string {
   Text(std::string text) : std::string(std::move(text)) {}
 };
 
-// Bytes. As a property of a model never indexed, as in NDB.
+// Bytes. As a property of a model they are never indexed, as in NDB.
 struct Blob : std::string {
   using std::string::string;
   Blob() = default;
@@ -43,14 +43,14 @@ struct Blob : std::string {
   Blob(std::string bytes) : std::string(std::move(bytes)) {}
 };
 
-// JSON text, stored as NDB stores it: as bytes that are never indexed. A put refuses text that is no JSON; empty is
-// null.
+// JSON text, stored as NDB stores it: as bytes that are never indexed. A put of a text that is no JSON is a
+// BadValueError; an empty text is null.
 struct Json {
   std::string text{};  // one JSON value
   friend bool operator==(const Json&, const Json&) = default;
 };
 
-// A day, stored as its first moment; NDB's DateProperty.
+// A day, stored as the time at which it begins; NDB's DateProperty.
 using Date = std::chrono::sys_days;
 
 // A time of day, stored as that time of the first day of 1970; NDB's TimeProperty.
@@ -92,8 +92,8 @@ std::string_view type_name(ValueType type);
 class Value {
  public:
   Value() = default;  // null
-  // A value of the type that the argument has; null for nullptr, an empty optional, a key that names nothing and an
-  // empty entity. Text and Json are not indexed. An integer above the largest int64 is a BadValueError.
+  // A value of the type that the argument has; null for nullptr, an empty optional, an empty key and an empty entity.
+  // Text and Json are not indexed. An integer above the largest int64 is a BadValueError.
   Value(std::nullptr_t) {}
   Value(std::nullopt_t) {}
   template <std::same_as<bool> B>
@@ -117,7 +117,7 @@ class Value {
   template <class T>
   Value(const std::optional<T>& v) : Value(v ? Value(*v) : Value()) {}
 
-  // Which of the types it has.
+  // The type of the value.
   ValueType type() const { return static_cast<ValueType>(data_.index()); }
   bool is_null() const { return data_.index() == 0; }
 
@@ -134,20 +134,20 @@ class Value {
   const Array& as_array() const;
   Array& as_array();
 
-  // Whether queries can filter and sort by it. Of an array each element says it for itself.
+  // Whether queries can filter and sort by it. In an array, each element has its own flag.
   bool indexed() const { return indexed_; }
   Value& set_indexed(bool indexed) {
     indexed_ = indexed;
     return *this;
   }
-  // What older writers noted beside the value (22: zlib-compressed, for instance). Kept as it was read.
+  // The number that older writers stored beside the value (22: zlib-compressed, for instance). Kept as it was read.
   int meaning() const { return meaning_; }
   Value& set_meaning(int meaning) {
     meaning_ = meaning;
     return *this;
   }
 
-  // By type and content; `indexed` and `meaning` do not count. The order is the Datastore's: null, integers and
+  // Compare type and content; `indexed` and `meaning` do not count. The order is the Datastore's: null, integers and
   // timestamps, booleans, blobs, strings, doubles, points, keys; then entities and arrays, element by element. NaN
   // follows all other doubles.
   friend bool operator==(const Value& a, const Value& b) { return (a <=> b) == 0; }
@@ -174,8 +174,8 @@ class Value {
   int meaning_ = 0;
 };
 
-// As a field of a model or of a struct inside one: the properties that have no field of their own, by name. It makes
-// the model what NDB calls an Expando.
+// A field of a model, or of a struct inside one, that takes all properties without a field of their own, by name. It
+// makes the model what NDB calls an Expando.
 struct Expando : std::map<std::string, Value, std::less<>> {
   using map::map;
 };

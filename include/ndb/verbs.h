@@ -1,4 +1,4 @@
-// The verbs on keys and models: get, put, delete, one by one and many at once, now and as futures.
+// The verbs on keys and models: get, put, delete; for one or many, waiting or as futures.
 //
 // All of them work in the calling thread's current context (ContextError without one). Which tiers they use is decided
 // by their options, the context's policies, the model class, the client's defaults, in this order (ndb/context.h). What
@@ -56,9 +56,9 @@ Future<M> Key::get_async() const {
   return get_async<M>(Options());
 }
 
-// The entities of the keys, in their order; a key may stand in it twice. Throws when all have ended, the error of the
+// The entities of the keys, in their order; a key may occur twice. When all gets have ended, throws the error of the
 // first key that has one (BadValueError for an entity that does not fit M, an error of its RPC, ...), and then gives
-// nothing of the others: see try_get_multi().
+// none of the others: see try_get_multi().
 template <class M>
 std::vector<M> get_multi(std::span<const Key> keys, const Options& options = {}) {
   std::vector<M> models;
@@ -69,7 +69,7 @@ std::vector<M> get_multi(std::span<const Key> keys, const Options& options = {})
   }
   return models;
 }
-// The same with the error of each key in its place, so that one entity that can't be read hides no other.
+// The same with the error of each key in its place, so that an entity that can't be read does not hide the others.
 template <class M>
 std::vector<absl::StatusOr<M>> try_get_multi(std::span<const Key> keys, const Options& options = {}) {
   std::vector<absl::StatusOr<M>> models;
@@ -94,9 +94,9 @@ std::vector<Future<M>> get_multi_async(std::span<const Key> keys, const Options&
 
 // ---- put ----
 
-// Writes the entities and gives their keys, which are completed in the handles too. An error of one leaves the others
-// written; the first one is thrown when all have ended. The async form leaves the handles as they are, and each of its
-// futures has the key or the error of its entity.
+// Writes the entities and gives their keys, which are completed in the handles too. If some writes fail the others are
+// made nevertheless, and the first error is thrown when all have ended. The async form leaves the handles as they are,
+// and each of its futures has the key or the error of its entity.
 template <std::ranges::forward_range Range>
 std::vector<Future<Key>> put_multi_async(Range&& entities, const Options& options = {}) {
   const detail::OneCall call;
@@ -116,10 +116,10 @@ std::vector<Key> put_multi(Range&& entities, const Options& options = {}) {
   return keys;
 }
 
-// Writes each entity as Handle::put_if() does: only if the Datastore has it at the version that it was read at,
-// version_of() (0, of a new one: only if there is none). Gives the key of each, or its error in its place:
-// ConflictError where the Datastore has another version. Those that were written are what put_multi() makes of them.
-// Not in a transaction (BadRequestError).
+// Writes each entity as Handle::put_if() does: only if the Datastore has it at version_of(), the version that was read
+// (0, of a new one: only if there is none). Gives the key of each, or its error in its place: ConflictError where the
+// Datastore has another version. The handles of those that were written change as with put_multi(). BadRequestError in
+// a transaction.
 template <std::ranges::forward_range Range>
 std::vector<absl::StatusOr<Key>> try_put_multi_if(Range&& entities, const Options& options = {}) {
   std::vector<Future<Key>> futures;
@@ -137,7 +137,7 @@ std::vector<absl::StatusOr<Key>> try_put_multi_if(Range&& entities, const Option
   }
   return keys;
 }
-// The same; throws the first error when all have ended, which leaves the others written.
+// The same; throws the first error when all have ended. The others are written nevertheless.
 template <std::ranges::forward_range Range>
 std::vector<Key> put_multi_if(Range&& entities, const Options& options = {}) {
   std::vector<Key> keys;
@@ -150,8 +150,8 @@ std::vector<Key> put_multi_if(Range&& entities, const Options& options = {}) {
 
 // ---- delete ----
 
-// Deletes the entities, all in as few Commits as their limits allow; one that does not exist is no error. The first
-// error is thrown when all have ended; in the async form each is in its future.
+// Deletes the entities, in as few Commits as the limits allow; one that does not exist is no error. The first error is
+// thrown when all have ended; in the async form each future has its own.
 std::vector<Future<void>> delete_multi_async(std::span<const Key> keys, const Options& options = {});
 void delete_multi(std::span<const Key> keys, const Options& options = {});
 

@@ -13,7 +13,7 @@
 namespace ndb {
 
 // A gRPC channel that can be closed while others hold it: a call on a channel of a gRPC server in this process must not
-// begin once that server is gone. Thread-safe.
+// begin after that server has gone. Thread-safe.
 class Channel {
  public:
   explicit Channel(std::shared_ptr<grpc::Channel> channel) : channel_(std::move(channel)) { mark_.use(); }
@@ -23,7 +23,7 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  // For as long as it takes to start a call. Empty if the channel is closed.
+  // Held while a call is started. Empty if the channel is closed.
   class Use {
    public:
     explicit Use(Channel& channel) : channel_(channel), grpc_(channel.enter()) {}
@@ -40,7 +40,7 @@ class Channel {
     const std::shared_ptr<grpc::Channel> grpc_;
   };
 
-  // No call begins after it has returned. Those that have begun are the server's to end.
+  // After it has returned no call begins. Calls that have begun are left to the server.
   void close() {
     std::shared_ptr<grpc::Channel> ended;  // after the lock
     const MutexLock lock(mutex_);

@@ -1,4 +1,4 @@
-// The one door to time, so that tests can move it.
+// The only access to time, so that tests can control it.
 #pragma once
 
 #include <chrono>
@@ -7,8 +7,8 @@ namespace ndb {
 
 using WallTime = std::chrono::sys_time<std::chrono::microseconds>;
 
-// What Clock::monotonic() counts from: the machine's boot, through suspension (CLOCK_BOOTTIME). It gives time points a
-// type of their own, so that a point in time is not taken for a duration; the time itself is asked of a Clock.
+// What Clock::monotonic() counts from: the machine's boot, including suspension (CLOCK_BOOTTIME). It gives points in
+// time a type of their own, so that they cannot be mistaken for durations. A Clock tells the time.
 struct BootTime {
   using duration = std::chrono::nanoseconds;
   using rep = duration::rep;
@@ -25,7 +25,7 @@ class Clock {
   virtual WallTime now() const = 0;
   virtual Monotonic monotonic() const = 0;
 
-  static const Clock& system();  // lives for ever
+  static const Clock& system();  // never destroyed
 };
 
 }  // namespace ndb

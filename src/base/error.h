@@ -16,7 +16,7 @@ namespace ndb {
 NDB_ERROR_CLASSES_(NDB_ERROR_FUNCTION_)
 #undef NDB_ERROR_FUNCTION_
 
-// What the API does with a result of the code below it.
+// Converts a result of the code below the API: its value, or an exception.
 template <class T>
 T value_or_throw(absl::StatusOr<T> result) {
   if (!result.ok()) throw_error(result.status());

@@ -7,7 +7,7 @@
 
 namespace ndb {
 
-// The bytes of a file. The error says why not, without the name: NOT_FOUND if there is none, else INVALID_ARGUMENT.
+// Reads a file. The error gives the reason without the name: NOT_FOUND if there is no such file, else INVALID_ARGUMENT.
 absl::StatusOr<std::string> read_file(const std::string& name);
 
 }  // namespace ndb

@@ -1,4 +1,4 @@
-// What fork() leaves behind: threads, and with them gRPC, connections and locks, go on in the parent alone.
+// Support for fork(). Threads, and with them gRPC, connections and locks, exist in the parent only.
 #pragma once
 
 #include <atomic>
@@ -12,17 +12,17 @@ namespace ndb {
 // The number of forks between the start of the program and this process. Thread-safe, like all that follows.
 std::uint32_t fork_count();
 
-// Whether gRPC ran when this process was forked off: its threads do not exist here, so that no call would ever end.
+// Whether gRPC was running when this process was forked: its threads do not exist here, so that no call would ever end.
 bool forked_while_grpc_ran();
 
-// A ContextError: `what` was used before fork(), and how a program that forks does it.
+// A ContextError that says that `what` was used before fork(), and what to do instead.
 absl::Status used_before_fork(const char* what);
 
-// Keeps what belongs to the parent from being destroyed in this process, where that could wait for threads which do not
-// exist, or say goodbye on a connection that the parent uses.
+// Keeps an object of the parent from being destroyed in this process, where the destructor could wait for threads that
+// do not exist, or close a connection that the parent uses.
 void leave_to_parent(std::shared_ptr<void> thing);
 
-// Stands in what cannot go on in a child of the process that has used it.
+// A member of objects that a child of the process that used them cannot use.
 class ForkMark {
  public:
   void use() {

@@ -12,14 +12,14 @@
 
 namespace ndb {
 
-// Four counters of four bits for a hash, in half a cache line; what several hashes share only makes an estimate too
-// high. When about ten uses per key of the capacity have been counted, all counters are halved, so that what was
-// popular once fades (the ageing of TinyLFU: Einziger, Friedman, Manes 2017). Not thread-safe.
+// Four counters of four bits for a hash, in half a cache line; sharing by several hashes only makes an estimate too
+// high. When about ten uses per key of the capacity have been counted, all counters are halved, so that keys which are
+// no longer popular fade (the ageing of TinyLFU: Einziger, Friedman, Manes 2017). Not thread-safe.
 class FrequencySketch {
  public:
-  static constexpr int kMost = 15;  // counters stay there
+  static constexpr int kMost = 15;  // counters saturate
 
-  // For about so many keys. Starts from nothing; before the first call there is nothing to count in.
+  // Makes it fit for this many keys, and empty. Before the first call it counts nothing.
   void resize(std::size_t keys) {
     lines_.assign(std::bit_ceil(std::clamp<std::size_t>(keys / 8, 1, kMostLines)), Line{});
     until_halved_ = halving_period();

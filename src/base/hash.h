@@ -7,8 +7,8 @@
 
 namespace ndb {
 
-// For tables in memory whose keys come from outside: with a secret that each process draws for itself, so that nobody
-// can choose many keys of one hash. Therefore never to be stored or sent. Thread-safe.
+// For tables in memory whose keys come from outside: the hash has a secret that each process draws, so that nobody can
+// choose many keys with one hash. It must never be stored or sent. Thread-safe.
 std::size_t seeded_hash(std::string_view bytes) noexcept;
 
 // Scrambles the bits of a number, one to one: each bit of the result depends on all of them (the finalizer of

@@ -24,8 +24,8 @@ class ABSL_LOCKABLE Mutex {
   std::mutex mutex_;
 };
 
-// For a few instructions at a time that hardly ever meet anybody: half the price of a Mutex then. Whoever waits gives
-// its turn away.
+// For critical sections of a few instructions with hardly any contention, where it costs half as much as a Mutex. A
+// thread that waits yields.
 class ABSL_LOCKABLE SpinLock {
  public:
   void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
@@ -37,7 +37,7 @@ class ABSL_LOCKABLE SpinLock {
   std::atomic<bool> taken_{false};
 };
 
-// Holds one of them until the end of the block.
+// Holds a Mutex or SpinLock until the end of the block.
 template <class Lock>
 class ABSL_SCOPED_LOCKABLE Hold {
  public:

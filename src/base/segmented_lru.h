@@ -1,4 +1,4 @@
-// The order in which a bounded cache forgets. The cache owns its entries; this says which one goes next.
+// The eviction order of a bounded cache. The cache owns its entries; this class chooses the next one to evict.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,8 @@ namespace ndb {
 template <class Entry>
 class SegmentedLru;
 
-// What an entry of the cache derives from. It stays where it is as long as it is in a SegmentedLru (so: a node of a
-// node_hash_map, or an object behind a pointer).
+// The base of a cache's entries. An entry must not move while it is in a SegmentedLru (so: a node of a node_hash_map,
+// or an object behind a pointer).
 class LruEntry {
  public:
   LruEntry() = default;
@@ -31,11 +31,11 @@ class LruEntry {
   std::size_t segment_ = 0;
 };
 
-// A least-recently-used order in three segments. New entries pass through a small window; what leaves the window must
-// have been used more often than the entry that would go for it, or goes itself (so a scan of many entries that are
-// used once passes by; of equals one in sixteen gets in); an entry that is used again in the main part is protected
-// from those that are not. This is W-TinyLFU (Einziger, Friedman, Manes 2017). Every operation takes constant time;
-// without limits there is one segment, nothing is counted and touch() is a comparison. Not thread-safe.
+// A least-recently-used order in three segments. New entries pass through a small window. An entry that leaves the
+// window is kept only if it was used more often than the entry that would be evicted for it (so a scan of many entries
+// that are used once evicts little; of equals one in sixteen is kept). An entry that is used again in the main part is
+// protected from those that are not. This is W-TinyLFU (Einziger, Friedman, Manes 2017). Every operation takes constant
+// time; without limits there is one segment, nothing is counted and touch() is a comparison. Not thread-safe.
 //
 //   lru.add(entry, hash, bytes);
 //   while (Entry* next = lru.excess()) { lru.remove(*next); map.erase(next->key); }
@@ -54,7 +54,7 @@ class SegmentedLru {
     if (limited_) sketch_.resize(std::clamp(entries == kUnlimited ? size() : entries, kLeastCounted, kMostCounted));
   }
 
-  // As the newest, which it stays until the next add(). `hash`: the same whenever this key is added.
+  // Adds the newest entry, which it stays until the next add(). `hash`: the same whenever this key is added.
   void add(Entry& entry, std::size_t hash, std::size_t bytes) {
     LruEntry& link = entry;
     link.bytes_ = bytes;
@@ -85,16 +85,16 @@ class SegmentedLru {
     }
   }
 
-  // The entry to remove next as long as a limit is exceeded, else null. The newest only if there is no other.
+  // The entry to evict next while a limit is exceeded, else null. The newest only if there is no other.
   Entry* excess() {
     if (size() <= limit_.entries && (bytes() <= limit_.bytes || size() == 0)) return nullptr;
     LruEntry* const victim = oldest(kProbation);
     if (victim == nullptr) return as_entry(part_[kProtected].size > 0 ? oldest(kProtected) : oldest(kWindow));
     LruEntry* const candidate = part_[kProbation].ends.older_;
-    // The use that brought the candidate has been counted; the next one of the victim has not.
+    // The use that added the candidate has been counted; the next use of the victim has not.
     const int lead = sketch_.estimate(candidate->hash_) - 1 - sketch_.estimate(victim->hash_);
-    // To prefer always the candidate would keep nothing of a loop that is longer than the segment; always the victim,
-    // nothing that is new.
+    // If the candidate always won, a loop longer than the segment would leave nothing cached; if the victim always won,
+    // nothing new would get in.
     const bool let_in = lead > 0 || (lead == 0 && ++ties_ % 16 == 0);
     return as_entry(let_in ? victim : candidate);
   }

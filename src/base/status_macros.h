@@ -1,4 +1,4 @@
-// Early returns for absl::Status and absl::StatusOr. Named after the macros of newer Abseils, to be swapped for them.
+// Early returns for absl::Status and absl::StatusOr, named after the macros of newer Abseils, which can replace them.
 #pragma once
 
 #include <utility>

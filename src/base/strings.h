@@ -1,5 +1,5 @@
-// Strings and bytes. Debian's Abseil has its own string_view, which does not convert to or from std::string_view; the
-// crossings are here and nowhere else.
+// Strings and bytes. Debian's Abseil has its own string_view, which does not convert to or from std::string_view; only
+// this header converts them.
 #pragma once
 
 #include <cstddef>

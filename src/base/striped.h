@@ -1,4 +1,4 @@
-// Things that every thread touches all the time, split up so that threads seldom touch the same one.
+// Data that all threads update often, split into stripes so that threads seldom touch the same cache line.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// A thread of its own for work that nobody waits for.
+// A thread for background work.
 #pragma once
 
 #include <chrono>
@@ -10,11 +10,11 @@
 
 namespace ndb {
 
-// Calls a function on its thread, never twice at once: soon after wake(), and again after as long as the function said.
-// The thread starts with the first wake(); the destructor ends it after the call under way. Thread-safe.
+// Calls a function on its own thread, never concurrently: soon after wake(), and again after the time that the function
+// returned. The first wake() starts the thread; the destructor ends it after the current call. Thread-safe.
 class Worker {
  public:
-  // Gives how long to wait before the next call; nullopt: until the next wake(). Must not throw.
+  // Returns how long to wait before the next call; nullopt: until the next wake(). Must not throw.
   using Work = std::function<std::optional<std::chrono::milliseconds>()>;
 
   explicit Worker(Work work) : work_(std::move(work)) {}
@@ -23,7 +23,7 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   void wake();
-  void stop();  // for owners whose work uses members that go before this one; wake() does nothing afterwards
+  void stop();  // for owners whose work uses members that are destroyed before this one; later wake() calls do nothing
 
  private:
   void run();
