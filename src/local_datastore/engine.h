@@ -1,4 +1,4 @@
-// The Datastore: one function per RPC, on messages, knowing nothing of how they arrive.
+// The Datastore without its network side: one function per RPC, on messages.
 #pragma once
 
 #include <functional>
@@ -30,7 +30,7 @@
 namespace ndb::local {
 
 // Thread-safe. A call changes its request in place, into the form that is stored. Reads outside of transactions take no
-// lock: they read a snapshot. A commit locks what it changes, takes its time and its place in the write-ahead log under
+// lock: they read a snapshot. A commit locks what it changes, gets its time and its place in the write-ahead log under
 // one mutex, and shares its fsync with others (group commit).
 class Engine {
  public:
@@ -66,7 +66,7 @@ class Engine {
   IndexCatalog& indexes() { return *indexes_; }
   const LockTable& locks() const { return locks_; }
 
-  // Tells that a connection has closed, by the name that CallContext::connection() had: transactions that were used
+  // Reports that a connection has closed, by the name that CallContext::connection() had: transactions that were used
   // over no other connection are aborted soon.
   void disconnected(std::string_view connection) { transactions_.disconnected(connection); }
 
@@ -79,17 +79,17 @@ class Engine {
   ~Engine();
 
  private:
-  // Reads the store as it is at a time, notes what it reads, and may be called again.
+  // Reads a snapshot, and adds what it reads to `reads`. May be called again.
   using Read = std::function<absl::Status(const Snapshot& snapshot, ReadSet& reads)>;
 
-  // Calls `run` with the snapshot that the read options ask for: of a time, or of a transaction. If they begin a
+  // Calls `run` with the snapshot that the read options ask for: at a time, or of a transaction. If they begin a
   // transaction, its id is put into `new_transaction`. `known` is what `run` is certain to read.
   absl::Status read(const CallContext& call, const v1::ReadOptions& options, const Scope& scope, const ReadSet& known,
                     std::string& new_transaction, const Read& run);
   absl::Status read_in(const CallContext& call, Transaction& transaction, const ReadSet& known, const Read& run);
   absl::Status read_locked(const CallContext& call, Transaction& transaction, const ReadSet& known, const Read& run);
 
-  // for_each_result(), of metadata kinds too.
+  // for_each_result(), and the same for metadata kinds.
   absl::Status results_of(const Snapshot& snapshot, const QueryPlan& plan, std::size_t needed, ReadSet& reads,
                           ReadStats& stats, const ConsumeResult& consume) const;
   absl::Status aggregate(const Snapshot& snapshot, const v1::AggregationQuery& query, const QueryPlan& plan,
@@ -106,7 +106,7 @@ class Engine {
   absl::Status write(const CallContext& call, const Transaction* transaction, PendingCommit& pending,
                      v1::CommitResponse& response);
 
-  // ABORTED if something that an optimistic transaction has read was written since its snapshot.
+  // ABORTED if another commit has written something that an optimistic transaction has read, since its snapshot.
   absl::Status unchanged(const Transaction& transaction) const;
 
   absl::Status fit_history();
@@ -130,7 +130,7 @@ class Engine {
   GarbageCollector garbage_ NDB_GUARDED_BY(garbage_mutex_);
   CallContext upkeep_call_;  // ends with the engine
   Monotonic collected_{};
-  Worker upkeep_;  // ends expired transactions, whose locks others wait for, and collects garbage
+  Worker upkeep_;  // ends expired transactions, because others wait for their locks, and erases old versions
 };
 
 }  // namespace ndb::local

@@ -1,5 +1,5 @@
-// The limits of the Datastore API that the server keeps, all in one place. Each error that comes from one names it.
-// What has no other source is from the table of limits in Google's documentation of Firestore in Datastore mode.
+// All limits of the Datastore API that the server enforces. Each error that is caused by a limit names it. Unless noted
+// otherwise they are from the table of limits in Google's documentation of Firestore in Datastore mode.
 #pragma once
 
 #include <cstddef>
@@ -31,17 +31,17 @@ inline constexpr std::size_t kMaxDisjunctions = 30;  // of the filter in disjunc
 inline constexpr int kMaxFiltersAndOrders = 100;
 inline constexpr int kMaxNotInValues = 10;
 inline constexpr int kMaxAggregations = 5;
-// A composite index, which a query of several properties needs in the cloud: its properties, and what one entity may
-// have in it.
+// A composite index, which a query of several properties needs in the cloud: the number of its properties, and of the
+// entries of one entity.
 inline constexpr int kMaxIndexProperties = 100;
 inline constexpr std::size_t kMaxCompositeEntries = 20'000;
 inline constexpr std::size_t kMaxCompositeBytes = 2 << 20;
 inline constexpr std::size_t kMaxCompositeIndexes = 1000;  // of a database
 
-// --- the server's own, where the documentation is silent
+// --- the server's own, for which the documentation has no number
 inline constexpr int kMaxFilterDepth = 50;            // of composite filters, and of parentheses in GQL
 inline constexpr std::size_t kMaxGqlTokens = 50'000;  // far more than the largest query that keeps the other limits
-// Clients keep gRPC's limit of 4 MiB for what they receive.
+// Clients accept at most gRPC's default of 4 MiB.
 inline constexpr std::size_t kMaxResponseBytes = 3 << 20;
 inline constexpr int kMaxBatchResults = 300;
 inline constexpr int kMaxBatchSkips = 1000;

@@ -10,9 +10,9 @@
 
 namespace ndb::local {
 
-// A commit's place in the order of all commits, in microseconds since 1970; also a read time, at which everything up to
-// that version is seen. A type of its own, so that no other number is taken for one. The default is zero: before every
-// commit, and the version of what does not exist.
+// A commit's place in the order of all commits, in microseconds since 1970; also a read time, which sees everything up
+// to that version. A type of its own, so that it cannot be confused with other numbers. The default is zero: before
+// every commit, and the version of an entity that does not exist.
 class Version {
  public:
   constexpr Version() = default;
@@ -32,7 +32,7 @@ class Version {
   std::int64_t micros_ = 0;
 };
 
-// Microseconds since 1970, the fraction of one cut off; times that no message may have saturate. And back.
+// Microseconds since 1970, rounded down; times out of range saturate. And the inverse.
 std::int64_t to_micros(const google::protobuf::Timestamp& timestamp);
 void set_micros(google::protobuf::Timestamp& out, std::int64_t micros);
 

@@ -24,21 +24,22 @@ struct CompositeIndex {
   auto operator<=>(const CompositeIndex&) const = default;
 };
 
-// What one alternative of a query's filter needs: an index of its equalities, followed by the rest in the order of the
-// members. Several indexes that end with the same rest can be joined, so that together they need the equalities.
+// What one alternative of a query's filter needs: an index of its equalities, followed by the other members in their
+// order. Several indexes that have the same end after their equalities can be joined, so that together they cover all
+// equalities.
 struct IndexNeed {
   std::string kind;
   bool ancestor = false;
   std::set<std::string> equalities{};     // in any order and direction
-  std::vector<IndexedProperty> sorted{};  // in this order
+  std::vector<IndexedProperty> sorted{};  // then these, in this order
   std::set<std::string> distinct{};       // then these, in any order and direction
-  std::set<std::string> existing{};       // then these, likewise: what is projected or added up
+  std::set<std::string> existing{};       // then these likewise: projected properties, or operands of aggregations
 
   bool is_met_by(std::span<const CompositeIndex> indexes) const;
-  CompositeIndex recommended() const;  // the smallest index that meets the need alone
+  CompositeIndex recommended() const;  // the smallest single index that meets the need
 };
 
-// Empty if the built-in indexes are enough: the kind, one index per property in each direction, and zigzag joins of
+// Empty if the built-in indexes are enough: the index of the kind, one per property and direction, and zigzag joins of
 // equalities, also below an ancestor, as long as nothing else orders the results.
 std::vector<IndexNeed> index_needs(const QueryPlan& plan);
 

@@ -13,9 +13,9 @@ namespace admin = google::datastore::admin::v1;
 // Thread-safe. Every project has the indexes of the catalog. An index's id is a hash of its definition.
 class IndexAdmin {
  public:
-  explicit IndexAdmin(IndexCatalog& catalog) : catalog_(catalog) {}  // which outlives it
+  explicit IndexAdmin(IndexCatalog& catalog) : catalog_(catalog) {}  // the catalog outlives this
 
-  // In pages of at most 100. There are no filters.
+  // Returns pages of at most 100 indexes. Filters are not supported.
   absl::Status list_indexes(const CallContext& call, admin::ListIndexesRequest& request,
                             admin::ListIndexesResponse& response);
   absl::Status get_index(const CallContext& call, admin::GetIndexRequest& request, admin::Index& response);

@@ -1,5 +1,4 @@
-// The composite indexes of a server, and what becomes of queries that need others: they are refused, or their indexes
-// are suggested.
+// The composite indexes of a server. A query that needs another one is refused, or the index is suggested.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +15,15 @@
 
 namespace ndb::local {
 
-// Thread-safe. The indexes exist in a file only, index.yaml, which people may edit at any time: if it has changed it is
-// read again before a query is refused and before it is written.
+// Thread-safe. The indexes exist only in the file index.yaml, which people may edit at any time: if it has changed, it
+// is read again before a query is refused and before it is written.
 class IndexCatalog {
  public:
   struct Options {
     std::string file{};     // empty: none
-    bool required = false;  // queries that need an index which is not in the file are refused
+    bool required = false;  // refuse queries that need an index which is not in the file
   };
-  // INVALID_ARGUMENT names the file, and the line and field in it that is wrong; NOT_FOUND if the file is required and
+  // INVALID_ARGUMENT names the file and the line and field that are wrong; NOT_FOUND if the file is required and
   // missing.
   static absl::StatusOr<std::unique_ptr<IndexCatalog>> open(const Options& options);
   explicit IndexCatalog(Options options) : options_(std::move(options)) {}  // use open()
@@ -32,19 +31,19 @@ class IndexCatalog {
   IndexCatalog(const IndexCatalog&) = delete;
   IndexCatalog& operator=(const IndexCatalog&) = delete;
 
-  // Whether the query may run: FAILED_PRECONDITION has the indexes that it needs, as index.yaml has them. If indexes
-  // are not required every query may, and these become suggestions, which are written to the file: at once if they are
-  // many beside those that are there, else with the next flush(), so that thousands of them do not write it as often.
-  // There are at most as many as the cloud lets a database have.
+  // Whether the query may run. If indexes are required, FAILED_PRECONDITION with the missing ones in the form of
+  // index.yaml. Otherwise OK, and the missing ones become suggestions for the file. They are written at once if they
+  // are many compared with the file, else by the next flush(), so that thousands of suggestions do not cause thousands
+  // of writes. The catalog holds at most as many indexes as the cloud allows a database.
   absl::Status check(const QueryPlan& plan);
 
-  // Writes the suggestions that are not in the file yet. A failure is logged, and they wait for the next suggestion.
+  // Writes the suggestions that are not in the file yet. A failure is logged; the next suggestion tries again.
   void flush();
 
-  std::vector<CompositeIndex> indexes();  // in order, those that were suggested too
+  std::vector<CompositeIndex> indexes();  // sorted, with the suggestions
 
  private:
-  // By which one sees that a file was changed.
+  // Identifies a state of the file, to detect changes.
   struct Stamp {
     std::uint64_t inode = 0;
     std::int64_t size = 0;
@@ -63,12 +62,12 @@ class IndexCatalog {
   const Options options_;
   Mutex mutex_;
   std::optional<Stamp> stamp_ NDB_GUARDED_BY(mutex_);             // of the file when it was read or written
-  absl::Status read_ NDB_GUARDED_BY(mutex_);                      // how that went
+  absl::Status read_ NDB_GUARDED_BY(mutex_);                      // the result of that read
   std::vector<CompositeIndex> suggested_ NDB_GUARDED_BY(mutex_);  // since the start
   std::size_t suggested_bytes_ NDB_GUARDED_BY(mutex_) = 0;        // in the file
   std::size_t unwritten_ NDB_GUARDED_BY(mutex_) = 0;              // suggestions
   bool full_ NDB_GUARDED_BY(mutex_) = false;                      // a suggestion was left out
-  // Those of the file and the suggested ones, by kind.
+  // The indexes of the file and the suggestions, by kind.
   std::map<std::string, std::vector<CompositeIndex>> known_ NDB_GUARDED_BY(mutex_);
   std::size_t known_count_ NDB_GUARDED_BY(mutex_) = 0;
 };

@@ -11,25 +11,25 @@
 
 namespace ndb::local {
 
-// Times that only grow, whatever the system's clock does. Thread-safe.
+// Gives times that only grow, even if the system's clock is set back. Thread-safe.
 class CommitClock {
  public:
   // All times are later than `last`.
   CommitClock(const Clock& clock, Version last) : clock_(clock), last_(last) {}
 
-  // The time of a commit: later than every commit and every read time before it. Until it ends, read times stay below
-  // it.
+  // Gives a commit its time, which is later than every commit time and read time before it. Until the commit ends, read
+  // times stay below it.
   Version begin_commit();
   // This commit and all before it are durable.
   void end_commits(Version until);
-  // This one wrote nothing.
+  // This commit wrote nothing.
   void cancel_commit(Version commit);
-  // It is unknown, and will remain so, whether the commits in flight are durable. They stay in flight, so that nobody
-  // reads them, and nobody waits for them.
+  // After a failed write or fsync: whether the commits in flight are durable will remain unknown. They stay in flight,
+  // so that nobody reads them, and waits for them end.
   void lose_commits();
 
-  // The latest time at which a snapshot is complete: it has all acknowledged commits, and no later commit gets a time
-  // before it.
+  // The latest time at which a snapshot is complete: it has all acknowledged commits, and every later commit gets a
+  // later time.
   Version read_time();
 
   // Waits until a snapshot at `at` is complete. False if `at` is in the future, or if a lost commit is not after it; an

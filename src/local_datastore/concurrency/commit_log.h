@@ -18,15 +18,15 @@ class CommitLog {
  public:
   explicit CommitLog(CommitClock& clock) : clock_(clock) {}
 
-  // A read time. Commits after it stay in the log until unpin().
+  // Returns a read time, and keeps the commits after it in the log until unpin().
   Version pin();
   void unpin(Version at);
 
   // Adds a commit that has begun, before it can end. Removes commits that no pinned time needs.
   void append(Version version, std::vector<std::string> keys);
 
-  // A key of `reads` that a commit after `at`, in flight or ended, has written; nullopt if there is none. `at` is
-  // pinned.
+  // Returns a key of `reads` that a commit after `at`, in flight or ended, has written; nullopt if there is none. `at`
+  // is pinned.
   std::optional<std::string> changed_since(Version at, const ReadSet& reads) const;
 
  private:

@@ -1,4 +1,4 @@
-// Keeps calls out while something is changed that no call may see half done.
+// Keeps calls out during a change that no call may see half done.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +38,7 @@ class Gate {
     absl::Status status_;
   };
 
-  // Closes the gate for as long as it lives. There is one at a time; the constructor waits for the one before.
+  // Keeps the gate closed during its lifetime. Only one exists at a time; the constructor waits for the one before.
   class Closure {
    public:
     explicit Closure(Gate& gate) : gate_(gate) {
@@ -54,7 +54,7 @@ class Gate {
     Closure(const Closure&) = delete;
     Closure& operator=(const Closure&) = delete;
 
-    // Waits until nobody is inside any more.
+    // Waits until no call is inside any more.
     void drain() {
       const MutexLock lock(gate_.mutex_);
       while (gate_.inside_ > 0) gate_.changed_.wait(gate_.mutex_);

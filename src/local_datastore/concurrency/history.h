@@ -21,21 +21,20 @@ class History {
  public:
   struct Limits {
     std::chrono::microseconds age = std::chrono::hours(1);
-    std::optional<std::size_t> bytes{};  // none: as many as there are
+    std::optional<std::size_t> bytes{};  // none: no limit
   };
   // The clock outlives it.
   History(const Clock& clock, Limits limits) : clock_(clock), limits_(limits) {}
 
-  // Keeps the snapshot of that time readable until release(). FAILED_PRECONDITION, with the oldest time that can be
-  // read, if it is older than the limit of age, or some of it was erased.
+  // Keeps the snapshot of that time readable until release(). FAILED_PRECONDITION, with the oldest readable time, if it
+  // is older than the limit of age, or some of it was erased.
   absl::Status hold(Version at);
   // The same for the latest time.
   Version hold_latest(CommitClock& commits);
   void release(Version at);
 
-  // Whether the versions that a commit has replaced are to be erased now: they are beyond the limits, and no time
-  // before the commit is held. If so, no time before the commit can be held any more. `latest` is the latest time that
-  // can be read.
+  // Whether to erase the versions that a commit has replaced now: they are beyond the limits, and no time before the
+  // commit is held. If true, no time before the commit can be held any more. `latest` is the latest readable time.
   bool forget(Version commit, Version latest);
 
   // Count the bytes of versions that were replaced, and of versions that were erased.
@@ -53,11 +52,11 @@ class History {
   const Limits limits_;
   mutable Mutex mutex_;
   std::multiset<Version> held_ NDB_GUARDED_BY(mutex_);
-  Version forgotten_ NDB_GUARDED_BY(mutex_);  // what commits up to this one have replaced
+  Version forgotten_ NDB_GUARDED_BY(mutex_);  // versions replaced by commits up to this one may be erased
   std::size_t bytes_ NDB_GUARDED_BY(mutex_) = 0;
 };
 
-// Holds a time as long as it lives. The status is that of hold().
+// Holds a time during its lifetime. The status is that of hold().
 class HistoryHold {
  public:
   HistoryHold(History& history, Version at) : history_(history), at_(at), status_(history.hold(at)) {}

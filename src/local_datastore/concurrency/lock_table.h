@@ -22,12 +22,12 @@
 
 namespace ndb::local {
 
-// ABORTED, with the cloud's message and behind it ours: who waited for what.
+// ABORTED, with the cloud's message followed by ours, which says who waited for what.
 absl::Status contention_error(std::string_view detail);
 
 // Shared locks are on keys or ranges, exclusive locks on keys. Owners hold them until release(). Requests that conflict
-// are granted in the order in which they came, so that nobody starves. A deadlock cycle in the wait-for graph is broken
-// by aborting its youngest owner. Thread-safe.
+// are granted in the order in which they arrived, so that none starves. A deadlock cycle in the wait-for graph is
+// broken by aborting its youngest owner. Thread-safe.
 class LockTable {
   struct Waiter;
 
@@ -40,7 +40,7 @@ class LockTable {
     Owner(const Owner&) = delete;
     Owner& operator=(const Owner&) = delete;
 
-    const std::uint64_t age;  // the younger has the greater one
+    const std::uint64_t age;  // a younger owner has a greater age
     const std::string name;
     const Monotonic began;
 
@@ -60,21 +60,21 @@ class LockTable {
   // The clock outlives it.
   LockTable(const Clock& clock, Describe describe) : clock_(clock), describe_(std::move(describe)) {}
 
-  // Take all these locks, and wait for them until `until` at most. ABORTED if one cannot be had by then, or for a
-  // deadlock; the error of the call if it ends first; FAILED_PRECONDITION after close(). Locks that the owner has
-  // already are kept.
+  // Take all these locks, and wait for them until `until` at most. ABORTED if one is not free by then, or in a
+  // deadlock; the error of the call if it ends first; FAILED_PRECONDITION after close(). Locks that the owner already
+  // has are kept.
   absl::Status share(const CallContext& call, Owner& owner, const ReadSet& reads, Monotonic until);
   absl::Status exclude(const CallContext& call, Owner& owner, const std::vector<std::string>& keys, Monotonic until);
 
-  // Release all locks of the owner. After close() it gets no others, and its requests that wait end.
+  // Release all locks of the owner. After close() it gets no more locks, and its waiting requests end.
   void release(Owner& owner);
   void close(Owner& owner);
 
-  // The number of requests that wait.
+  // The number of waiting requests.
   std::size_t waiting() const;
 
  private:
-  // A key, or, where `end` is not empty, a range of them.
+  // A key, or a range if `end` is not empty.
   struct Request {
     Owner& owner;
     bool exclusive;
@@ -113,7 +113,7 @@ class LockTable {
   std::unordered_map<std::string, std::vector<Owner*>, StringHash, std::equal_to<>> shared_ NDB_GUARDED_BY(mutex_);
   std::map<std::string, Owner*, std::less<>> excluded_ NDB_GUARDED_BY(mutex_);
   std::vector<Owner*> range_readers_ NDB_GUARDED_BY(mutex_);
-  std::list<Waiter*> waiters_ NDB_GUARDED_BY(mutex_);  // in the order in which they came
+  std::list<Waiter*> waiters_ NDB_GUARDED_BY(mutex_);  // in the order of arrival
 };
 
 }  // namespace ndb::local

@@ -14,15 +14,15 @@
 
 namespace ndb::local {
 
-// From `begin`, before `end`.
+// The keys from `begin`, up to but not including `end`.
 struct KeyRange {
   std::string begin;
   std::string end;
   bool contains(std::string_view key) const { return begin <= key && key < end; }
 };
 
-// A set of keys, given as ranges. Ranges that overlap or touch become one, so that looking a key up takes the logarithm
-// of their number.
+// A set of keys, given as ranges. Ranges that overlap or touch are merged, so that a lookup takes the logarithm of
+// their number.
 class KeyRanges {
  public:
   using Map = std::map<std::string, std::string, std::less<>>;  // end by begin, without overlaps
@@ -58,7 +58,7 @@ class KeyRanges {
 };
 
 struct ReadSet {
-  bool ignored = false;  // nobody will ask what was read
+  bool ignored = false;  // the read set will not be used
   std::unordered_set<std::string, StringHash, std::equal_to<>> keys{};
   KeyRanges ranges{};
 

@@ -1,4 +1,4 @@
-// Transactions that are open, and what they have read.
+// Open transactions, and what they have read.
 #pragma once
 
 #include <chrono>
@@ -26,7 +26,7 @@
 
 namespace ndb::local {
 
-// What keeps transactions that overlap apart.
+// How overlapping transactions are isolated.
 enum class Concurrency : std::uint8_t {
   kPessimistic,  // locks: reads see the present, and what has been read stays as it is until the end
   kOptimistic,   // reads see one snapshot; the commit is refused if what has been read was written since
@@ -58,13 +58,13 @@ class Transaction {
   ReadSet reads_ NDB_GUARDED_BY(mutex_);
 };
 
-// Thread-safe. Ends its transactions when it goes.
+// Thread-safe. The destructor ends all transactions.
 class TransactionTable {
  public:
   struct Limits {
     std::chrono::nanoseconds total;
     std::chrono::nanoseconds idle;
-    std::chrono::nanoseconds disconnected = std::chrono::seconds(3);  // so that a client may connect again
+    std::chrono::nanoseconds disconnected = std::chrono::seconds(3);  // time for a client to reconnect
   };
   TransactionTable(const Clock& clock, CommitClock& commits, CommitLog& log, LockTable& locks, History& history,
                    Concurrency concurrency, Limits limits);
@@ -72,34 +72,34 @@ class TransactionTable {
 
   struct Start {
     bool read_only = false;
-    Version read_time{};          // of a read-only one; zero: now
-    std::string_view previous{};  // the attempt that it repeats, whose age it keeps
+    Version read_time{};          // of a read-only one; zero: the present
+    std::string_view previous{};  // the previous attempt, whose age it keeps
   };
   // FAILED_PRECONDITION if the read time is too old.
   absl::StatusOr<std::shared_ptr<Transaction>> begin(const CallContext& call, const Scope& scope, const Start& start);
 
-  // An open transaction; its idle time starts again. INVALID_ARGUMENT if this database has none of that id, or it has
-  // ended; ABORTED if it was aborted.
+  // An open transaction, whose idle time starts again. INVALID_ARGUMENT if this database has no such transaction, or it
+  // has ended; ABORTED if it was aborted.
   absl::StatusOr<std::shared_ptr<Transaction>> use(const CallContext& call, std::string_view id, const Scope& scope);
 
-  // The same, and no other call finds it any more. The caller ends it with release().
+  // The same, but no other call finds it any more. The caller ends it with release().
   absl::StatusOr<std::shared_ptr<Transaction>> finish(const CallContext& call, std::string_view id, const Scope& scope);
   void release(Transaction& transaction);
 
-  // Ends an open transaction; one that has ended already is fine.
+  // Ends an open transaction; no error if it has ended already.
   absl::Status roll_back(std::string_view id, const Scope& scope);
-  // Ends it, so that later calls that use it get ABORTED.
+  // Ends it; later calls that use it get ABORTED.
   void abort(Transaction& transaction);
 
-  // Tells that a connection has closed. If all calls of a transaction came over known connections, and all of these
+  // Reports that a connection has closed. If all calls of a transaction came over known connections, and all of these
   // have closed, the transaction is aborted unless a call uses it again soon: its client has most likely ended, and
   // others wait for its locks.
   void disconnected(std::string_view connection);
 
-  // Ends all that are open.
+  // Ends all open transactions.
   void end_all();
 
-  // Ends those whose time is over.
+  // Ends the transactions that have expired.
   void sweep();
 
   // The age of an owner that begins now.
@@ -111,8 +111,8 @@ class TransactionTable {
     std::shared_ptr<Transaction> transaction;
     Monotonic began{};
     Monotonic used{};
-    std::vector<std::string> connections{};  // over which it was used, as far as they are open
-    bool used_elsewhere = false;             // by calls of which no connection is known
+    std::vector<std::string> connections{};  // the open ones over which it was used
+    bool used_elsewhere = false;             // by calls whose connection is unknown
     std::optional<Monotonic> disconnected{};
     State state = State::kOpen;
   };
@@ -137,7 +137,7 @@ class TransactionTable {
   const std::uint64_t nonce_;  // so that ids of an earlier process are unknown to this one
   Mutex mutex_;
   std::uint64_t count_ NDB_GUARDED_BY(mutex_) = 0;
-  Entries entries_ NDB_GUARDED_BY(mutex_);  // ended ones stay for a while, to be told from unknown ones
+  Entries entries_ NDB_GUARDED_BY(mutex_);  // ended ones stay for a while, to be distinguished from unknown ones
   Monotonic swept_ NDB_GUARDED_BY(mutex_){};
 };
 

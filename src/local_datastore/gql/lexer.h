@@ -1,4 +1,4 @@
-// From GQL text to tokens.
+// Splits GQL text into tokens.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct GqlToken {
 // All tokens of the text, the last of which is kEnd. The views are into `text`.
 absl::StatusOr<std::vector<GqlToken>> tokenize_gql(std::string_view text);
 
-// Where `at`, a part of `text`, begins, for messages: "line 1, column 15", counted in characters from 1.
+// The position of `at`, a part of `text`, for messages: "line 1, column 15", counted in characters from 1.
 std::string gql_position(std::string_view text, std::string_view at);
 
 // Whether the token is this keyword, given in capitals.

@@ -12,9 +12,9 @@
 
 namespace ndb::local {
 
-// The query that the text stands for, with its bindings filled in; keys without a NAMESPACE are in that of `partition`.
-// INVALID_ARGUMENT names the line and column, what was expected there and what was found. Only the grammar is checked,
-// and the limits that bound the work; the rest is for plan_query().
+// Parses a query and fills in its bindings; keys without a NAMESPACE are in that of `partition`. INVALID_ARGUMENT names
+// the line and column, what was expected there and what was found. This checks only the grammar, and the limits that
+// bound the work; plan_query() checks the rest.
 absl::StatusOr<v1::Query> parse_gql_query(const v1::GqlQuery& gql, const v1::PartitionId& partition);
 
 // The same for the two forms of aggregation queries. Each function refuses the queries of the other.

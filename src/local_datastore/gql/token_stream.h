@@ -1,4 +1,4 @@
-// The tokens of one query, which the parser looks at and takes from the front.
+// The tokens of one query, in the order in which the parser consumes them.
 #pragma once
 
 #include <cstddef>
@@ -13,35 +13,35 @@
 
 namespace ndb::local {
 
-// Functions named is_... look at the next token, those named take_... also take it if it is the one asked for, and the
+// is_...() functions look at the next token; take_...() functions also consume it if it is the one asked for; all
 // others fail unless it is. One thread.
 class TokenStream {
  public:
   // `text` must outlive this.
   static absl::StatusOr<TokenStream> of(std::string_view text);
 
-  // The token that many ahead; kEnd behind the last one.
+  // The token at that distance from the next one; kEnd after the last one.
   const GqlToken& token(std::size_t ahead = 0) const;
-  const GqlToken& take() { return tokens_[at_++]; }  // not at the end
+  const GqlToken& take() { return tokens_[at_++]; }  // must not be at the end
   bool is_end() const { return token().kind == GqlToken::Kind::kEnd; }
 
   bool is_keyword(std::string_view keyword) const { return local::is_keyword(token(), keyword); }
   bool is_symbol(std::string_view symbol, std::size_t ahead = 0) const;
-  // A name of a function, which is one only before a parenthesis.
+  // The name of a function; it counts as one only before a parenthesis.
   bool is_function(std::string_view name, std::size_t ahead = 0) const;
   // A name, and not a keyword.
   bool is_name() const;
 
   bool take_keyword(std::string_view keyword);
   bool take_symbol(std::string_view symbol);
-  bool take_function(std::string_view name);  // and its "("
+  bool take_function(std::string_view name);  // and the "(" after it
 
   absl::Status expect_keyword(std::string_view keyword);
   absl::Status expect_symbol(std::string_view symbol);
   absl::StatusOr<std::string> name(std::string_view what);    // `what` for the message
   absl::StatusOr<std::string> string(std::string_view what);  // a string literal
 
-  // The parser's position, to return to.
+  // The parser's position, to return to later.
   std::size_t place() const { return at_; }
   void go_to(std::size_t place) { at_ = place; }
 

@@ -1,4 +1,4 @@
-// Access paths: which parts of which indexes lead to the results of a plan, and what their entries say of them.
+// Access paths: which parts of which indexes a plan scans, and what their entries tell about its results.
 #pragma once
 
 #include <cstddef>
@@ -15,42 +15,42 @@ namespace ndb::local {
 inline constexpr std::size_t kAllResults = static_cast<std::size_t>(-1);
 inline constexpr std::size_t kAnyOrder = kAllResults - 1;
 
-// There are two access paths: in the order of keys, the kind or zigzag joins of the indexes of equality filters; and in
-// the order of values, the index of the first order's property.
+// There are two access paths. In the order of keys, it scans the kind, or zigzag joins of the indexes of equality
+// filters; in the order of values, it scans the index of the first order's property.
 class QueryAccess {
  public:
-  // The caller takes at most `needed` results; kAnyOrder: all, in whatever order. `plan` outlives this.
+  // The caller takes at most `needed` results; kAnyOrder: all, in any order. `plan` outlives this.
   QueryAccess(const QueryPlan& plan, std::size_t needed);
 
   bool any_order() const { return any_order_; }
-  // The number of the first order that decides something.
+  // The index of the first order that is not redundant.
   std::size_t first_order() const { return deciding_.front(); }
   std::string_view keys_of_partition() const { return keys_; }
 
-  // Whether an equality, an ancestor or a key leaves few entities to look at.
+  // Whether an equality, an ancestor or a key leaves few entities to read.
   bool is_selective() const;
-  // Whether a scan of the property's index may nevertheless read less: it ends early, or needs no entities.
+  // Whether a scan of the property's index may still read less: it can stop early, or needs no entities.
   bool index_may_cost_less(const std::string& property) const;
 
-  // What the keys of the rows begin with that are to be joined.
+  // The key prefixes of the rows to join.
   std::vector<std::string> prefixes_of(const Conjunction& conjunction) const;
-  // Of the rows whose keys begin with the prefix, those that the conditions on keys leave, and the cursor if
+  // The range, among rows with this key prefix, that the conditions on keys leave, and the start cursor if
   // `from_start`.
   KeyRange path_range(const Conjunction& conjunction, const std::string& prefix, bool from_start, bool backwards) const;
-  // Whether the joins say what the results are, all but the entity.
+  // Whether the joins determine the results completely, apart from the entities.
   bool covers_paths() const;
 
-  // Whether the index of the first order has the order of the results: within one value, it is that of keys.
+  // Whether the index of the first order has the order of the results: within one value, it is in the order of keys.
   bool index_has_order() const;
-  // The parts of a property's index.
+  // The parts of a property's index to scan.
   Intervals intervals_of(const std::string& property) const;
-  // Where the start cursor is in the index of an order.
+  // The position of the start cursor in the index of an order.
   std::optional<IndexScan::Start> start_of(std::size_t order, bool streams) const;
-  // Whether an entry that meets the equalities says what the result is, all but the entity: if it is the entity's only
-  // one, or if each entry is a result.
+  // Whether an entry that meets the equalities determines a result completely, apart from the entity: if it is the
+  // entity's only entry, or if each entry is a result.
   bool covers_entries(const std::string& property) const;
 
-  // Of a result's key, or of a property that has the same value in all results.
+  // A component of a result that its key determines, or that is the same in all results.
   std::string known_component(const std::string& property, const std::string& path) const;
 
  private:
@@ -58,9 +58,9 @@ class QueryAccess {
   const std::string keys_;
   const bool any_order_;
   const bool takes_all_;
-  // The orders but those by a property that has the same value in all results. __key__ is one.
+  // The orders that are not redundant: a property with the same value in all results orders nothing. __key__ is one.
   std::vector<std::size_t> deciding_{};
-  std::size_t key_order_ = 0;  // where __key__ is among the orders
+  std::size_t key_order_ = 0;  // the position of __key__ among the orders
 };
 
 }  // namespace ndb::local

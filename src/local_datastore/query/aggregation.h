@@ -12,18 +12,18 @@
 
 namespace ndb::local {
 
-// Wide enough that no number of results can overflow it.
+// Wide enough that no number of results overflows it.
 __extension__ typedef __int128 WideInteger;  // NOLINT(modernize-use-using): an alias of it would be pedantic
 
-// Values of one property, added up as they come. What is no number does not count.
+// Adds up values of one property. Values that are no numbers do not count.
 class Sum {
  public:
   void add(const v1::Value& value);
   void add(const IndexEntry& entry);
   void add(const Sum& other);
 
-  v1::Value sum() const;      // an integer if all were and it fits, else a double; 0 of nothing
-  v1::Value average() const;  // a double; null of nothing
+  v1::Value sum() const;      // an integer if all were and it fits, else a double; 0 for no values
+  v1::Value average() const;  // a double; null for no values
 
  private:
   double total() const { return static_cast<double>(integers_) + doubles_; }
@@ -38,13 +38,13 @@ class Sum {
 // the limit.
 absl::Status check_aggregations(v1::AggregationQuery& query);
 
-// The properties that are added up, one for each SUM and AVG in their order.
+// The properties to add up, one for each SUM and AVG in their order.
 std::vector<std::string> aggregated_properties(const v1::AggregationQuery& query);
 
-// How many results decide all that is asked for: where all are counts up to a number, the largest of these.
+// How many results are enough for all aggregations: if all are counts with a limit, the largest of the limits.
 std::optional<std::int64_t> results_enough(const v1::AggregationQuery& query);
 
-// Fills the properties of the answer, of `count` results with these sums.
+// Fills the properties of the answer from `count` results with these sums.
 void answer_aggregations(const v1::AggregationQuery& query, std::int64_t count, const std::vector<Sum>& sums,
                          v1::AggregationResult& out);
 

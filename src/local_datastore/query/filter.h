@@ -15,7 +15,7 @@ namespace ndb::local {
 
 inline constexpr std::string_view kKeyProperty = "__key__";
 
-// What the values of one property must be: each of `equals` is one of them, and one of them is within the intervals.
+// The condition on the values of one property: they contain each of `equals`, and one of them is in the intervals.
 struct PropertyCondition {
   std::set<std::string> equals{};  // encoded as in index_value.h
   std::optional<Intervals> within{};
@@ -29,22 +29,22 @@ struct Conjunction {
 
 struct NormalFilter {
   std::vector<Conjunction> any_of{};
-  // Properties with an inequality, which order the results where nothing else does.
+  // Properties with an inequality, by which the results are ordered where nothing else orders them.
   std::set<std::string> inequalities{};
 };
 
-// INVALID_ARGUMENT if there are more filters, `orders` counted with them, or they are nested deeper than the limits
-// allow. Looks at no more of the filter than the limits.
+// INVALID_ARGUMENT if filters and `orders` together are more than the limit, or the filters are nested too deeply.
+// Reads no more of the filter than the limits allow.
 absl::Status check_filter_size(const v1::Filter& filter, int orders);
 
-// What the query is of: its keys must be in that partition.
+// The scope of a query: the partition that its keys must be in.
 struct FilterScope {
   const Scope& scope;
   const v1::PartitionId& partition;
-  bool of_namespaces = false;  // of __namespace__, whose keys are in no namespace, whichever they say
+  bool of_namespaces = false;  // a query of __namespace__, whose keys are in no namespace, whatever they say
 };
 
-// The normal form of a filter that check_filter_size() has seen. INVALID_ARGUMENT names the property or the limit.
+// The normal form of a filter that has passed check_filter_size(). INVALID_ARGUMENT names the property or the limit.
 absl::StatusOr<NormalFilter> normalize_filter(v1::Filter& filter, const FilterScope& scope);
 
 }  // namespace ndb::local

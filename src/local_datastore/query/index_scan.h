@@ -16,25 +16,25 @@
 
 namespace ndb::local {
 
-// What a query has cost.
+// The cost of a query.
 struct ReadStats {
   std::int64_t index_rows = 0;
   std::int64_t entities = 0;
 };
 
-// The paths of the rows whose keys begin with `prefix`, within a range, in their order or backwards. One thread.
+// The paths of the rows with the key prefix `prefix`, within a range, forwards or backwards. One thread.
 class PathScan {
  public:
   PathScan(const Snapshot& snapshot, std::string prefix, KeyRange range, bool backwards, std::int64_t& rows_read);
 
-  // False behind the last one.
+  // False at the end.
   absl::StatusOr<bool> next();
-  // To the first one at `path` or beyond; stays where it is if it is there already.
+  // Moves to the first path at or beyond `path`; does not move if it is already there.
   absl::StatusOr<bool> advance(std::string_view path);
 
   std::string_view path() const { return row_.key.substr(prefix_.size()); }
   const Row& row() const { return row_; }
-  void note(ReadSet& reads) const;  // what has been looked at
+  void note(ReadSet& reads) const;  // adds what was scanned
 
  private:
   absl::StatusOr<bool> take(absl::StatusOr<std::optional<Row>> found);
@@ -49,8 +49,8 @@ class PathScan {
   bool finished_ = false;
 };
 
-// A zigzag join: the paths that all of several scans in one direction have, and that are allowed. A scan that is behind
-// seeks to where the others are. One thread.
+// A zigzag join: the paths that occur in all scans and are allowed. All scans have the same direction; one that is
+// behind seeks to the others. One thread.
 class ZigzagJoin {
  public:
   using Allows = std::function<bool(std::string_view path)>;
@@ -68,7 +68,7 @@ class ZigzagJoin {
   Allows allows_;
 };
 
-// The paths that any of several joins has, each once, in their order. One thread.
+// The union of several joins: each path once, in order. One thread.
 class PathUnion {
  public:
   PathUnion(std::vector<ZigzagJoin> joins, bool backwards);
@@ -86,8 +86,8 @@ class PathUnion {
   bool started_ = false;
 };
 
-// A scan of the index of one property, value after value in their order or backwards; the entities of one value always
-// come in the order of their paths. One thread.
+// A scan of the index of one property, value by value, forwards or backwards; the entities of one value always come in
+// the order of their paths. One thread.
 class IndexScan {
  public:
   // Where an earlier scan has ended.
@@ -99,7 +99,7 @@ class IndexScan {
             std::optional<Start> start, std::int64_t& rows_read);
 
   absl::StatusOr<bool> next();
-  // The next row will have another value than this one.
+  // Continues with the next value.
   void skip_value() { skips_ = true; }
   const IndexRow& row() const { return row_; }  // until the next move
   void note(ReadSet& reads) const;
@@ -116,8 +116,8 @@ class IndexScan {
   const bool backwards_;
   const std::optional<Start> start_;
   std::int64_t& rows_read_;
-  std::size_t opened_ = 0;  // ranges, of which the last is being scanned
-  KeyRange value_;          // where the rows of this value are
+  std::size_t opened_ = 0;  // how many ranges were begun; the last of them is being scanned
+  KeyRange value_;          // the rows of the current value
   IndexRow row_;
   bool in_value_ = false;
   bool skips_ = false;

@@ -1,4 +1,4 @@
-// Explain and analyze: which indexes a query uses, and what it has cost.
+// Explain and analyze: which indexes a query uses, and what it costs.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,15 @@
 
 namespace ndb::local {
 
-// Begins to measure when it is made. Plan and clock outlive it.
+// The measurement begins with the constructor. Plan and clock outlive it.
 class QueryProfile {
  public:
   QueryProfile(const QueryPlan& plan, const Clock& clock) : plan_(plan), clock_(clock), began_(clock.monotonic()) {}
 
   ReadStats& stats() { return stats_; }
 
-  // The indexes that answer the query, as the cloud names them: each property with its direction, then __name__, which
-  // is what it calls the key there.
+  // The indexes that answer the query, in the cloud's notation: each property with its direction, then __name__, which
+  // is the key.
   void explain(v1::ExplainMetrics& out) const;
   void analyze(std::int64_t results, v1::ExplainMetrics& out) const;
 

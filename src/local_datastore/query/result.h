@@ -1,5 +1,5 @@
-// The results that a query finds, and what becomes of them before they are handed on: sorting, and dropping those that
-// are not distinct.
+// The results of a query, and what happens to them before they are returned: sorting, and dropping results that are not
+// distinct.
 #pragma once
 
 #include <cstddef>
@@ -22,23 +22,22 @@ struct QueryResult {
   std::vector<v1::Value> projected{};     // per projected property
   std::vector<Sum> sums{};                // per property of plan.sums, of the entity's values
   std::string path{};                     // encode_path() of the entity
-  // Lives as long as the result is looked at. Without bytes where the result was found without the entity, or kept
-  // without it.
+  // Valid while the consumer looks at the result. Empty if the result was found, or is kept, without its entity.
   StoredEntity stored{};
 };
 
-// Whether more results are wanted.
+// Returns whether more results are wanted.
 using ConsumeResult = std::function<bool(const QueryResult&)>;
 
 // Whether a result with this sort key comes after a place.
 bool is_past(std::string_view sort_key, const QueryPosition& place);
 
-// Hands on results, of those that follow each other and are not distinct only the first. Owns neither argument.
+// Passes results on; of consecutive results that are not distinct, only the first. Owns neither argument.
 class DistinctResults {
  public:
   DistinctResults(const QueryPlan& plan, const ConsumeResult& consume);
 
-  bool add(const QueryResult& result);  // whether more are wanted
+  bool add(const QueryResult& result);  // returns whether more are wanted
 
  private:
   std::vector<std::string> distinct_part(const std::vector<std::string>& components) const;
@@ -48,7 +47,7 @@ class DistinctResults {
   std::vector<std::string> last_;
 };
 
-// Sorts results and keeps the first `count`, and no more bytes of their entities than `bytes`.
+// Sorts results and keeps the first `count`, with at most `bytes` of their entities.
 class SortedResults {
  public:
   SortedResults(std::size_t count, std::size_t bytes) : count_(count), bytes_left_(bytes) {}
@@ -56,14 +55,14 @@ class SortedResults {
   bool empty() const { return results_.empty(); }
   void add(QueryResult&& result);
 
-  // Hands on and forgets all, or those that sort before `end`. Whether more are wanted.
+  // Passes on and removes all results, or those that sort before `end`. Returns whether more are wanted.
   bool hand_on(DistinctResults& out);
   bool hand_on_before(std::string_view end, DistinctResults& out);
 
  private:
   struct Kept {
     QueryResult result;
-    std::string bytes;  // of the entity, which outlives the scan here
+    std::string bytes;  // a copy of the entity, since the result outlives the scan here
     bool operator<(const Kept& other) const { return result.sort_key < other.result.sort_key; }
   };
 

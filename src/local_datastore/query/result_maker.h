@@ -1,4 +1,4 @@
-// From an entity to the results that it has in a query, by index semantics.
+// Makes the results that an entity has in a query, as indexes would give them.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace ndb::local {
 
-// Whether the conditions on keys let an entity through; `path` is its encode_path().
+// Whether an entity meets the conditions on keys; `path` is its encode_path().
 bool allows_path(const Conjunction& conjunction, std::string_view keys_of_partition, std::string_view path);
 
 // Makes the results of one entity after another. One thread; the plan outlives it.
@@ -19,9 +19,9 @@ class ResultMaker {
  public:
   explicit ResultMaker(const QueryPlan& plan);
 
-  // In their order. An entity that several conjunctions match is where its first result is, and of the results of a
-  // projection that say the same only the first is there. INVALID_ARGUMENT if the entity has more combinations of
-  // projected values than a composite index could have of it.
+  // The results in order. An entity that several conjunctions match appears where its first result is, and equal
+  // results of a projection appear once. INVALID_ARGUMENT if the entity has more combinations of projected values than
+  // it may have entries in a composite index.
   absl::Status make(const StoredEntity& stored, std::string_view path, std::vector<QueryResult>& results);
 
  private:
@@ -38,7 +38,7 @@ class ResultMaker {
 
   const QueryPlan& plan_;
   const std::string keys_;
-  std::vector<std::size_t> projected_orders_{};  // per projected property, which order is by it
+  std::vector<std::size_t> projected_orders_{};  // per projected property, the index of its order
   std::string_view path_;
   v1::Entity entity_;
   IndexEntries entries_;

@@ -1,4 +1,4 @@
-// Allocates numeric ids, none of them twice.
+// Allocates numeric ids, each at most once.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +11,15 @@
 
 namespace ndb::local {
 
-// Ids have 16 digits, are below 2^53 (JavaScript's exact integers) and look random: a counter that the store keeps is
-// mapped by a permutation, whose seed is chosen when the store is made. Thread-safe.
+// Ids have 16 digits, are below 2^53 (JavaScript's exact integers) and look random: a permutation maps a persistent
+// counter to ids. Its seed is chosen when the store is created. Thread-safe.
 class IdAllocator {
  public:
   static absl::StatusOr<std::unique_ptr<IdAllocator>> open(KvStore& store);
   IdAllocator(KvStore& store, std::uint64_t seed, std::uint64_t next);  // use open()
 
-  // Gives the last element of `key` an id that was never allocated, that no reservation names, and whose key no entity
-  // has or had within the history.
+  // Gives the last element of `key` an id that was never allocated or reserved, and that no entity has or had within
+  // the history.
   absl::Status complete(v1::Key& key);
 
  private:
@@ -29,10 +29,10 @@ class IdAllocator {
   const std::uint64_t seed_;
   Mutex mutex_;
   std::uint64_t next_ NDB_GUARDED_BY(mutex_);
-  std::uint64_t limit_ NDB_GUARDED_BY(mutex_);  // the counter in the store: all below may have been given out
+  std::uint64_t limit_ NDB_GUARDED_BY(mutex_);  // the persistent counter: all values below may have been given out
 };
 
-// Keeps `key` from being allocated, once the batch is written.
+// Prevents the allocation of the id of `key`, once the batch is written.
 void reserve(KvStore::Batch& batch, const v1::Key& key);
 
 }  // namespace ndb::local

@@ -27,7 +27,7 @@ class KvStore {
   struct Options {
     std::string data_dir{};  // empty: in memory
     bool fsync_always = true;
-    bool accept_damaged_log = false;  // what is before the damage is kept, and what was committed after it lost
+    bool accept_damaged_log = false;  // keep what precedes the damage, and drop what was committed after it
   };
 
   // Writes that become visible and durable together, or not at all.
@@ -36,7 +36,7 @@ class KvStore {
     Batch();
     ~Batch();
     void put(std::string_view key, std::string_view value);
-    // The value is `head` and `tail` together, which saves the caller from joining them.
+    // The value is `head` followed by `tail`, so that the caller need not join them.
     void put(std::string_view key, std::string_view head, std::string_view tail);
     void erase(std::string_view key);
     void erase_range(std::string_view begin, std::string_view end);
@@ -47,7 +47,7 @@ class KvStore {
     std::unique_ptr<Rep> rep_;
   };
 
-  // A position in the store as it was when the cursor was made. The views live until it moves.
+  // A position in a snapshot of the store, taken when the cursor is made. The views are valid until it moves.
   class Cursor {
    public:
     ~Cursor();
@@ -58,7 +58,7 @@ class KvStore {
     bool valid() const;
     std::string_view key() const;
     std::string_view value() const;
-    absl::Status status() const;  // what made it invalid, if not the end of the store
+    absl::Status status() const;  // why it is invalid; OK at the end of the store
 
    private:
     friend class KvStore;
@@ -66,8 +66,8 @@ class KvStore {
     std::unique_ptr<rocksdb::Iterator> iterator_;
   };
 
-  // DATA_LOSS if files are damaged or missing that acknowledged commits depend on, FAILED_PRECONDITION if the directory
-  // cannot be used. Both say what to do.
+  // DATA_LOSS if files that acknowledged commits depend on are damaged or missing; FAILED_PRECONDITION if the directory
+  // cannot be used. The message says what to do.
   static absl::StatusOr<std::unique_ptr<KvStore>> open(const Options& options);
   KvStore();  // use open()
   ~KvStore();
@@ -75,13 +75,13 @@ class KvStore {
   absl::StatusOr<std::optional<std::string>> get(std::string_view key) const;
   Cursor cursor() const;
 
-  // Makes the batch visible, unless it fails. Batches reach the disk in the order in which they were applied.
+  // Makes the batch visible, unless it fails. Batches reach the disk in the order of apply().
   absl::Status apply(Batch& batch);
-  // With fsync_always: waits until everything that was applied before is durable. Concurrent callers share one fsync
-  // (group commit). After apply() or an fsync has failed nothing is written any more: every later apply() fails, and so
-  // does sync() unless an earlier fsync has covered its writes.
+  // With fsync_always: waits until every batch that was applied before is durable. Concurrent callers share one fsync
+  // (group commit). After apply() or an fsync has failed, the store is not written any more: every later apply() fails,
+  // and so does sync() unless an earlier fsync has covered its batches.
   absl::Status sync();
-  // Returns the memory or disk space of what was erased.
+  // Frees the memory or disk space of erased rows.
   absl::Status compact();
   // apply() and sync().
   absl::Status write(Batch& batch);

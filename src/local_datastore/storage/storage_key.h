@@ -1,4 +1,4 @@
-// How keys of entities become keys of the store, in an order that memcmp gives.
+// The encoding of keys of entities as keys of the store, which memcmp orders as the Datastore orders keys.
 //
 //   partition  project, database, namespace, each as escaped text
 //   path       per element 01, kind as escaped text, then 02 and the id (8 bytes, big-endian, sign flipped) or 03 and
@@ -34,12 +34,12 @@ std::uint64_t load_big_endian(std::string_view eight_bytes);
 
 std::string encode_partition(const v1::PartitionId& partition);
 
-// The path without its end: what this entity and all its descendants begin with.
+// The path without its end: the common prefix of this entity and all its descendants.
 std::string encode_path_prefix(const v1::Key& key);
 // The key's path; the last element must be complete.
 std::string encode_path(const v1::Key& key);
 
-// Where one key lives in the store.
+// The keys of the store for one key.
 struct StorageKey {
   explicit StorageKey(const v1::Key& key);
 
@@ -57,15 +57,15 @@ std::string entities_of(std::string_view partition);
 std::string members_of(std::string_view partition, std::string_view kind);
 std::string index_of(std::string_view partition, std::string_view kind, std::string_view property);
 
-// Which of these the key of a row begins with; of other keys the first letter.
+// Which of these prefixes the key of a row has; for other keys the first letter.
 std::string_view prefix_of(std::string_view key);
 
-// encode_path() back; false if it is no path.
+// The inverse of encode_path(); false if `path` is not valid.
 bool decode_path(std::string_view path, v1::Key& key);
-// Takes escaped text from the front; false if there is none.
+// Removes escaped text from the front; false if there is none.
 bool take_escaped(std::string_view& in, std::string& out);
 
-// The first key after all that begin with `prefix`.
+// The first key after all keys with this prefix.
 std::string after_prefix(std::string_view prefix);
 
 // A key after all versions of this row and before all other rows, none of which begins with it.

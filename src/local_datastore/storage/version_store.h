@@ -15,21 +15,21 @@
 
 namespace ndb::local {
 
-// One version of a row. The views live until the reader that gave it moves.
+// One version of a row. The views are valid until the reader that returned it moves.
 struct Row {
   std::string_view key{};
   Version version{};
   std::string_view value{};  // never empty
 };
 
-// The store as it was at one time, for one call. Both outlive it.
+// The state of the store at one time, for one call. Store and call outlive it.
 struct Snapshot {
   const KvStore& store;
   Version at;
   const CallContext& call;
 };
 
-// Reads the rows of a snapshot. Every move checks the call first, so that all that reads rows ends with its call. One
+// Reads the rows of a snapshot. Every move checks the call first, so that loops over rows end with their call. One
 // thread.
 class SnapshotReader {
  public:
@@ -39,10 +39,10 @@ class SnapshotReader {
   // The row of that key; absent if there was none, or it was erased.
   absl::StatusOr<std::optional<Row>> find(std::string_view key);
 
-  // Scans, forwards: the first row at or after `key` and before `end`, and the next one.
+  // Forward scans: the first row at or after `key` and before `end`, and the next one.
   absl::StatusOr<std::optional<Row>> seek(std::string_view key, std::string_view end);
   absl::StatusOr<std::optional<Row>> next(std::string_view end);
-  // And backwards: the last row before `key` and at or after `begin`, and the one before.
+  // Backward scans: the last row before `key` and at or after `begin`, and the one before.
   absl::StatusOr<std::optional<Row>> seek_back(std::string_view key, std::string_view begin);
   absl::StatusOr<std::optional<Row>> previous(std::string_view begin);
 
@@ -58,18 +58,17 @@ class SnapshotReader {
   std::string current_;  // the key of the row that the cursor is at
 };
 
-// The changes of one commit, as versions of rows. What they make obsolete is remembered with them, until
-// collect_garbage() erases it.
+// The changes of one commit, as versions of rows. It also records what they make obsolete, for collect_garbage().
 class RowWriter {
  public:
   RowWriter(KvStore::Batch& batch, Version version) : batch_(batch), version_(version) {}
 
-  // `replaced` is the size of the value that the row has now, if it has one.
+  // `replaced` is the size of the current value of the row, if it has one.
   using Replaced = std::optional<std::size_t>;
   void put(std::string_view key, std::string_view value, Replaced replaced);
   void put(std::string_view key, std::string_view head, std::string_view tail, Replaced replaced);
   void erase(std::string_view key, std::size_t replaced);
-  // Gives the bytes that became obsolete.
+  // Returns the number of bytes that became obsolete.
   std::size_t finish();
 
  private:
@@ -86,21 +85,21 @@ class GarbageCollector {
  public:
   explicit GarbageCollector(KvStore& store) : store_(store) {}
 
-  // Begins with the oldest commit and goes on as long as `may_erase` agrees, which means that no time before that
-  // commit will be read. Calls `erased` with the bytes after each commit. Returns the number of versions.
+  // Begins with the oldest commit and continues as long as `may_erase` returns true, which means that no time before
+  // that commit will be read. Calls `erased` with the bytes after each commit. Returns the number of versions.
   using MayErase = std::function<bool(Version commit)>;
   using Erased = std::function<void(std::size_t bytes)>;
   absl::StatusOr<std::size_t> collect(const CallContext& call, const MayErase& may_erase, const Erased& erased);
 
-  // The bytes of everything that is obsolete now.
+  // The bytes of all obsolete versions.
   absl::StatusOr<std::size_t> measure(const CallContext& call);
 
  private:
   KvStore& store_;
-  Version done_;  // up to this commit all is erased, and a scan would only pass over what the store has not removed yet
+  Version done_;  // up to this commit all is erased; an earlier scan would only skip tombstones
 };
 
-// An entity as rows have it: the time of its creation (8 bytes, little-endian) before the serialized
+// The stored form of an entity: its creation time (8 bytes, little-endian), followed by the serialized
 // google.datastore.v1.Entity, whose first field is its key.
 struct StoredEntity {
   Version version{};

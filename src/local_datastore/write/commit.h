@@ -16,17 +16,17 @@
 
 namespace ndb::local {
 
-// Mode and mutations, each alone and together. Brings the mutations into the form that is stored.
+// Checks mode and mutations, and brings the mutations into the form that is stored.
 absl::Status check_commit(v1::CommitRequest& request, const Scope& scope);
 
-// A checked commit between its steps: the caller locks its entities; apply() computes what changes, and the caller
-// locks that too; write() adds it to a batch under the commit's time. One thread.
+// A checked commit. The caller locks its entities; apply() computes what changes, and the caller locks that too;
+// write() adds it to a batch under the commit's time. One thread.
 class PendingCommit {
  public:
   // Both outlive it.
   PendingCommit(v1::CommitRequest& request, v1::CommitResponse& response) : request_(request), response_(response) {}
 
-  // Gives incomplete keys their ids. Once, before the rest.
+  // Gives incomplete keys their ids. Call it once, first.
   absl::Status complete_keys(IdAllocator& ids);
 
   bool has_mutations() const { return !request_.mutations().empty(); }
@@ -39,8 +39,8 @@ class PendingCommit {
   absl::Status apply(const KvStore& store, Version request_time, const CallContext& call);
 
   // All rows whose readers see a difference, in order: the entities, and all their index entries before and after the
-  // commit. Since all entries are listed, who has locked a range of an index has locked the contents of its entities as
-  // well.
+  // commit. Because all entries are listed, a lock on a range of an index also locks the contents of the entities in
+  // it.
   const std::vector<std::string>& touched() const { return touched_; }
   std::vector<std::string> take_touched() { return std::move(touched_); }
 

@@ -1,4 +1,4 @@
-// Property masks: which properties of entities a read gives, or a write changes.
+// Property masks: which properties of entities a read returns, or a write changes.
 #pragma once
 
 #include <map>
@@ -15,21 +15,21 @@
 
 namespace ndb::local {
 
-// A mask of a read, parsed once for all its entities. A path is the whole name of a property, or else, split at its
-// dots, leads through nested entities. Thread-safe once it is made.
+// The mask of a read, parsed once for all its entities. A path is the whole name of a property or, split at its dots,
+// leads through nested entities. Thread-safe after construction.
 class ReadMask {
  public:
   // INVALID_ARGUMENT if a path has an empty name. The mask outlives it.
   static absl::StatusOr<ReadMask> of(const v1::PropertyMask& mask);
 
-  // The entity with its key and only the properties that the mask names. The work is that of looking at the entity,
-  // however long the mask.
+  // The entity with its key and only the properties that the mask names. The cost depends on the entity and not on the
+  // length of the mask.
   v1::Entity apply(const v1::Entity& entity) const;
 
  private:
   struct Node {
     std::map<std::string, Node, std::less<>> children{};
-    std::vector<std::string_view> paths{};  // that end here
+    std::vector<std::string_view> paths{};  // those that end here
   };
 
   static bool ends_here(const Node& node, const v1::Entity& entity);
@@ -39,7 +39,7 @@ class ReadMask {
   Node root_;                            // of the paths that can be split
 };
 
-// The mask of a request that reads, if it has one.
+// The mask of a read request, if it has one.
 template <class Request>
 absl::StatusOr<std::optional<ReadMask>> mask_of(const Request& request) {
   std::optional<ReadMask> out;
@@ -50,8 +50,8 @@ absl::StatusOr<std::optional<ReadMask>> mask_of(const Request& request) {
   return out;
 }
 
-// Writes what the mask names: properties of `written` go into the current entity, and what `written` does not have is
-// erased there. INVALID_ARGUMENT if a path has an empty name.
+// Writes the properties that the mask names: takes them from `written`, and erases those that `written` does not have.
+// INVALID_ARGUMENT if a path has an empty name.
 absl::Status write_masked(const v1::Entity& written, const v1::PropertyMask& mask, Transformer& current);
 
 }  // namespace ndb::local

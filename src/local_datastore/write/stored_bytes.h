@@ -1,4 +1,4 @@
-// Stored entities on their way into responses.
+// Copies stored entities into responses.
 #pragma once
 
 #include <string_view>
@@ -10,7 +10,7 @@
 
 namespace ndb::local {
 
-// Hands the stored bytes on without parsing them, unless there is a mask. Versions and times are set.
+// Copies the stored bytes without parsing them, unless there is a mask. Sets version and times.
 absl::Status fill_result(const StoredEntity& stored, const ReadMask* mask, v1::EntityResult& result);
 
 }  // namespace ndb::local

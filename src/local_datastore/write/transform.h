@@ -1,4 +1,4 @@
-// Changes of parts of an entity: of a property as a whole, and transforms, which depend on what is stored.
+// Changes of single properties: new values, and transforms, which depend on the stored value.
 #pragma once
 
 #include <map>
@@ -15,17 +15,17 @@ namespace ndb::local {
 absl::Status check_transforms(google::protobuf::RepeatedPtrField<v1::PropertyTransform>& transforms,
                               const Scope& scope);
 
-// Applies the changes of one entity, one after the other; checked transforms among them. The entity is complete after
+// Applies the changes of one entity, one after the other; transforms were checked before. The entity is complete after
 // finish(), and outlives this. One thread.
 class Transformer {
  public:
   using Path = std::vector<std::string>;
   Transformer(v1::Entity& entity, Version request_time) : entity_(entity), request_time_(request_time) {}
 
-  const v1::Entity& entity() const { return entity_; }  // arrays may still have elements that were removed
+  const v1::Entity& entity() const { return entity_; }  // arrays may still have removed elements
   void set(const Path& path, const v1::Value& value);
   void erase(const Path& path);
-  // Fills `result` with what clients get back: the new value, or null for arrays.
+  // Sets `result` to what clients get back: the new value, or null for arrays.
   absl::Status apply(const v1::PropertyTransform& transform, v1::Value& result);
   void finish();
 
@@ -36,7 +36,7 @@ class Transformer {
 
   v1::Entity& entity_;
   const Version request_time_;
-  std::map<Path, ArrayEdit> arrays_;  // that were transformed, none of them within another
+  std::map<Path, ArrayEdit> arrays_;  // those that were transformed, none of them within another
 };
 
 }  // namespace ndb::local
