@@ -1,11 +1,15 @@
 // A gRPC service on the callback API. gRPC's threads hand each call to a worker pool, whose two threads have thousands
 // of them at a time.
 //
-//   grpc_service [--check=N]   serves until SIGINT or SIGTERM; or makes N calls at a time, checks the answers, and ends
+//   grpc_service [--deadline=MS] [--check=N]
+//
+// It serves until SIGINT or SIGTERM; or makes N calls at a time, checks the answers, and ends. A call has the deadline
+// of its client, and MS milliseconds (30,000) at most. The metadata `server-timing` say how long it took.
 #include <grpcpp/grpcpp.h>
 #include <ndb/local_datastore.h>
 #include <ndb/ndb.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -31,9 +35,14 @@ grpc::Status to_grpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 
+// What the client of a call leaves for it, more than nothing and `longest` at most.
+std::chrono::nanoseconds deadline_of(const grpc::CallbackServerContext& call, std::chrono::nanoseconds longest) {
+  return std::clamp<std::chrono::nanoseconds>(call.deadline() - std::chrono::system_clock::now(), 1ns, longest);
+}
+
 class Service final : public Notes::CallbackService {
  public:
-  explicit Service(ndb::WorkerPool& pool) : pool_(pool) {}
+  Service(ndb::WorkerPool& pool, std::chrono::nanoseconds deadline) : pool_(pool), deadline_(deadline) {}
 
   grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* call, const GetNote* request, NoteText* reply) override {
     return run(call, "Notes.Get", [request, reply] {
@@ -56,12 +65,17 @@ class Service final : public Notes::CallbackService {
   grpc::ServerUnaryReactor* run(grpc::CallbackServerContext* call, const char* name, Handler handler) {
     grpc::ServerUnaryReactor* const reactor = call->DefaultReactor();
     pool_.submit(
-        {.deadline = 30s}, std::move(handler),
-        [reactor](const absl::Status& status) { reactor->Finish(to_grpc(status)); }, name);
+        {.deadline = deadline_of(*call, deadline_)}, std::move(handler),
+        [call, reactor, begin = std::chrono::steady_clock::now()](const absl::Status& status) {
+          call->AddTrailingMetadata("server-timing", program::server_timing(begin));
+          reactor->Finish(to_grpc(status));
+        },
+        name);
     return reactor;
   }
 
   ndb::WorkerPool& pool_;
+  std::chrono::nanoseconds deadline_;
 };
 
 struct Call {
@@ -97,11 +111,11 @@ int check(const std::shared_ptr<grpc::Channel>& channel, int count) {
   return right;
 }
 
-bool serve(int calls) {
-  const auto datastore = ndb::LocalDatastore::start();
-  const ndb::Client client({.channel = datastore->channel()});
+bool serve(const program::Arguments& arguments) {
+  const auto datastore = program::own_datastore(arguments);
+  const ndb::Client client({.channel = datastore ? datastore->channel() : nullptr});
   ndb::WorkerPool pool(client, {.threads = 2, .max_running = 2000});
-  Service service(pool);
+  Service service(pool, arguments.deadline);
   int port = 0;
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -111,9 +125,9 @@ bool serve(int calls) {
   std::cout << "serving on 127.0.0.1:" << port << std::endl;
 
   int right = 0;
-  if (calls > 0) {
-    right = check(server->InProcessChannel({}), calls);
-    std::cout << right << " of " << calls << " calls were answered rightly by 2 threads\n";
+  if (arguments.checks > 0) {
+    right = check(server->InProcessChannel({}), arguments.checks);
+    std::cout << right << " of " << arguments.checks << " calls were answered rightly by 2 threads\n";
   } else {
     program::wait_for_signal();
   }
@@ -121,7 +135,7 @@ bool serve(int calls) {
   // First no more calls come; then those that are there end; and then nobody needs the client any more.
   server->Shutdown(std::chrono::system_clock::now() + 5s);
   pool.stop(5s);
-  return right == calls;
+  return right == arguments.checks;
 }
 
 }  // namespace

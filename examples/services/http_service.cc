@@ -3,8 +3,10 @@
 //   GET /notes/NAME           the note's text
 //   PUT /notes/NAME           makes it the body of the request
 //
-//   http_service [--check=N]  serves until SIGINT or SIGTERM; or makes N requests at a time, checks the answers, and
-//   ends
+//   http_service [--deadline=MS] [--check=N]
+//
+// It serves until SIGINT or SIGTERM; or makes N requests at a time, checks the answers, and ends. A request has MS
+// milliseconds (30,000); the header Server-Timing says how long it took.
 #include <ndb/local_datastore.h>
 #include <ndb/ndb.h>
 
@@ -74,7 +76,8 @@ Response answer(const Request& request) {
 // A connection. Everything but answer() runs on the thread of the connections.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, ndb::WorkerPool& pool) : stream_(std::move(socket)), pool_(pool) {}
+  Connection(tcp::socket socket, ndb::WorkerPool& pool, std::chrono::nanoseconds deadline)
+      : stream_(std::move(socket)), pool_(pool), deadline_(deadline) {}
 
   void read() {
     parser_.emplace();
@@ -88,17 +91,20 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   void run() {
     stream_.expires_never();  // the pool's turn
+    begin_ = std::chrono::steady_clock::now();
     pool_.submit(
-        {.deadline = 30s}, [self = shared_from_this()] { return answer(self->parser_->get()); },
+        {.deadline = deadline_}, [self = shared_from_this()] { return answer(self->parser_->get()); },
         [self = shared_from_this()](absl::StatusOr<Response> result) {
           // On the pool's thread, which must not wait for the client.
           asio::post(self->stream_.get_executor(),
-                     [self, result = std::move(result)]() mutable { self->write(std::move(result)); });
+                     [self, result = std::move(result), timing = program::server_timing(self->begin_)]() mutable {
+                       self->write(std::move(result), timing);
+                     });
         },
         std::string(parser_->get().method_string()));
   }
 
-  void write(absl::StatusOr<Response> result) {
+  void write(absl::StatusOr<Response> result, const std::string& timing) {
     if (result.ok()) {
       response_ = *std::move(result);
     } else {
@@ -106,6 +112,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       response_.body() = std::string(result.status().message());
     }
     response_.keep_alive(parser_->get().keep_alive());
+    response_.set("Server-Timing", timing);
     response_.prepare_payload();
     stream_.expires_after(30s);
     http::async_write(stream_, response_, [self = shared_from_this()](beast::error_code error, std::size_t) {
@@ -118,13 +125,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<http::request_parser<http::string_body>> parser_;
   Response response_;
   ndb::WorkerPool& pool_;
+  std::chrono::nanoseconds deadline_;
+  std::chrono::steady_clock::time_point begin_;
 };
 
-void accept(tcp::acceptor& acceptor, ndb::WorkerPool& pool) {
-  acceptor.async_accept([&](beast::error_code error, tcp::socket socket) {
+void accept(tcp::acceptor& acceptor, ndb::WorkerPool& pool, std::chrono::nanoseconds deadline) {
+  acceptor.async_accept([&acceptor, &pool, deadline](beast::error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted) return;
-    if (!error) std::make_shared<Connection>(std::move(socket), pool)->read();
-    accept(acceptor, pool);
+    if (!error) std::make_shared<Connection>(std::move(socket), pool, deadline)->read();
+    accept(acceptor, pool, deadline);
   });
 }
 
@@ -177,22 +186,22 @@ int check_all(const tcp::endpoint& where, int count) {
   }
 }
 
-bool serve(int requests) {
-  const auto datastore = ndb::LocalDatastore::start();
-  const ndb::Client client({.channel = datastore->channel()});
+bool serve(const program::Arguments& arguments) {
+  const auto datastore = program::own_datastore(arguments);
+  const ndb::Client client({.channel = datastore ? datastore->channel() : nullptr});
   asio::io_context io(1);  // before the pool: its requests hold connections
   ndb::WorkerPool pool(client, {.threads = 2});
   tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
-  accept(acceptor, pool);
+  accept(acceptor, pool, arguments.deadline);
   const tcp::endpoint where = acceptor.local_endpoint();
   std::cout << "serving on " << where << std::endl;
   auto work = asio::make_work_guard(io);  // while all connections wait for the pool
   std::thread connections([&] { io.run(); });
 
   int right = 0;
-  if (requests > 0) {
-    right = check_all(where, requests);
-    std::cout << right << " of " << requests << " requests were answered rightly by 2 threads\n";
+  if (arguments.checks > 0) {
+    right = check_all(where, arguments.checks);
+    std::cout << right << " of " << arguments.checks << " requests were answered rightly by 2 threads\n";
   } else {
     program::wait_for_signal();
   }
@@ -202,7 +211,7 @@ bool serve(int requests) {
   pool.stop(5s);
   asio::post(io, [&] { io.stop(); });
   connections.join();
-  return right == requests;
+  return right == arguments.checks;
 }
 
 }  // namespace
