@@ -16,7 +16,7 @@ namespace {
 
 using Next = std::pair<std::uint64_t, Byte>;  // a reduced state, and what the step to it violates
 
-// If all states have the same next ones as their reduced forms, then by induction the same can happen to both for ever.
+// If all states have the same next ones as their reduced forms, then by induction the same can happen to both forever.
 class Comparer {
  public:
   Comparer(const Setup& setup, std::size_t most_states)

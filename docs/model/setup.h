@@ -29,7 +29,7 @@ inline constexpr std::array<std::string_view, 10> kVariantNames{
     "no-epochs", "release-unknown", "best-effort",    "legacy-put", "legacy-delete"};
 
 enum Fault : std::uint8_t {
-  kCrash,    // a writer stops for ever between two steps
+  kCrash,    // a writer stops forever between two steps
   kLost,     // a command or its answer is lost, and the connection with it
   kDelay,    // the client gives a command up, and the server executes it at some later time
   kEvict,    // a LOCK disappears while it protects a writer

@@ -356,7 +356,7 @@ void Walk::timeout_policy() {
   tour_.step("A memcache time-out policy",
              "Memcache drops entities by itself when its memory is full. A time-out policy says how many seconds an "
              "entity stays "
-             "there at most; 0 or no answer means for ever. A constant does instead of a function.");
+             "there at most; 0 or no answer means forever. A constant does instead of a function.");
   SHOW(tour_, kNothing, context.set_memcache_timeout_policy(1));
   SHOW(tour_, kColdRead, package = key.get<Package>());
   tour_.note("The demo reads it again and again, past the in-context cache, until memcache does not have it any more:");

@@ -26,8 +26,7 @@ TEST_F(GuideInContext, Futures) {
   {
     // [multi]
     std::vector<ndb::Key> keys{ndb::key<Account>("ada"), ndb::key<Account>("bob"), ndb::key<Account>("ada")};
-    std::vector<Account> accounts =
-        ndb::get_multi<Account>(keys);  // in the order of the keys; one may stand in it twice
+    std::vector<Account> accounts = ndb::get_multi<Account>(keys);  // in the order of the keys; a key may occur twice
     for (Account& account : accounts) account.edit().age += 1;
     std::vector<ndb::Key> written = ndb::put_multi(accounts);
     ndb::delete_multi(keys);

@@ -86,7 +86,7 @@ TEST_F(Recipes, DeletingAKind) {
 }
 
 // [migrate]
-// What becomes of one account. False: nothing, because it is as it should be; so to run it twice does no harm.
+// Changes one account. False: it needs no change, so running this twice does no harm.
 bool migrate(Account& account) {
   if (account->age < 40 || std::ranges::count(account->tags, "senior") > 0) return false;
   account.edit().tags.push_back("senior");
@@ -162,8 +162,7 @@ TEST_F(Recipes, Enums) {
 }
 
 // [idempotent]
-// Called again with the same request, after a crash or an error that left it open whether it worked, it changes
-// nothing.
+// Safe to repeat, for example after a crash: if the request was applied already, this changes nothing.
 bool deposit(std::string_view request_id, const ndb::Key& wallet, std::int64_t coins) {
   return ndb::transaction([&] {
     if (!Wallet::insert_or_get(request_id, wallet).inserted) return false;  // below the wallet: done before
