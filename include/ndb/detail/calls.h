@@ -1,4 +1,4 @@
-// What the verbs (ndb/verbs.h) ask of the current context. Not for users.
+// The calls of the verbs (ndb/verbs.h) to the current context. Not for users.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@
 
 namespace ndb::detail {
 
-// An entity, or with an empty payload the knowledge that there is none.
+// An entity; an empty payload says that it does not exist.
 struct Found {
   Key key;
   PayloadPtr payload;
@@ -45,8 +45,8 @@ class ReadOp {
 
   Key key;
   const ModelInfo* info;
-  void (*post_get)(const Key&, const absl::Status&) = nullptr;  // the hook of the key's class
-  std::shared_ptr<Context> context{};                           // that the hook runs in
+  void (*post_get)(const Key&, const absl::Status&) = nullptr;  // the post hook of the key's class
+  std::shared_ptr<Context> context{};                           // the context in which the hook runs
 
  protected:
   virtual void found(PayloadPtr payload) = 0;
@@ -67,24 +67,24 @@ class AsyncRead final : public FutureState<M>, public ReadOp {
   void failed(const absl::Status& status) override { this->fail(status); }
 };
 
-// Reads. `key` may lack a partition, which the context then fills in; the keys that come back are whole.
+// Reads. `key` may lack a partition, which the context then fills in; the returned keys are complete in this respect.
 Found read(const Key& key, const ModelInfo& info, const Options& options);  // throws
-// In the order of the keys; an error is that of its key. Returns when all have ended.
+// In the order of the keys, each with its own error. Returns when all reads have ended.
 std::vector<absl::StatusOr<Found>> read_multi(std::span<const Key> keys, const ModelInfo& info, const Options& options);
 void read_async(const std::shared_ptr<ReadOp>& op, const Options& options);
 
-// Writes the entity, which is stamped (auto_now) for it and encoded before the call returns. The future gives the whole
-// key, with the id that the Datastore assigned to an incomplete one. With a base version as put_if() does.
+// Writes the entity: sets auto_now and encodes it before the call returns. The future gives the whole key, with the id
+// that the Datastore assigned to an incomplete one. With a base version it works as put_if() does.
 Future<Key> write_async(Handle& handle, const Options& options, std::optional<std::uint64_t> base_version = {});
-// Makes one call of what consists of several: in a thread without a scope, writes are waited for when the outermost
-// call ends, and go out in one batch until then.
+// Groups what belongs to one call: in a thread without a scope, its writes go out in one batch, and are waited for when
+// the outermost call ends.
 class OneCall {
  public:
   OneCall();
   ~OneCall();
   OneCall(const OneCall&) = delete;
   OneCall& operator=(const OneCall&) = delete;
-  void end_with(const std::shared_ptr<FutureCore>& future) const;  // likewise waited for
+  void end_with(const std::shared_ptr<FutureCore>& future) const;  // also waits for this one
 
  private:
   Context::Impl& context_;
@@ -102,7 +102,7 @@ auto write_in_background(Function function) {
 // After a put that succeeded: gives the handle the key and the version that it was written as. `put` is of
 // write_async().
 void complete(Handle& handle, const Future<Key>& put);
-// With a base version as Key::delete_if() does.
+// With a base version it works as Key::delete_if() does.
 Future<void> erase_async(const Key& key, const Options& options, std::optional<std::uint64_t> base_version = {});
 
 std::vector<Key> allocate_ids(const Key& incomplete, int count, const Options& options);

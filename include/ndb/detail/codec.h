@@ -22,8 +22,8 @@ namespace ndb::detail {
 class Table;
 struct PropertyRow;
 
-// What a class does not know of a stored entity: fields of google.datastore.v1.Entity as they were stored (properties,
-// and of an entity inside another one the key). Kept beside the values that were read, and written back with them.
+// The part of a stored entity that its class does not know: fields of google.datastore.v1.Entity as they were stored
+// (properties, and of an embedded entity the key). Kept beside the values that were read, and written back with them.
 class Unknown {
  public:
   constexpr Unknown() = default;
@@ -65,15 +65,15 @@ constexpr bool is_time_of_day(TimeOfDay t) {
   return t.since_midnight >= std::chrono::microseconds(0) && t.since_midnight < std::chrono::days(1);
 }
 
-// The memory that decoding one entity may take beyond the bytes that it is stored as. A few of those can stand for very
-// much: what is compressed inflates a thousandfold, and an element of an array may be two bytes. Decoding stops where
-// this is used up, and encoding refuses what could not be decoded again.
+// The memory that decoding one entity may take beyond the bytes that it is stored as. Few bytes can expand to many:
+// compressed data inflates a thousandfold, and an element of an array may be two bytes. Decoding stops when the budget
+// is used up, and encoding refuses an entity that could not be decoded again.
 class Budget {
  public:
-  static constexpr std::size_t kBytes = std::size_t{64} << 20;      // of an entity
-  static constexpr std::size_t kBatchBytes = std::size_t{1} << 30;  // of all that are read in one batch
+  static constexpr std::size_t kBytes = std::size_t{64} << 20;      // for an entity
+  static constexpr std::size_t kBatchBytes = std::size_t{1} << 30;  // for all entities that are read in one batch
 
-  // About what these take in memory. An element of an array takes its sizeof, and not less than kElement.
+  // Estimates of memory. An element of an array takes its sizeof, and at least kElement.
   static constexpr std::size_t kElement = 16, kKey = 256, kEntity = 192, kProperty = 160, kUnknown = 64;
   template <class T>
   static constexpr std::size_t element() {
@@ -266,7 +266,7 @@ struct StructOps {
   std::size_t bytes;                                    // of one, as Budget counts them
 };
 
-// How the values of a type look in JSON. kNatural ones tell it by themselves.
+// The form of a type's values in JSON. A kNatural value needs no tag.
 enum class Shape : std::uint8_t {
   kNatural,
   kNumber,
@@ -305,8 +305,8 @@ struct PropertyRow {
   std::string_view field{};        // its name in C++
 };
 
-// The properties of an aggregate: its own first, in the order of their list, behind those of its base. A row whose ops
-// are null and which computes nothing is an ndb::Expando: it takes the properties that have no row.
+// The properties of an aggregate: those of its base first, then its own in the order of their list. A row without ops
+// and compute is an ndb::Expando: it takes the properties that have no row.
 class Table {
  public:
   static constexpr std::ptrdiff_t kNone = -1;
@@ -338,7 +338,7 @@ class Table {
   std::ptrdiff_t unknown_offset_;
 };
 
-// What a map of values takes beyond its sizeof, about.
+// The memory of a map of values beyond its sizeof, estimated.
 std::size_t heap_bytes_of(const std::map<std::string, Value, std::less<>>& properties);
 
 inline const void* field_of(const PropertyRow& row, const void* object) {

@@ -1,4 +1,4 @@
-// What the library knows of a model class without its type, and the registry that finds it by kind. Not for users.
+// The description of a model class that does not depend on its type, and the registry by kind. Not for users.
 #pragma once
 
 #include <chrono>
@@ -21,8 +21,8 @@ class Handle;
 
 namespace ndb::detail {
 
-// A class flag: a constant, no opinion, or (`ask` set) a callable of the key. Called like a function whichever it is; a
-// constant costs no call.
+// A class flag: a constant, no opinion, or (`ask` is set) a callable that takes the key. It is called like a function
+// in any case; a constant costs no call.
 template <class T>
 struct ClassFlag {
   std::optional<T> constant{};
@@ -34,21 +34,21 @@ struct ModelInfo {
   std::string_view kind{};  // empty if any_kind
   bool any_kind = false;    // ndb::Entity: reads every kind; has no flags and no hooks
   Preparation preparation = Preparation::kNone;
-  bool legacy_data = false;              // written in NDB's older layout
-  bool keep_unknown = true;              // what the class does not know is kept, and written back
+  bool legacy_data = false;              // structs are written in NDB's older layout
+  bool keep_unknown = true;              // properties that the class does not know are kept, and written back
   const Table& (*table)() = nullptr;     // null if any_kind
   Payload* (*make_payload)() = nullptr;  // default values, unowned
 
-  // Of a PolyModel: its name in the property `class`, and the class that it extends, null for the root. `class_name` is
-  // empty for any other model.
+  // Only for a PolyModel: its name in the property `class`, and the class that it extends, null for the root.
+  // `class_name` is empty for other models.
   std::string_view class_name{};
   const ModelInfo* poly_base = nullptr;
 
   ClassFlag<bool> use_cache{}, use_memcache{}, use_datastore{}, write_through{}, best_effort{}, use_shared_cache{};
   ClassFlag<Timeout> memcache_timeout{};
 
-  // The hooks, null where the class has none (see ndb/model.h). The handle given to pre_put may be changed by it; all
-  // may throw, the post hooks into the log.
+  // The hooks, null where the class has none (see ndb/model.h). pre_put may change the handle that it is given; all
+  // hooks may throw, and exceptions of post hooks are logged.
   void (*pre_get)(const Key&) = nullptr;
   void (*post_get)(const Key&, const absl::Status&) = nullptr;
   void (*pre_put)(Handle&) = nullptr;
@@ -63,8 +63,8 @@ struct ModelInfo {
 template <class M>
 const ModelInfo& info();
 
-// The class of a kind, of PolyModels the root: null if there is none. KindError when two classes of the kind are
-// registered and differ in a flag. Takes no lock. Thread-safe.
+// The class of a kind, for PolyModels the root; null if there is none. KindError if two registered classes of the kind
+// differ in a flag. Takes no lock. Thread-safe.
 absl::StatusOr<const ModelInfo*> find_model(std::string_view kind);
 
 // The PolyModel of a kind that has this name, null if there is none. Likewise.
@@ -82,8 +82,8 @@ std::vector<std::string_view> class_names(const ModelInfo& info);  // from the r
 // OK if entities of `key` can be read as the class `info`; KindError, which names both kinds, otherwise.
 absl::Status check_kind(const Key& key, const ModelInfo& info);
 
-// Prepares the payload for a put at `now`: auto_now, validators, and what must hold. Detaches it if it is changed.
-// BadValueError, which names model, property and value.
+// Prepares the payload for a put at `now`: sets auto_now properties, and runs validators and checks. Detaches it if it
+// is changed. BadValueError, which names model, property and value.
 absl::Status before_put(PayloadPtr& payload, const Key& key, Timestamp now);
 
 // A class in the registry; lives as long as the program. Model classes make theirs before main.
@@ -101,7 +101,7 @@ class Registration {
   bool disputed_ = false;  // an earlier class of this kind has other flags; set before this one is visible
 };
 
-// What the properties of a payload take beyond their sizeof, about.
+// The memory of the properties of a payload beyond their sizeof, estimated.
 std::size_t heap_bytes(const ModelInfo& info, const void* properties);
 
 // The payload that holds `P`.

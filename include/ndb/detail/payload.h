@@ -1,4 +1,4 @@
-// The payload of an entity: its properties, immutable while shared, counted by itself.
+// The payload of an entity: its properties, immutable while shared, with a count of its owners.
 #pragma once
 
 #include <algorithm>
@@ -38,12 +38,12 @@ class Payload {
   virtual void* properties() = 0;
   virtual std::size_t footprint() const = 0;  // bytes in memory, about: what a cache limit counts
 
-  // What the class does not know of the entity that was read.
+  // The part of the stored entity that the class does not know.
   Unknown& unknown() { return unknown_; }
   const Unknown& unknown() const { return unknown_; }
 
-  // The Datastore's version of these properties, or of those that they were edited from; 0: not known. Another thread
-  // may look while a put is acknowledged.
+  // The Datastore's version of these properties, or of those that they were edited from; 0: unknown. Another thread may
+  // read it while a put is acknowledged.
   std::uint64_t version() const {
     const std::uint64_t own = version_.load(std::memory_order_relaxed);
     const Commit* const commit = commit_.load(std::memory_order_acquire);
@@ -51,7 +51,7 @@ class Payload {
     return std::max(own, (*commit)->load(std::memory_order_relaxed));
   }
   void set_version(std::uint64_t version) { version_.store(version | kOwnCounts, std::memory_order_relaxed); }
-  // Of what a transaction has written, after PayloadPtr::expect_commit(): the version of its commit.
+  // For the write of a transaction, after PayloadPtr::expect_commit(): the version of its commit.
   void set_committed_version(std::uint64_t version) {
     std::uint64_t none = 0;
     if (const Commit* const commit = commit_.load(std::memory_order_acquire)) {
@@ -75,13 +75,13 @@ class Payload {
   static std::unique_ptr<const Commit> new_commit() {
     return std::make_unique<const Commit>(std::make_shared<std::atomic<std::uint64_t>>(0));
   }
-  // Of a payload without other owners.
+  // For a payload without other owners.
   void link_to_commit() {
     version_.store(version(), std::memory_order_relaxed);
     delete commit_.exchange(new_commit().release(), std::memory_order_acq_rel);
   }
-  // Of one that others may be looking at, so that what it is linked to stays: false if that has had its version. What
-  // waits for one is as good, because the properties are the same.
+  // For a payload that others may read, so that its link must stay: false if that commit has its version already. A
+  // link to a commit that has none yet serves as well, because the properties are the same.
   bool link_shared_to_commit() {
     const Commit* commit = commit_.load(std::memory_order_acquire);
     if (commit == nullptr) {
@@ -123,8 +123,8 @@ class PayloadPtr {
   Payload* get() const { return payload_; }
   Payload* operator->() const { return payload_; }
 
-  // A transaction is going to write this payload: what is copied from now on, for the write or by whoever edits or
-  // copies the handle, gets the version of the commit together with it.
+  // A transaction is going to write this payload. Copies that are made from now on, by the write or by the users of the
+  // handle, get the version of the commit together with it.
   void expect_commit() {
     const bool alone = payload_->edited_ || payload_->owners_.load(std::memory_order_acquire) == 1;
     if (!alone && payload_->link_shared_to_commit()) return;
@@ -149,13 +149,13 @@ class PayloadPtr {
 // 1,048,572 per entity, depth 20, UTF-8 text, geo ranges).
 absl::StatusOr<std::string> encode_entity(const Key& key, const Payload& payload);
 
-// And back, as the class `info` describes; of a PolyModel, as the class that the entity is of, which extends it. Both
-// layouts of google-cloud-ndb are read. The key inside the bytes is not looked at (entity_key() reads it).
-// BadValueError, naming kind, property, both types and the value, when a value does not fit the class; KindError when
-// the entity is of another PolyModel; DATA_LOSS when the bytes are no entity. Null leaves a property at its default, of
-// two with one name the last counts.
-// With `batch`, what the entity takes of its budget is taken of that one too, and it is a BadValueError if that is used
-// up.
+// The reverse, as the class `info`; a PolyModel is decoded as the entity's own class, which extends `info`. Both
+// layouts of google-cloud-ndb are read. The key inside the bytes is ignored (entity_key() reads it). BadValueError,
+// naming kind, property, both types and the value, if a value does not fit the class; KindError if the entity is of
+// another PolyModel; DATA_LOSS if the bytes are no entity. Null leaves a property at its default; of two properties
+// with one name the last counts.
+//
+// The memory that the entity takes of its budget is also taken from `batch`; BadValueError if that is used up.
 absl::StatusOr<PayloadPtr> decode_entity(const ModelInfo& info, const Key& key, std::string_view entity,
                                          Budget* batch = nullptr);
 absl::StatusOr<Key> entity_key(std::string_view entity);  // NOT_FOUND if there is none in it

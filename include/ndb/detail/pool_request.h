@@ -1,4 +1,4 @@
-// A request to a WorkerPool, as the pool sees it, and what submit() makes of a handler. Not for users.
+// A request to a WorkerPool as the pool handles it, and the way from a handler to a request. Not for users.
 #pragma once
 
 #include <exception>
@@ -23,10 +23,10 @@ class PoolRequest {
   PoolRequest& operator=(const PoolRequest&) = delete;
   virtual ~PoolRequest() = default;
 
-  // Calls the handler and keeps what it returns. Throws what the handler throws. What the handler captured is destroyed
-  // in any case.
+  // Calls the handler and keeps its result. Throws what the handler throws. The captured variables of the handler are
+  // destroyed in any case.
   virtual void run() = 0;
-  // Called once, at last: hands over the result, or the error if there is one. Throws what a callback throws.
+  // Called once, at the end: hands over the result, or the error if there is one. Throws what a callback throws.
   virtual void finish(std::exception_ptr error) = 0;
 
   const ContextOptions context;
@@ -36,7 +36,7 @@ class PoolRequest {
 template <class Handler>
 using HandlerResult = std::decay_t<std::invoke_result_t<Handler&>>;
 
-// What a callback gets: the result of a handler, or its error.
+// The argument of a callback: the result of a handler, or its error.
 template <class Handler>
 using PoolResult = std::conditional_t<std::is_void_v<HandlerResult<Handler>>, absl::Status,
                                       absl::StatusOr<NotVoid<HandlerResult<Handler>>>>;

@@ -1,4 +1,4 @@
-// What the compiler knows of a property, and the filters, orders and assignments that follow from it. Not for users.
+// Properties at compile time: filters, orders and assignments for their types. Not for users.
 #pragma once
 
 #include <concepts>
@@ -142,7 +142,7 @@ consteval bool comparable() {
   }
 }
 
-// What a double property is compared with. BadFilterError for an integer that no double is equal to.
+// The operand for a double property. BadFilterError for an integer that no double is equal to.
 double exact_double(long long integer);
 double exact_double(unsigned long long integer);
 
@@ -204,7 +204,7 @@ Filter filter_of_all(const Range& values) {
 
 // ---- Whole structs
 
-// The AND of what the fields of a struct must be equal to. BadFilterError if that is nothing.
+// The AND of the conditions on the fields of a struct. BadFilterError if there are none.
 Filter all_parts(std::string_view property, std::vector<Filter> parts);
 // BadFilterError: a field of a struct is repeated and not empty.
 [[noreturn]] void refuse_repeated_part(std::string_view property);
@@ -212,7 +212,7 @@ Filter all_parts(std::string_view property, std::vector<Filter> parts);
 template <class P, class T, auto... M, PropertyOptions... O>
 void add_parts(std::vector<Filter>& parts, const T& object, Fields<Property<M, O, void>...>);
 
-// What P must be equal to for it to hold `value`; nothing for null, and for what is not indexed.
+// The conditions under which P holds `value`; none for null, and for fields that are not indexed.
 template <class P, class T>
 void add_part(std::vector<Filter>& parts, const T& value) {
   if constexpr (!Traits<P>::indexed()) {

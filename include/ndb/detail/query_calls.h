@@ -1,4 +1,4 @@
-// What queries (ndb/query.h) ask of the library. Not for users.
+// The calls of queries (ndb/query.h) to the library. Not for users.
 #pragma once
 
 #include <any>
@@ -29,7 +29,7 @@ namespace ndb {
 
 inline constexpr std::size_t kNoLimit = SIZE_MAX;
 
-// What on_error() of queries takes: called with the key of a result that can't be given, and why.
+// The argument of on_error() of queries: called with the key of a result that can't be given, and the reason.
 using ErrorHandler = std::function<void(const Key& key, const absl::Status& status)>;
 
 namespace detail {
@@ -40,7 +40,7 @@ struct GqlBinding {
   std::variant<Value, Cursor> value{};
 };
 
-// What is asked, without a type. With a GQL text only the namespace counts beside it.
+// A query without its result type. With a GQL text only the namespace is used besides it.
 struct QuerySpec {
   std::string kind{};  // empty: all kinds
   std::optional<Key> ancestor{};
@@ -59,8 +59,8 @@ struct QuerySpec {
   ErrorHandler on_error{};  // empty: an error of a result is given in its place
 };
 
-// What results are: entities of the class `info`; keys; or the properties `projection` of entities (with GQL those that
-// its text names), made into rows by `decode`.
+// The form of the results: entities of the class `info`; keys; or the properties `projection` of entities (for GQL,
+// those that its text names), which `decode` makes into rows.
 struct Wanted {
   enum class Kind { kEntities, kKeys, kProjection };
   Kind kind = Kind::kKeys;
@@ -69,7 +69,7 @@ struct Wanted {
   absl::StatusOr<std::any> (*decode)(const Key& key, std::string_view entity) = nullptr;
 };
 
-// One result, without its type; or, if `status` is not OK, why it can't be given, and its key as far as that is known.
+// One result, without its type; or, if `status` is not OK, why it can't be given, with its key if that is known.
 struct QueryResult {
   Key key{};
   PayloadPtr payload{};  // of an entity
@@ -77,9 +77,9 @@ struct QueryResult {
   absl::Status status{};
 };
 
-// A query that is being run, batch by batch: while one is used the next is under way. It belongs to the context where
-// it was started, and throws ContextError elsewhere. After an error of the query (and not of one result, which has its
-// own) every call throws that error.
+// A query that is being run, batch by batch: while one batch is used the next is under way. It belongs to the context
+// in which it was started, and throws ContextError elsewhere. After an error of the query (an error of one result is
+// only that result's) every call throws that error.
 class QueryRun {
  public:
   QueryRun() = default;
@@ -88,18 +88,18 @@ class QueryRun {
   virtual ~QueryRun() = default;
   virtual bool has_next() = 0;               // waits where need be
   virtual QueryResult next() = 0;            // BadRequestError if there is none
-  virtual const Cursor& before() const = 0;  // the result that next() gave last
-  virtual const Cursor& after() const = 0;   // it, and what was handed to on_error since
+  virtual const Cursor& before() const = 0;  // the place before the last result of next()
+  virtual const Cursor& after() const = 0;   // the place after it, and after results that on_error() has skipped since
 };
 
 // The same query with its results in the opposite order, from `before` on; an empty cursor: from the last result on.
 // BadQueryError for a query whose order has no exact opposite.
 QuerySpec reversed(const QuerySpec& spec, const Wanted& wanted, const Cursor& before);
 
-// What Options::deadline bounds: the run from its start to its end, or each wait for a next result.
+// The scope of Options::deadline: the run from its start to its end, or each wait for a next result.
 enum class Bounds { kRun, kStep };
 
-// Sends the query. `limit` stands instead of the spec's own if it is not kNoLimit.
+// Sends the query. `limit` replaces the spec's own if it is not kNoLimit.
 std::shared_ptr<QueryRun> start_query(const QuerySpec& spec, const Wanted& wanted, std::size_t limit,
                                       const Options& options, Bounds bounds);
 
@@ -115,7 +115,7 @@ struct Aggregation {
 };
 // One value per aggregation, in one RPC.
 std::vector<Value> aggregate(const QuerySpec& spec, std::span<const Aggregation> aggregations, const Options& options);
-// The values that an aggregating GQL text gives, by name.
+// The values of an aggregating GQL text, by name.
 std::map<std::string, Value> aggregate_gql(const QuerySpec& spec, const Options& options);
 
 }  // namespace detail

@@ -1,5 +1,5 @@
-// From the list of a class's properties to the rows of its table, and what the compiler checks on the way. Not for
-// users.
+// The rows of a class's table: how they are made from the list of its properties, and what is checked then at compile
+// time. Not for users.
 #pragma once
 
 #include <algorithm>
@@ -46,7 +46,7 @@ concept KeepsUnknown = requires(T& t) {
   { t.ndb_unknown } -> std::same_as<Unknown&>;
 };
 
-// What a put of a list of properties has to do.
+// The preparation that a put needs for a list of properties.
 template <class... P>
 consteval Preparation preparation_of(Fields<P...>);
 
@@ -73,7 +73,7 @@ consteval Preparation preparation_of(Fields<P...>) {
   return std::max({Preparation::kNone, preparation_of_field<P>()...});
 }
 
-// Stored names: none twice, none with a dot (they separate sub-properties), none of the form __x__.
+// Stored names are unique, contain no dot (dots separate sub-properties), and are not of the form __x__.
 template <class... P>
 consteval bool good_names(Fields<P...>) {
   constexpr std::size_t n = sizeof...(P);

@@ -33,7 +33,7 @@ inline constexpr bool kIsVector = false;
 template <class T>
 inline constexpr bool kIsVector<std::vector<T>> = true;
 
-// What a filter on the property compares with: the element of a repeated one, the value of an optional one.
+// The operand type of a filter on the property: the element of a repeated one, the value of an optional one.
 template <class T>
 struct Element {
   using type = T;
