@@ -99,7 +99,7 @@ class Coherence {
   // Releases that memcache does not accept now are retried in the background, for as long as locks can last.
   virtual void unlock(std::span<const Unlock> unlocks) = 0;
 
-  // What memcache holds of the keys is no longer served: VALUE, NEG, EMPTY and CACHED become EMPTY, LOCK becomes
+  // Makes memcache stop serving what it holds of the keys: VALUE, NEG, EMPTY and CACHED become EMPTY, LOCK becomes
   // contended. UNAVAILABLE, naming the key, if a server did not confirm it.
   virtual absl::Status invalidate(std::span<const Key> keys) = 0;
 

@@ -25,11 +25,11 @@ using Options = SharedCacheOptions<Value>;
 using Load = detail::SharedCacheBase::Load;
 using Loaded = detail::SharedCacheBase::Loaded;
 
-// What a call needs from the context in which it is made.
+// The part of the caller's context that a call needs.
 class Environment {
  public:
   virtual ~Environment() = default;
-  // Reads them in one batch with other pending reads, and waits. Without memcached the tags stay empty.
+  // Reads the tags in one batch with other pending reads, and waits. Without memcached the tags stay empty.
   virtual void read_tags(std::span<memcache::TagRead> tags) = 0;
   virtual const RunningProviders& running_providers() const = 0;
   // Runs `provider` in a context of its own, in which running_providers() returns `running_providers`.

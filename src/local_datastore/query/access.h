@@ -23,7 +23,7 @@ class QueryAccess {
   QueryAccess(const QueryPlan& plan, std::size_t needed);
 
   bool any_order() const { return any_order_; }
-  // The index of the first order that is not redundant.
+  // The position of the first order that is not redundant, among the orders of the plan.
   std::size_t first_order() const { return deciding_.front(); }
   std::string_view keys_of_partition() const { return keys_; }
 
