@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,14 @@ namespace detail {
 struct HandleAccess;
 struct Unset {};
 }  // namespace detail
+
+// What the hooks that run after a commit are told of a put.
+struct Committed {
+  std::uint64_t version = 0;  // as version_of() gives it; 0: unknown, or the entity is not stored in the Datastore
+  // Whether the put created the entity, because the Datastore had none with the key. Not known if the Datastore does
+  // not say, if the put was sent more than once, or if the entity is not stored in the Datastore.
+  std::optional<bool> created{};
+};
 
 // What to_json() writes, and how.
 struct JsonOptions {
@@ -77,7 +86,7 @@ class Handle {
   static constexpr detail::Unset _kind{}, _use_cache{}, _use_memcache{}, _use_datastore{}, _memcache_timeout{},
       _write_through{}, _best_effort{}, _use_shared_cache{}, _class_name{}, _legacy_data{}, _keep_unknown{},
       _pre_get_hook{}, _post_get_hook{}, _pre_put_hook{}, _post_put_hook{}, _pre_delete_hook{}, _post_delete_hook{},
-      _pre_allocate_ids_hook{}, _post_allocate_ids_hook{};
+      _pre_allocate_ids_hook{}, _post_allocate_ids_hook{}, _post_commit_put_hook{}, _post_commit_delete_hook{};
 
  protected:
   Handle() = default;

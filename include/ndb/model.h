@@ -71,6 +71,9 @@ struct Inserted {
 // - `void _pre_put_hook()`, not static: on the entity, before auto_now is set and anything is encoded.
 // - `void _post_put_hook(const absl::Status&) const`, not static: on the entity, when the result is there.
 // - `void _pre_delete_hook(const Key&)`, `void _post_delete_hook(const Key&, const absl::Status&)`: as for get.
+// - `void _post_commit_put_hook(const Committed&) const`, not static: on the entity, when the Datastore has committed a
+//   put; in a transaction after its commit, once for each key. Committed says whether the put created the entity.
+// - `void _post_commit_delete_hook(const Key&)`: likewise for a delete.
 // - `void _pre_allocate_ids_hook(int count, const Key& parent)`, `void _post_allocate_ids_hook(int count, const Key&
 //   parent, const absl::Status&)`: around allocate_ids; without a parent the key is empty.
 //
@@ -189,6 +192,14 @@ class Model : public Base {
   template <class M = D>
   static Inserted<M> insert_or_get(std::string_view name, const Key& parent, Props<M> properties = {},
                                    const Options& options = {});
+  // The same in a tasklet, so that many are looked up together.
+  template <class M = D>
+  static Future<Inserted<M>> insert_or_get_async(std::string_view name, Props<M> properties = {},
+                                                 const Options& options = {});
+  // The same below a parent, in a tasklet.
+  template <class M = D>
+  static Future<Inserted<M>> insert_or_get_async(std::string_view name, const Key& parent, Props<M> properties = {},
+                                                 const Options& options = {});
   // Allocates ids that no other entity gets, and returns them as keys: under `parent`, or roots without one.
   // BadKeyError for a parent that is empty or incomplete.
   static std::vector<Key> allocate_ids(int count, const std::optional<Key>& parent = {}, const Options& options = {});

@@ -230,6 +230,21 @@ Inserted<M> Model<D, Base>::insert_or_get(std::string_view name, const Key& pare
   return detail::insert_or_get<M>(Key(_get_kind(), id(name), parent), std::move(properties), options);
 }
 template <class D, class Base>
+template <class M>
+Future<Inserted<M>> Model<D, Base>::insert_or_get_async(std::string_view name, Props<M> properties,
+                                                        const Options& options) {
+  return detail::write_in_background([key = Key(_get_kind(), id(name)), properties = std::move(properties), options] {
+    return detail::insert_or_get<M>(key, properties, options);
+  });
+}
+template <class D, class Base>
+template <class M>
+Future<Inserted<M>> Model<D, Base>::insert_or_get_async(std::string_view name, const Key& parent, Props<M> properties,
+                                                        const Options& options) {
+  return detail::write_in_background([key = Key(_get_kind(), id(name), parent), properties = std::move(properties),
+                                      options] { return detail::insert_or_get<M>(key, properties, options); });
+}
+template <class D, class Base>
 std::vector<Key> Model<D, Base>::allocate_ids(int count, const std::optional<Key>& parent, const Options& options) {
   return detail::allocate_ids(parent ? Key(_get_kind(), Id(), *parent) : Key(_get_kind(), Id()), count, options);
 }

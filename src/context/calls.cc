@@ -247,6 +247,13 @@ Future<Key> write_async(Handle& handle, const Options& options, std::optional<st
     run_post(std::move(hold), "_post_put_hook", key,
              [&] { info->post_put(HandleAccess::wrap<Entity>(key, std::move(payload)), result.status()); });
   };
+  if (status.ok() && info.post_commit_put != nullptr) {
+    write.committed = [info = &info, payload = write.payload, hold = context.outside()](const Key& key,
+                                                                                        const Committed& committed) {
+      run_post(hold, "_post_commit_put_hook", key,
+               [&] { info->post_commit_put(HandleAccess::wrap<Entity>(key, payload), committed); });
+    };
+  }
   Future<Key> future(state);
   context.end_with_call(std::exchange(state, nullptr));
   if (status.ok()) {
@@ -293,6 +300,12 @@ Future<void> erase_async(const Key& key, const Options& options, std::optional<s
   const ModelInfo* hooks = status.ok() ? *find_model(write.key.kind()) : nullptr;
   if (hooks != nullptr && hooks->pre_delete != nullptr) hooks->pre_delete(write.key);
   auto* post_delete = hooks != nullptr ? hooks->post_delete : nullptr;
+  if (hooks != nullptr && hooks->post_commit_delete != nullptr) {
+    write.committed = [hook = hooks->post_commit_delete, hold = context.outside()](const Key& deleted,
+                                                                                   const Committed&) {
+      run_post(hold, "_post_commit_delete_hook", deleted, [&] { hook(deleted); });
+    };
+  }
   write.rpc = context.rpc(options);
   write.done = [state = std::move(state), in_flight = context.workspace->in_flight, post_delete, key = write.key,
                 hold = post_delete != nullptr ? current_hold() : nullptr](const absl::StatusOr<Key>& result) mutable {

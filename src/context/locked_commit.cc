@@ -13,6 +13,7 @@
 #include "context/assigned_key.h"
 #include "context/commit_limits.h"
 #include "context/time_left.h"
+#include "context/wire_time.h"
 #include "memcache/time_limit.h"
 
 namespace ndb::context {
@@ -24,6 +25,16 @@ constexpr int kLockRounds = 2;
 constexpr std::chrono::seconds kShortestHold{64};
 
 constexpr char kInDoubtUrl[] = "ndb/in_doubt";
+
+// An entity that was updated when it was created was created by this write, unless the write was sent before.
+Committed committed_as(const wire::MutationResult& result, bool in_doubt) {
+  Committed committed;
+  committed.version = in_doubt ? 0 : static_cast<std::uint64_t>(std::max<std::int64_t>(result.version(), 0));
+  if (!in_doubt && result.has_create_time() && result.has_update_time()) {
+    committed.created = to_wall_time(result.create_time()) == to_wall_time(result.update_time());
+  }
+  return committed;
+}
 
 }  // namespace
 
@@ -178,7 +189,8 @@ std::vector<EndedWrite> LockedCommit::applied(const wire::CommitResponse& respon
   std::vector<EndedWrite> ended;
   ended.reserve(items_.size());
   for (std::size_t i = 0; i < items_.size(); ++i) {
-    ended.push_back({std::move(items_[i].write), std::move(results[i])});
+    ended.push_back({std::move(items_[i].write), std::move(results[i]),
+                     committed_as(response.mutation_results(static_cast<int>(i)), in_doubt_)});
   }
   items_.clear();
   return ended;

@@ -158,6 +158,7 @@ class Attempt {
   TransactionState state_;
   std::shared_ptr<Context> context_;
   std::vector<Write> outside_;  // outside of the Commit: entities that are not stored in the Datastore
+  std::vector<EndedWrite> committed_;
 };
 
 absl::StatusOr<bool> Attempt::run(const std::function<void()>& body, bool last) {
@@ -177,6 +178,7 @@ absl::StatusOr<bool> Attempt::run(const std::function<void()>& body, bool last) 
   absl::Status status = commit();
   if (!status.ok()) return status;
   status = write_without_datastore();
+  for (const EndedWrite& write : committed_) write.run_commit_hook();
   std::exception_ptr error;
   run_all(std::exchange(impl().on_commit, {}), error);
   throw_if_error(status);
@@ -249,13 +251,14 @@ absl::Status Attempt::commit() {
     if (!may_pass(status)) throw_error(status);
     return status;
   }
-  const auto answer = std::make_shared<detail::FutureState<void>>();
-  commit->send([answer](const absl::Status& status, const std::vector<EndedWrite>&) {
-    status.ok() ? answer->set(detail::Unit{}) : answer->fail(status);
+  const auto answer = std::make_shared<detail::FutureState<std::vector<EndedWrite>>>();
+  commit->send([answer](const absl::Status& status, std::vector<EndedWrite> ended) {
+    status.ok() ? answer->set(std::move(ended)) : answer->fail(status);
   });
   answer->wait();
   const absl::Status status = answer->status();
   if (status.ok()) {
+    committed_ = std::move(answer->value());
     merge_reads();
     return status;
   }
@@ -281,6 +284,7 @@ absl::Status Attempt::write_without_datastore() {
     const absl::Status one = context::write_cached(*impl().workspace, write);
     if (one.ok()) {
       context::remember_write(*parent_.workspace, write, write.key, 0);
+      committed_.push_back({write, write.key});
     } else if (status.ok()) {
       status =
           annotate(one, cat("the transaction was committed, but ", write.key.to_string(), " not stored in memcache"));

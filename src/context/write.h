@@ -14,6 +14,7 @@
 #include "context/patch.h"
 #include "context/workspace.h"
 #include "ndb/detail/payload.h"
+#include "ndb/handle.h"
 #include "ndb/key.h"
 #include "ndb/wire/datastore.pb.h"
 
@@ -31,6 +32,8 @@ struct Write {
   RpcOptions rpc;
   bool allocate_first = false;                    // of an incomplete key
   std::function<void(absl::StatusOr<Key>)> done;  // called exactly once, with the whole key
+  // The hook that runs after the commit; null if the class has none.
+  std::function<void(const Key&, const Committed&)> committed{};
 
   std::size_t size() const {
     return patch != nullptr ? patch->mutation.ByteSizeLong() : entity.size() + key.bytes().size();
@@ -49,6 +52,11 @@ struct Write {
 struct EndedWrite {
   Write write;
   absl::StatusOr<Key> result;
+  Committed committed{};  // if it succeeded
+
+  void run_commit_hook() const {
+    if (result.ok() && write.committed) write.committed(*result, committed);
+  }
 };
 
 // Updates the context cache after a write that was applied as `version` (0: the entity is not stored in the Datastore).

@@ -227,7 +227,8 @@ void WriteBatch::finish(std::vector<EndedWrite> ended) {
   }
   for (EndedWrite& one : ended) {
     if (!one.result.ok()) one.result = one.write.describe(one.result.status());
-    one.write.done(std::move(one.result));
+    one.write.done(one.result);
+    one.run_commit_hook();
     workspace_->in_flight->end();
   }
 }

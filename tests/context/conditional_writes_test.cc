@@ -115,6 +115,11 @@ TEST_F(ConditionalWrites, InsertOrGetSaysWhichOfBothItWas) {
     EXPECT_TRUE(Account::insert_or_get("b", ndb::key<Account>("a")).inserted);  // below a parent
     EXPECT_FALSE(Account::insert_or_get("b", ndb::key<Account>("a")).inserted);
     EXPECT_TRUE(ndb::transaction([] { return Account::insert_or_get("c").inserted; }));
+    auto fourth = Account::insert_or_get_async("d", {.name = "fourth"});
+    auto fifth = Account::insert_or_get_async("d", ndb::key<Account>("a"));
+    EXPECT_TRUE(fourth.get().inserted);
+    EXPECT_TRUE(fifth.get().inserted);
+    EXPECT_FALSE(Account::insert_or_get_async("d").get().inserted);
   });
   in_new_context(client_, [] { EXPECT_FALSE(Account::insert_or_get("c").inserted); });
 }

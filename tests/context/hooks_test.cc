@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 std::vector<std::string> hook_calls;
 class Hooked : public ndb::Model<Hooked> {
@@ -58,6 +59,8 @@ class Grumbler : public ndb::Model<Grumbler> {  // its post hooks throw
   static void _post_delete_hook(const ndb::Key&, const absl::Status&) { throw std::runtime_error("deleted"); }
   static void _post_allocate_ids_hook(int, const ndb::Key&, const absl::Status&) { throw 5; }
   void _post_put_hook(const absl::Status&) const { throw std::runtime_error("put"); }
+  void _post_commit_put_hook(const ndb::Committed&) const { throw std::runtime_error("put committed"); }
+  static void _post_commit_delete_hook(const ndb::Key&) { throw std::runtime_error("delete committed"); }
 };
 
 TEST_F(ContextTest, HooksRunAroundEveryCall) {
@@ -92,6 +95,92 @@ TEST_F(ContextTest, HooksRunAroundAllocateIds) {
                                       "post_allocate_ids 1 p failed"));
 }
 
+std::vector<std::string> commits;
+class Watched : public ndb::Model<Watched> {
+ public:
+  struct Properties {
+    std::int64_t n = 0;
+  };
+  NDB_MODEL(n)
+  void _post_commit_put_hook(const ndb::Committed& committed) const {
+    EXPECT_EQ(ndb::version_of(*this), committed.version);
+    EXPECT_FALSE(ndb::in_transaction());
+    const std::string_view what = !committed.created ? "wrote " : *committed.created ? "created " : "updated ";
+    commits.push_back(std::string(what) + name(key()) + "=" + std::to_string((*this)->n));
+  }
+  static void _post_commit_delete_hook(const ndb::Key& key) {
+    EXPECT_FALSE(ndb::in_transaction());
+    commits.push_back("deleted " + name(key));
+  }
+
+ private:
+  static std::string name(const ndb::Key& key) { return std::string(key.string_id().value_or("?")); }
+};
+
+TEST_F(ContextTest, CommitHooksSayWhatWasCommitted) {
+  commits.clear();
+  in_new_context(client_, [&] {
+    Watched a = Watched::make({.n = 1}, ndb::id("a"));
+    a.put();
+    a.edit().n = 2;
+    a.put();
+    Watched::make({.n = 3}).put();  // the Datastore completes the key
+    EXPECT_TRUE(Watched::insert_or_get("b", {.n = 4}).inserted);
+    EXPECT_FALSE(Watched::insert_or_get("b", {.n = 5}).inserted);
+    a.key().delete_();
+    EXPECT_THROW(a.put_if(1), ndb::ConflictError);
+    a.put_if(0);
+    std::vector<Watched> two{Watched::make({.n = 6}, ndb::id("c")), Watched::make({.n = 7}, ndb::id("b"))};
+    ndb::put_multi(two);
+  });
+  EXPECT_THAT(commits, ElementsAre("created a=1", "updated a=2", "created ?=3", "created b=4", "deleted a",
+                                   "created a=2", "created c=6", "updated b=7"));
+}
+
+TEST_F(ContextTest, CommitHooksOfATransactionRunAfterItsCommit) {
+  commits.clear();
+  in_new_context(client_, [&] {
+    Watched::make({.n = 1}, ndb::id("old")).put();
+    commits.clear();
+    int attempts = 0;
+    const auto write = [&] {
+      Watched::make({.n = 2}, ndb::id("new")).put();
+      Watched::make({.n = 3}, ndb::id("new")).put();
+      ndb::key<Watched>("old").delete_();
+      ndb::get_context().call_on_commit([] { commits.emplace_back("callback"); });
+      EXPECT_THAT(commits, IsEmpty());
+      ++attempts;
+    };
+    ndb::transaction([&] {
+      write();
+      if (attempts == 1) throw ndb::Rollback("");
+    });
+    EXPECT_THAT(commits, IsEmpty()) << "rolled back";
+    EXPECT_THROW(ndb::transaction([&] {
+                   write();
+                   throw std::runtime_error("no");
+                 }),
+                 std::runtime_error);
+    EXPECT_THAT(commits, IsEmpty());
+    ndb::transaction([&] {
+      write();
+      if (attempts == 3) throw ndb::Error(absl::AbortedError("once more"));
+    });
+    EXPECT_EQ(attempts, 4);
+  });
+  EXPECT_THAT(commits, ElementsAre("created new=3", "deleted old", "callback"));
+}
+
+// Where the Datastore is not asked, nobody knows what was there before.
+TEST_F(ContextTest, CommitHooksRunForEntitiesThatAreOnlyCached) {
+  commits.clear();
+  in_new_context(client_, [&] {
+    Watched::make({.n = 1}, ndb::id("a")).put({.use_datastore = false});
+    ndb::transaction([] { Watched::make({.n = 2}, ndb::id("b")).put({.use_datastore = false}); });
+  });
+  EXPECT_THAT(commits, ElementsAre("wrote a=1", "wrote b=2"));
+}
+
 // The operation is not undone, and the rest of the batch gets its results.
 TEST_F(ContextTest, APostHookThatThrowsIsLogged) {
   std::vector<std::string> logged;
@@ -107,10 +196,11 @@ TEST_F(ContextTest, APostHookThatThrowsIsLogged) {
     EXPECT_EQ(Grumbler::allocate_ids(1).size(), 1u);
   });
   ndb::set_log_sink(nullptr);
-  ASSERT_EQ(logged.size(), 8u);
+  ASSERT_EQ(logged.size(), 12u);
   EXPECT_THAT(logged[0], HasSubstr("_post_put_hook of Key('Grumbler', 'a'"));
   EXPECT_THAT(logged[0], HasSubstr("failed: put"));
-  EXPECT_THAT(logged[7], HasSubstr("_post_allocate_ids_hook of Key('Grumbler', None"));
+  EXPECT_THAT(logged[1], HasSubstr("_post_commit_put_hook of Key('Grumbler', 'a'"));
+  EXPECT_THAT(logged[11], HasSubstr("_post_allocate_ids_hook of Key('Grumbler', None"));
 }
 
 TEST_F(ContextTest, BadCallsSayWhatIsWrong) {

@@ -114,6 +114,9 @@ class Invoice : public ndb::Model<Invoice> {
   static void _post_get_hook(const ndb::Key& key, const absl::Status& status) { note("got", key, status); }
   static void _pre_delete_hook(const ndb::Key& key) { note("about to delete", key, absl::OkStatus()); }
   static void _post_delete_hook(const ndb::Key& key, const absl::Status& status) { note("deleted", key, status); }
+  void _post_commit_put_hook(const ndb::Committed& committed) const {
+    if (committed.created.value_or(false)) note("created", key(), absl::OkStatus());
+  }
   static void _pre_allocate_ids_hook(int count, const ndb::Key&) {
     if (count > 1000) throw ndb::BadArgumentError("so many invoices?");
   }

@@ -283,7 +283,7 @@ TEST_F(GuideInContext, Models) {
   invoice.put();
   EXPECT_EQ(invoice->shown, "42 EUR");
   Invoice::get_by_id(1);
-  EXPECT_EQ(Invoice::notes.size(), 3u);
+  EXPECT_EQ(Invoice::notes.size(), 4u);
   EXPECT_THROW(Invoice::allocate_ids(1001), ndb::BadArgumentError);
 
   Employee employee = Employee::make({}, ndb::id("x"));

@@ -237,6 +237,20 @@ constexpr void add_hooks(ModelInfo& info) {
       HandleAccess::wrap<D>(handle.key(), HandleAccess::payload(handle))._post_put_hook(status);
     };
   }
+  if constexpr (!requires { requires std::same_as<const Unset, decltype(D::_post_commit_put_hook)>; }) {
+    static_assert(
+        requires(const D& model, const Committed& committed) { model._post_commit_put_hook(committed); },
+        "ndb: _post_commit_put_hook must be a public const member function that takes a const ndb::Committed&.");
+    info.post_commit_put = [](const Handle& handle, const Committed& committed) {
+      HandleAccess::wrap<D>(handle.key(), HandleAccess::payload(handle))._post_commit_put_hook(committed);
+    };
+  }
+  if constexpr (!requires { requires std::same_as<const Unset, decltype(D::_post_commit_delete_hook)>; }) {
+    static_assert(
+        requires(const Key& key) { D::_post_commit_delete_hook(key); },
+        "ndb: _post_commit_delete_hook must be public and static and take a const ndb::Key&.");
+    info.post_commit_delete = [](const Key& key) { D::_post_commit_delete_hook(key); };
+  }
 }
 
 // Whether D inherits what is asked by kind, before it is known of which class an entity is.
@@ -249,6 +263,7 @@ consteval bool inherits_what_is_of_the_kind() {
          kSame<&D::_best_effort, &B::_best_effort> && kSame<&D::_use_shared_cache, &B::_use_shared_cache> &&
          kSame<&D::_pre_get_hook, &B::_pre_get_hook> && kSame<&D::_post_get_hook, &B::_post_get_hook> &&
          kSame<&D::_pre_delete_hook, &B::_pre_delete_hook> && kSame<&D::_post_delete_hook, &B::_post_delete_hook> &&
+         kSame<&D::_post_commit_delete_hook, &B::_post_commit_delete_hook> &&
          kSame<&D::_pre_allocate_ids_hook, &B::_pre_allocate_ids_hook> &&
          kSame<&D::_post_allocate_ids_hook, &B::_post_allocate_ids_hook>;
 }

@@ -17,7 +17,8 @@
 
 namespace ndb {
 class Handle;
-}
+struct Committed;
+}  // namespace ndb
 
 namespace ndb::detail {
 
@@ -55,6 +56,8 @@ struct ModelInfo {
   void (*post_put)(const Handle&, const absl::Status&) = nullptr;
   void (*pre_delete)(const Key&) = nullptr;
   void (*post_delete)(const Key&, const absl::Status&) = nullptr;
+  void (*post_commit_put)(const Handle&, const Committed&) = nullptr;
+  void (*post_commit_delete)(const Key&) = nullptr;
   void (*pre_allocate_ids)(int count, const Key& parent) = nullptr;
   void (*post_allocate_ids)(int count, const Key& parent, const absl::Status&) = nullptr;
 };

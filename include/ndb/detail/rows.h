@@ -111,6 +111,7 @@ consteval bool free_name(std::string_view name) {
                                        "get_or_insert",
                                        "get_or_insert_async",
                                        "insert_or_get",
+                                       "insert_or_get_async",
                                        "allocate_ids",
                                        "allocate_ids_async",
                                        "as",
