@@ -91,8 +91,8 @@ void Context::Impl::check_settings(const char* function) const {
   check_thread();
   if (!implicit) return;
   throw ContextError(cat(function,
-                         ": this thread has no scope, so that the setting would go on to be in force for whatever the "
-                         "thread does next; keep `auto scope = client.context();` for as long as it is to hold, or set "
+                         ": this thread has no scope, so the setting would also apply to whatever the "
+                         "thread does next; open a scope (`auto scope = client.context();`) for the setting, or set "
                          "a default in ClientOptions or in the model class"));
 }
 
@@ -193,7 +193,7 @@ context::KnownEntity Context::Impl::known(const Key& key, const detail::ModelInf
       if (workspace->own_writes.is_opaque(key)) {
         if (!in_transaction()) return {};  // the tiers know when the write has ended
         return {true, bad_request(cat("read of ", key.to_string(),
-                                      ": this transaction has patched it, and what it will be is known after the "
+                                      ": this transaction has patched it, and its new state is known only after the "
                                       "commit; read it before"))};
       }
       return {true, context::as_class(key, *written, info)};

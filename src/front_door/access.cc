@@ -83,8 +83,8 @@ Access::Access(Options options) : options_(std::move(options)), bound_host_(lowe
   exposed_ = none ? bound_host_ != "localhost" : !address.is_loopback();
 }
 
-// Accepts addresses, and names to which only this machine or its network gives addresses. Any other name may belong to
-// somebody who points it here (DNS rebinding).
+// Accepts addresses, and names that only this machine or its network can resolve. Any other name may have been pointed
+// here by its owner (DNS rebinding).
 bool Access::is_own_host(std::string_view name) const {
   const std::string host = lower(name.ends_with('.') ? name.substr(0, name.size() - 1) : name);
   if (host.empty()) return false;
@@ -119,13 +119,14 @@ absl::Status Access::check(const HttpHead& head) const {
     if (head.count(http::field::origin) == 1 && is_allowed_origin(head)) return absl::OkStatus();
     return absl::PermissionDeniedError(
         cat("Pages of ", quoted(view(head[http::field::origin])),
-            " may not ask this Datastore; start it with --cors=ORIGIN if they are meant to."));
+            " may not send requests to this Datastore; to allow them, start it with --cors=ORIGIN."));
   }
   // Browsers that do not send the page's origin at least say that it is another site.
   const std::string_view site = view(head["Sec-Fetch-Site"]);
   const bool reads = head.method() == http::verb::get || head.method() == http::verb::head;
   if (reads || site.empty() || site == "same-origin" || site == "none") return absl::OkStatus();
-  return absl::PermissionDeniedError("Pages of other sites may not ask this Datastore.");
+  return absl::PermissionDeniedError(
+      "Pages of other sites may not send requests to this Datastore; to allow one, start it with --cors=ORIGIN.");
 }
 
 absl::Status Access::check_command(const HttpHead& head) {
@@ -133,8 +134,7 @@ absl::Status Access::check_command(const HttpHead& head) {
   const bool browser = agent.empty() || absl::StartsWithIgnoreCase(to_absl(agent), "Mozilla/");
   const bool says_so = head.count(http::field::authorization) > 0 || head.count("X-Ndb-Command") > 0;
   if (says_so || !browser) return absl::OkStatus();
-  return absl::PermissionDeniedError(cat("Nothing shows that it is not a page in a browser that asks for ",
-                                         path_of(head),
+  return absl::PermissionDeniedError(cat("A page in a browser may have sent this request for ", path_of(head),
                                          "; send the header `X-Ndb-Command: 1`, or name the program in `User-Agent`."));
 }
 

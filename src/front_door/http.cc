@@ -89,9 +89,9 @@ absl::Status HttpHandler::check_framing(const HttpHead& head) {
         "The end of the body is not clear: send it with either Content-Length or, in HTTP/1.1, `Transfer-Encoding: "
         "chunked`.");
   }
-  if (lengths > 1) return absl::InvalidArgumentError("Content-Length is there twice.");
+  if (lengths > 1) return absl::InvalidArgumentError("The request has more than one Content-Length header; send one.");
   if (head.count(http::field::host) > 1 || (head.version() >= 11 && head.count(http::field::host) == 0)) {
-    return absl::InvalidArgumentError("An HTTP/1.1 request has one Host.");
+    return absl::InvalidArgumentError("An HTTP/1.1 request needs exactly one Host header.");
   }
   return absl::OkStatus();
 }

@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kPatience{60};  // for the next request, its body
 constexpr std::chrono::seconds kFarewell{2};
 constexpr std::chrono::milliseconds kLook{100};
 constexpr std::uint32_t kMaxHead = 64 << 10;
-constexpr std::size_t kMaxDrained = 32 << 20;  // of what a refused client goes on sending
+constexpr std::size_t kMaxDrained = 32 << 20;  // of what a refused client still sends
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string to_text(const HttpResponse& response) {
@@ -129,7 +129,8 @@ class HttpConnection final : public Connection {
       const bool folded = !had_head && folded_.find({static_cast<const char*>(bytes.data()), used});
       buffer_.consume(used);
       if (error && error != http::error::need_more) return on_malformed(error);
-      if (folded) return refuse(absl::InvalidArgumentError("A field of the request goes on in a second line."));
+      if (folded)
+        return refuse(absl::InvalidArgumentError("A header field continues on a second line; send it on one line."));
       if (!had_head && parser_->is_header_done()) return on_head();
       if (!cover_body()) return refuse(too_many_requests());
       if (parser_->is_done()) return on_request();
@@ -194,7 +195,7 @@ class HttpConnection final : public Connection {
     });
   }
 
-  // A client that has gone needs no answer, and one that waits must not wait for ever.
+  // A client that has gone needs no answer, and one that waits must not wait forever.
   void watch() {
     watching_ = true;
     watch_.expires_after(kLook);

@@ -192,7 +192,7 @@ absl::Status LocalDatastore::Impl::start(const Options& options) {
   NDB_RETURN_IF_ERROR(local::check_token(options.auth_token));
   NDB_RETURN_IF_ERROR(check_durations(options));
   if (options.tls_cert.empty() != options.tls_key.empty()) {
-    return absl::InvalidArgumentError("TLS wants both, a certificate and its key");
+    return absl::InvalidArgumentError("TLS needs both a certificate and its key: set tls_cert and tls_key");
   }
   if (!options.tls_cert.empty()) {
     NDB_ASSIGN_OR_RETURN(tls, local::load_tls(options.tls_cert, options.tls_key));

@@ -56,7 +56,7 @@ class Preparing {
 
   absl::Status status() const {
     if (!status_.ok() || missing_.empty()) return status_;
-    return bad_value(cat(kind_, " has no value for what is required: ", missing_, " (", key_.to_string(), ")"));
+    return bad_value(cat(kind_, " has no value for required properties: ", missing_, " (", key_.to_string(), ")"));
   }
 
  private:

@@ -114,7 +114,8 @@ absl::Status Run::start() {
 
 // Sends the next request, after a pause if the last batch made no progress.
 absl::Status Run::send() {
-  if (stuck_) return absl::InternalError("the Datastore says that a query has more results, but not from where on");
+  if (stuck_)
+    return absl::InternalError("the Datastore says that a query has more results, but sent no cursor after them");
   NDB_RETURN_IF_ERROR(context::check(rpc_.bounds.get()));
   NDB_ASSIGN_OR_RETURN(const datastore::Pace::Next next, pace_.next(now()));
   if (next.pause.count() > 0) {

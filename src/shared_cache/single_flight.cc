@@ -109,7 +109,7 @@ void SingleFlight::wait(const FlightPtr& flight) {
   const Bounds::Watch watch(bounds, [&] {
     if (ended->done()) return;
     ended->fail(annotate(bounds->check(EventLoop::current().now()),
-                         cat("the provider of ", quoted(flight->key), ", called by somebody else, has not ended")));
+                         cat("the provider of ", quoted(flight->key), ", called by another request, has not ended")));
   });
   const auto end_of = [](const std::shared_ptr<detail::FutureState<void>>& one) {
     if (!one->done()) one->set(detail::Unit{});

@@ -220,7 +220,7 @@ void TaggedCache::Get::unreachable(Item& item) {
   const WhenUnreachable& what = cache_.options_.when_unreachable;
   if (what.action == WhenUnreachable::Action::kFail) {
     throw_error(
-        absl::UnavailableError(cat("memcached does not say whether ", quoted(item.key), " of SharedCache ",
+        absl::UnavailableError(cat("memcached did not say whether ", quoted(item.key), " of SharedCache ",
                                    quoted(cache_.options_.name), " is current, and when_unreachable is fail()")));
   }
   if (what.action == WhenUnreachable::Action::kServe && item.entry && now_ - item.entry->current <= what.bound) {

@@ -93,7 +93,7 @@ std::string state_in_words(const Key& key, const Inspection& record, WallTime no
     case State::kAbsent:
       return "ABSENT: nothing; the next reader asks the Datastore and fills it\n";
     case State::kEmpty:
-      return cat("EMPTY: nothing; whoever reads next may fill it with version ", record.version, " or later\n");
+      return cat("EMPTY: nothing; the next reader may fill it with version ", record.version, " or later\n");
     case State::kLock:
       return lock_in_words(record, now);
     case State::kValue:

@@ -240,19 +240,19 @@ absl::StatusOr<Command> parse_serve(std::span<const std::string> rest) {
     }
   }
   if (in_memory && !options.data_dir.empty()) {
-    return absl::InvalidArgumentError("--data-dir and --in-memory exclude each other");
+    return absl::InvalidArgumentError("--data-dir and --in-memory cannot be used together");
   }
   if (options.tls_cert.empty() != options.tls_key.empty()) {
-    return absl::InvalidArgumentError("--tls-cert and --tls-key go together");
+    return absl::InvalidArgumentError("--tls-cert and --tls-key must be used together");
   }
   if (options.require_indexes && options.index_file.empty() && options.data_dir.empty()) {
     return absl::InvalidArgumentError(
         "--require-indexes needs --index-file=FILE, or --data-dir with an index.yaml in it");
   }
   if (options.accept_damaged_log && options.data_dir.empty()) {
-    return absl::InvalidArgumentError("--accept-damaged-log means nothing without --data-dir");
+    return absl::InvalidArgumentError("--accept-damaged-log has no effect without --data-dir");
   }
-  if (fsync && options.data_dir.empty()) return absl::InvalidArgumentError("--fsync means nothing without --data-dir");
+  if (fsync && options.data_dir.empty()) return absl::InvalidArgumentError("--fsync has no effect without --data-dir");
   return options;
 }
 

@@ -166,7 +166,7 @@ class Export {
   static absl::StatusOr<datastore::CallOptions> wait_before_next(const wire::QueryResultBatch& batch,
                                                                  const std::string& cursor, datastore::Pace& pace) {
     if (batch.end_cursor().empty() || batch.end_cursor() == cursor) {
-      return absl::InternalError("the Datastore says that there is more, but not from where on");
+      return absl::InternalError("the Datastore says that there are more results, but sent no cursor");
     }
     if (batch.entity_results().empty()) {
       pace.stalled();

@@ -50,7 +50,7 @@ WorkerPool::~WorkerPool() {
     pool_->end();
     return;
   }
-  // A thread can't wait for its own end.
+  // A thread cannot wait for its own end.
   try {
     std::thread([pool = pool_.get()] {
       const std::unique_ptr<worker_pool::Pool> owner(pool);
@@ -58,10 +58,9 @@ WorkerPool::~WorkerPool() {
     }).detach();
     [[maybe_unused]] const worker_pool::Pool* const owned = pool_.release();
   } catch (const std::system_error& error) {
-    log(Severity::kError,
-        cat("a worker pool that was destroyed by one of its own requests goes on for ever, because no "
-            "thread could be started that ends it: ",
-            error.what()));
+    log(Severity::kError, cat("a worker pool that was destroyed by one of its own requests will never end, because no "
+                              "thread could be started that ends it: ",
+                              error.what()));
     leave_to_parent(std::move(pool_));
   }
 }

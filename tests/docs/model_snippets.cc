@@ -164,7 +164,7 @@ TEST_F(ModelSnippets, Checks) {
   };
   EXPECT_THAT(message({.state = "lost"}), HasSubstr("property \"state\" of Ticket holds \"lost\", which is none of its "
                                                     "choices: \"open\", \"done\" (Key('Ticket', None"));
-  EXPECT_THAT(message({}), HasSubstr("Ticket has no value for what is required: \"title\""));
+  EXPECT_THAT(message({}), HasSubstr("Ticket has no value for required properties: \"title\""));
   EXPECT_THAT(message({.title = "x", .priority = 0}),
               HasSubstr("\"priority\" of Ticket holds 0, which its validator refuses: it must be above 0"));
   EXPECT_THAT(message({.title = "x", .project = ndb::Key("Ticket", ndb::id(1))}), HasSubstr("not of kind \"Project\""));

@@ -179,7 +179,7 @@ TEST(GqlTest, RefusalsSayWhereAndWhat) {
       {"SELECT * LIMIT 3000000000", "expected an integer of at most 32 bits"},
       {"SELECT * WHERE a = 'x", "column 20: expected a closing '"},
       {"SELECT * WHERE a = 'x\\q'", "expected one of"},
-      {"SELECT * WHERE \xc3\xa4 = ?", "column 20: this character means nothing here"},
+      {"SELECT * WHERE \xc3\xa4 = ?", "column 20: unexpected character"},
       {"SELECT * WHERE a = 5x", "expected a space after the number"},
       {"SELECT * WHERE a = BLOB('?')", "expected BLOB and base64url text"},
       {"SELECT * WHERE a = DATETIME('yesterday')", "expected a DATETIME as in"},

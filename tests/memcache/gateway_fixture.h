@@ -117,7 +117,7 @@ class GatewayTest : public GatewaySteps {
     const Encoded encoded = encode(planted, key.bytes(), 4096);
     plant(key, encoded.flags, encoded.body);
   }
-  // Seconds that memcached keeps the record for; -1 = for ever.
+  // Seconds that memcached keeps the record for; -1 = forever.
   long ttl(const Key& key) const {
     const std::string answer = server_.command("me " + record_name(key.bytes()) + "\r\nmn");
     const std::size_t at = answer.find("exp=");

@@ -96,13 +96,13 @@ TEST(ChecksTest, MessagesNameModelPropertyValueAndKey) {
     std::function<void(Person::Properties&)> set;
     std::string message;
   } cases[] = {
-      {[](auto& p) { p.name.reset(); }, "Person has no value for what is required: \"name\""},
+      {[](auto& p) { p.name.reset(); }, "Person has no value for required properties: \"name\""},
       {[](auto& p) {
          p.name.reset();
          p.home = Key();
          p.room = Room{};
        },
-       "required: \"name\", \"home\", \"room.size\""},
+       "required properties: \"name\", \"home\", \"room.size\""},
       {[](auto& p) { p.home = Key("House", id(1)); },
        "property \"home\" of Person holds Key('House', 1), which is not of kind \"Home\""},
       {[](auto& p) { p.friends = {Key("Home", id(2))}; }, "\"friends\" of Person holds Key('Home', 2)"},
@@ -123,7 +123,7 @@ TEST(ChecksTest, MessagesNameModelPropertyValueAndKey) {
       {[](auto& p) { p.settings = {"\"\xff\""}; }, "which is no JSON text"},
       {[](auto& p) { p.rooms = {{.size = 1}, {.name = "?", .size = 1}}; },
        "\"rooms.name\" of Person holds \"?\", which its validator refuses"},
-      {[](auto& p) { p.floor.rooms = {{.size = 1}, {}}; }, "required: \"floor.rooms.size\""},
+      {[](auto& p) { p.floor.rooms = {{.size = 1}, {}}; }, "required properties: \"floor.rooms.size\""},
   };
   for (const auto& c : cases) {
     Person p = Person::make({}, id("p"));

@@ -140,7 +140,7 @@ TEST_F(EventLoopTest, ACallbackMayWaitAndFindsTheRestOfItsBatch) {
   Promise<int> promise;
   loop_.inbox()->post([&] { seen_.push_back(promise.future().get() == 7 ? "waited" : "wrong"); });
   loop_.inbox()->post([&] { promise->set(7); });
-  loop_.started();  // the inbox would be waited for, for ever, if the second callback were out of reach
+  loop_.started();  // the inbox would be waited for, forever, if the second callback were out of reach
   loop_.inbox()->post([&] { loop_.finished(); });
   run_all();
   EXPECT_THAT(seen_, ElementsAre("waited"));

@@ -148,7 +148,7 @@ TEST_F(CacheCommandTest, ShowsWhatOtherReadsAndWritesLeave) {
   }
   EXPECT_THAT(show(gone), AllOf(HasSubstr("NEG: known not to exist as of version "), HasSubstr("; served until 20"),
                                 HasSubstr(" (in ")));
-  EXPECT_THAT(show(fresh), HasSubstr("EMPTY: nothing; whoever reads next may fill it with version "));
+  EXPECT_THAT(show(fresh), HasSubstr("EMPTY: nothing; the next reader may fill it with version "));
   EXPECT_THAT(show(own),
               AllOf(HasSubstr("CACHED: an entity that lives in memcache alone; "), HasSubstr("\n    here: true\n")));
   EXPECT_THAT(show(key("Account", id("never"))), HasSubstr("ABSENT: nothing"));
@@ -181,7 +181,7 @@ TEST_F(CacheCommandTest, ShowsRecordsByTheirBytes) {
     std::string says;
   } cases[] = {
       {{.state = State::kEmpty, .version = 5, .token = 1},
-       "EMPTY: nothing; whoever reads next may fill it with version 5 or later\n"},
+       "EMPTY: nothing; the next reader may fill it with version 5 or later\n"},
       {{.state = State::kNeg, .version = 5, .read_time = then},
        "NEG: known not to exist as of version 5, read from the Datastore at 1970-01-01T00:16:40Z ("},
       {{.state = State::kNeg, .version = 5, .expiry = 1000}, "; expired at 1970-01-01T00:16:40Z ("},

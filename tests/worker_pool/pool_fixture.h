@@ -40,7 +40,7 @@ inline void park_until(const std::atomic<bool>& open) {
   while (!open) ndb::sleep(std::chrono::milliseconds(1));
 }
 
-// Waits for what another thread is to do. A test that waits for ever is ended by its time-out.
+// Waits for what another thread is to do. A test that waits forever is ended by its time-out.
 inline void wait_until(const std::function<bool()>& done) {
   while (!done()) std::this_thread::yield();
 }

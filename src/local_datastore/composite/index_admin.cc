@@ -46,7 +46,8 @@ absl::Status IndexAdmin::list_indexes(const CallContext&, admin::ListIndexesRequ
   if (!request.page_token().empty()) {  // the first index of the page
     next = find_id(indexes, request.page_token());
     if (next == indexes.end()) {
-      return absl::InvalidArgumentError("The page_token is none of this list, which may have changed; list it again.");
+      return absl::InvalidArgumentError(
+          "The page_token does not belong to this list, which may have changed; start again without it.");
     }
   }
   const int page = request.page_size() == 0 ? kMaxIndexesPerPage : std::min(request.page_size(), kMaxIndexesPerPage);

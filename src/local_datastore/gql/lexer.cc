@@ -135,7 +135,7 @@ class Lexer {
     }
     constexpr std::string_view kSymbols = "(),.*+=<>";
     if (kSymbols.find(peek()) == std::string_view::npos || peek() == '\0') {
-      return error(at_, cat("this character means nothing here: ", quoted(text_.substr(at_, 1))));
+      return error(at_, cat("unexpected character: ", quoted(text_.substr(at_, 1))));
     }
     return GqlToken{Kind::kSymbol, std::string(1, text_[at_++])};
   }

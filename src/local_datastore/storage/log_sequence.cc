@@ -20,7 +20,7 @@ rocksdb::WalFilter::WalProcessingOption LogSequence::LogRecordFound(unsigned lon
   if (next_ != 0 && first != next_) {
     const auto in = [](const std::string& log) { return ndb::quoted(std::filesystem::path(log).filename().string()); };
     gap_ = cat("write ", next_, " should follow in ", in(last_log_), " or the next log, but ", in(log_name),
-               " goes on with write ", first);
+               " continues with write ", first);
     return stops_ ? WalProcessingOption::kStopReplay : WalProcessingOption::kCorruptedRecord;
   }
   next_ = first + count;

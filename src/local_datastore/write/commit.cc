@@ -107,7 +107,7 @@ absl::Status PendingCommit::apply(const KvStore& store, Version request_time, co
     if (change.state.exists) {
       NDB_RETURN_IF_ERROR(finish_mutations(change.state));
       v1::Entity entity;
-      if (!entity.ParseFromString(change.state.entity)) return absl::InternalError("an entity does not serialize");
+      if (!entity.ParseFromString(change.state.entity)) return absl::InternalError("an entity cannot be serialized");
       change.after = index_rows(entity, change.where);
     }
     touched_.push_back(row);

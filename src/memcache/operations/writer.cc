@@ -20,11 +20,12 @@ absl::Status not_locked(const Entry& entry, const Address& server) {
   const std::string what =
       cat(entry.place.key.to_string(), " could not be locked in memcache at ", server.to_string(), ": not written; ");
   if (entry.seen.what == Seen::kAbsent) {
-    return absl::ResourceExhaustedError(cat(what,
-                                            "the server has no memory for the lock; write less at once, or give "
-                                            "it more"));
+    return absl::ResourceExhaustedError(
+        cat(what,
+            "the server has no memory for the lock; write fewer entities at once, or give "
+            "the server more"));
   }
-  return absl::UnavailableError(cat(what, "retry, or see to the server"));
+  return absl::UnavailableError(cat(what, "try again, or check the server"));
 }
 
 // A record that was served was a VALUE or a NEG; which of the two makes no difference to a writer.
