@@ -1,4 +1,4 @@
-// What the bounds of a request leave to its calls. Null bounds: nothing bounds them.
+// How much of its bounds a request has left for its calls. Null bounds: no limit.
 #pragma once
 
 #include <algorithm>
@@ -14,10 +14,10 @@
 
 namespace ndb::context {
 
-// What gives locks back, or makes up for a call that has ended, gets so much time after the end of its request.
+// Extra time after the end of a request, for calls that release locks or make up for a call that has failed.
 inline constexpr std::chrono::milliseconds kTimeToRelease{20};
 
-// OK, or why the request is over.
+// OK, or the reason why the request is over.
 inline absl::Status check(const Bounds* bounds) {
   return bounds != nullptr ? bounds->check(EventLoop::current().now()) : absl::OkStatus();
 }
@@ -30,13 +30,13 @@ inline std::chrono::nanoseconds time_left(const Bounds* bounds) {
   return std::max(bounds->deadline() - EventLoop::current().now(), std::chrono::nanoseconds(0));
 }
 
-// The same for what must be tried even if it is over.
+// The same for calls that must be tried even if the request is over.
 inline std::chrono::nanoseconds time_to_release(const Bounds* bounds) {
   return std::max<std::chrono::nanoseconds>(time_left(bounds), kTimeToRelease);
 }
 
-// The error of what failed with `cause`, and was tried again until the request was over. What its user can do about a
-// deadline depends on the cause if that is want of memory.
+// The error of an operation that failed with `cause` and was retried until the request was over. If it lacked memory,
+// the error keeps the code of `cause`, because a longer deadline would not help.
 inline absl::Status gave_up(const absl::Status& over, const absl::Status& cause) {
   if (absl::IsDeadlineExceeded(over) && absl::IsResourceExhausted(cause)) {
     return annotate(cause, from_absl(over.message()));

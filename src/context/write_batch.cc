@@ -212,8 +212,8 @@ void WriteBatch::send_again_later(Run run) {
   });
 }
 
-// First all writes are marked as ended, so that what waits for them can go on; then the callers are told, whose hooks
-// may wait for anything.
+// Marks all writes as ended first, so that waiting calls can continue; then tells the callers, whose hooks may wait for
+// anything.
 void WriteBatch::finish(std::vector<EndedWrite> ended) {
   for (const EndedWrite& one : ended) {
     const Key& key = one.write.key;

@@ -20,8 +20,8 @@ inline constexpr std::size_t kNotMeasured = 8 << 10;
 absl::StatusOr<std::size_t> parsed_size(google::protobuf::io::ZeroCopyInputStream& bytes,
                                         const google::protobuf::Descriptor& type);
 
-// Whether `bytes` are a message of this type. It may be nested deeper than protobuf lets by itself, so that whoever
-// nests filters too deep is told of the limit on filters.
+// Parses `bytes` as a message of this type. Accepts deeper nesting than protobuf's default, so that filters that are
+// nested too deeply get the error of the limit on filters.
 bool parse_message(google::protobuf::io::ZeroCopyInputStream& bytes, google::protobuf::Message& message);
 
 }  // namespace ndb::local

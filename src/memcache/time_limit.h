@@ -7,9 +7,9 @@
 
 namespace ndb::memcache {
 
-// While it lives, what this thread asks of memcached servers ends after `left`, by the machine's clock: time-outs are
-// cut short, and servers are not asked at all when nothing is left. To the operation that is as if they had not
-// answered; for the circuit breaker it does not count. Of nested ones the innermost decides.
+// During its lifetime, what this thread asks of memcached servers ends after `left`, by the machine's clock: time-outs
+// are shortened, and servers are not asked at all when nothing is left. The operation then treats them as servers that
+// do not answer; the circuit breaker does not count it. Of nested limits the innermost decides.
 class TimeLimit {
  public:
   explicit TimeLimit(std::chrono::nanoseconds left);

@@ -46,7 +46,7 @@ class SingleFlight {
   // same tag has read it earlier, and its value is as good as the tag; one that was claimed after `began` is fresh in
   // any case.
   Claim claim(std::string_view key, const std::optional<memcache::Tag>& tag, std::uint64_t began);
-  // To renew a value that is still valid: kJoin if somebody is renewing it already, for whom the caller need not wait.
+  // For renewing a value that is still valid: kJoin if another caller is renewing it; this one need not wait for it.
   Claim claim_renewal(std::string_view key, const std::optional<memcache::Tag>& tag);
 
   // Ends a flight that the caller leads. `keep` stores the value, unless the key was invalidated in this process
@@ -78,7 +78,7 @@ class SingleFlight {
 using RunningProviders = std::vector<FlightPtr>;
 
 // While it lives, the providers of `outer` depend on `inner`. Throws BadRequestError if one of `inner` already depends
-// on one of them, in whatever thread: all would wait for ever.
+// on one of them, in whatever thread: all would wait forever.
 class Dependence {
  public:
   Dependence(const RunningProviders& outer, std::span<const FlightPtr> inner);

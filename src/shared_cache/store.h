@@ -25,8 +25,8 @@ namespace ndb::shared_cache {
 // a sequence counter: nodes are never freed, only reused for other keys, so the walk is safe, but a node that is
 // removed during it may lead it into another bucket's chain. Every removal increments the counter; a read that has
 // found nothing and sees that the counter has changed searches again under the writers' lock. Once the store is half
-// full, a read records the node that it has used in a buffer; whoever next gets the writers' lock without waiting
-// reports the buffer to the LRU.
+// full, a read records the node that it has used in a buffer; the next thread that gets the writers' lock
+// without waiting reports the buffer to the LRU.
 template <class Value>
 class SharedStore {
  public:

@@ -31,7 +31,7 @@ std::shared_ptr<Bounds> Bounds::of_request(const std::shared_ptr<Bounds>& outer,
                                            Monotonic now, const std::stop_token& stop) {
   auto bounds = std::make_shared<Bounds>(outer, whose, time, now);
   bounds->stop_ = std::stop_source();
-  // Each runs at once where a stop has been requested already.
+  // Each callback runs at once if a stop has already been requested.
   if (stop.stop_possible()) {
     bounds->by_stop_.emplace(stop, [raw = bounds.get()] { raw->cancel("its stop token was triggered"); });
   }
@@ -134,7 +134,7 @@ void Bounds::unlink(Watch& watch) {
   if (watch.next_ != nullptr) watch.next_->previous_ = watch.previous_;
   watch.previous_ = watch.next_ = nullptr;
   watch.linked_ = false;
-  // A timer that nobody waits for would keep the loop from seeing that it is stuck.
+  // A timer that no wait needs would keep the loop from detecting that it is stuck.
   if (first_ == nullptr && timer_) EventLoop::current().cancel_timer(deadline_, *std::exchange(timer_, std::nullopt));
 }
 
@@ -144,7 +144,7 @@ bool Bounds::over() const {
 
 void Bounds::ring() {
   if (!over()) return;
-  const std::shared_ptr<Bounds> self = shared_from_this();  // callbacks may let go of the last Watch
+  const std::shared_ptr<Bounds> self = shared_from_this();  // callbacks may destroy the last Watch
   while (first_ != nullptr) {
     const std::function<void()> over = std::move(first_->over_);
     unlink(*first_);

@@ -25,14 +25,14 @@ namespace ndb {
 // Thread-safe: cancel(), cancelled(), check() and stop_token(). Everything else belongs to the thread of the context.
 class Bounds : public std::enable_shared_from_this<Bounds> {
  public:
-  // Of all requests of a program: without a deadline, for cancel() alone.
+  // The bounds of all requests of a program: no deadline, only cancel().
   static std::shared_ptr<Bounds> of_all(std::string_view whose);
   // Of a request. `whose` is for messages: "the context". Over after `time`, with `outer` (null: it is in no other
   // request of this thread), when `all` are cancelled (null: none), and with `stop`.
   static std::shared_ptr<Bounds> of_request(const std::shared_ptr<Bounds>& outer, const std::shared_ptr<Bounds>& all,
                                             std::string_view whose, std::optional<std::chrono::nanoseconds> time,
                                             Monotonic now, const std::stop_token& stop = {});
-  // Of a part of it: over after `time`, and with `outer` (null: nothing else).
+  // The bounds of a part of a request: over after `time`, and when `outer` is over (null: nothing else).
   static std::shared_ptr<Bounds> of_part(const std::shared_ptr<Bounds>& outer, std::string_view whose,
                                          std::chrono::nanoseconds time, Monotonic now);
 
@@ -46,16 +46,16 @@ class Bounds : public std::enable_shared_from_this<Bounds> {
   // For RPCs, which end when a stop is requested.
   std::stop_token stop_token() const { return request_->stop_.get_token(); }
   bool cancelled() const { return request_->cancelled_.load(std::memory_order_acquire); }
-  // OK while there is time left and nobody has cancelled: else CANCELLED or DEADLINE_EXCEEDED, which says why.
+  // OK while there is time left and nobody has cancelled; otherwise CANCELLED or DEADLINE_EXCEEDED, with the reason.
   absl::Status check(Monotonic now) const;
-  // An error that the end of these bounds has caused, if it may have, with check() before its message.
+  // `error` with the message of check() before its own, if the end of these bounds may have caused it.
   absl::Status explain(const absl::Status& error, Monotonic now) const;
 
-  // Ends everything that waits within, soon. The second call does nothing.
+  // Ends all waits within these bounds, soon. The second call does nothing.
   void cancel(std::string_view why);
 
-  // Calls back on the loop of the thread, once, when the bounds are over; not any more once destroyed. If they are over
-  // already, at the next turn. Its callback may destroy it.
+  // Calls back once, on the loop of the thread, when the bounds are over; never after its destruction. If they are over
+  // already, it calls back in the next round. The callback may destroy it.
   class Watch {
    public:
     Watch(std::shared_ptr<Bounds> bounds, std::function<void()> over);  // null: never
@@ -72,8 +72,8 @@ class Bounds : public std::enable_shared_from_this<Bounds> {
     Watch* next_ = nullptr;
   };
 
-  // RPCs within that have not been answered. They end by themselves, and with a better error than whoever waits for
-  // them could give.
+  // The RPCs within these bounds that have not been answered. They end with the bounds and report a better error than
+  // their waiters could.
   void rpc_started();
   void rpc_ended();
   bool awaits_rpcs() const { return rpcs_ > 0; }
@@ -89,22 +89,22 @@ class Bounds : public std::enable_shared_from_this<Bounds> {
 
   const std::shared_ptr<Bounds> outer_;
   Bounds* request_ = this;           // the outermost ones of this request
-  const Bounds* ends_first_ = this;  // those whose deadline it is
+  const Bounds* ends_first_ = this;  // those whose deadline applies
   const std::string whose_;
   std::chrono::nanoseconds time_{};
   Monotonic deadline_ = Monotonic::max();
 
-  // Of a request.
+  // For the outermost bounds of a request.
   std::atomic<bool> cancelled_{false};
   mutable Mutex mutex_;
   std::string why_ NDB_GUARDED_BY(mutex_);
   std::stop_source stop_{std::nostopstate};
 
-  // Of the thread of the context.
+  // Belongs to the thread of the context.
   Watch* first_ = nullptr;
   std::optional<std::uint64_t> timer_;
   std::size_t rpcs_ = 0;
-  // Last: their callbacks use the others, on any thread, until they are destroyed.
+  // Last: their callbacks use the other members, on any thread, until they are destroyed.
   std::optional<StopCallback> wake_, by_stop_, by_outer_, by_all_;
 };
 

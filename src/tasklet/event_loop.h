@@ -84,7 +84,7 @@ class LoopAttachment {
  public:
   virtual ~LoopAttachment() = default;
   // The thread is ending: the last opportunity to run the loop. `can_wait` is false if exit() was called in a tasklet,
-  // which then blocks the loop for ever. Must not throw.
+  // which then blocks the loop forever. Must not throw.
   virtual void before_end(bool can_wait) noexcept = 0;
 };
 
@@ -94,8 +94,8 @@ class LoopAttachment {
 // do and an operation outside the loop is in flight. Timers that are due and callbacks from the inbox are added to the
 // ready ones. So a tasklet whose reads are all answered at once, by memcache, does not starve the loop.
 //
-// Callbacks run on the main stack, with the TaskletLocals of whoever drives the loop there. They may wait, which runs
-// the loop again within the step. If one throws, run_once() throws out of that wait.
+// Callbacks run on the main stack, with the TaskletLocals of the code that runs the loop there. They may wait, which
+// runs the loop again within the step. If one throws, run_once() throws out of that wait.
 //
 // The loop ends with its thread. The attachment may run it once more. Then remaining callbacks are destroyed without
 // being run, tasklets that have not started are cancelled, and those that wait get StuckError, so that they unwind. A

@@ -30,8 +30,8 @@ namespace {
           EventLoop::current().stuck_hint()));
 }
 
-// Ends a wait when the bounds of its request are over. What is waited for mostly ends by itself then, with an error
-// that says more: RPCs, pauses, and the tasklets that wait for them. So this waits until that has happened.
+// Ends a wait when the bounds of its request are over. RPCs, pauses and the tasklets that wait for them then end with
+// the bounds, and their errors say more; so this lets them end first.
 class BoundedWait {
  public:
   BoundedWait() : fiber_(detail::Fiber::current()), bounds_(tasklet_locals().bounds) {
@@ -134,7 +134,7 @@ class WaitList {
  public:
   using Cores = std::vector<std::shared_ptr<FutureCore>>;
 
-  // Parks the running fiber until one of `futures` is done, or it is no use.
+  // Parks the running fiber until one of `futures` is done, or none can be done any more.
   static void park(const Cores& futures) {
     std::vector<Waiter> waiters(futures.size(), Waiter{Fiber::current()});
     for (std::size_t i = 0; i < futures.size(); ++i) futures[i]->link(waiters[i]);

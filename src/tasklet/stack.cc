@@ -40,7 +40,7 @@ Stack::Stack() {
 }
 
 Stack::~Stack() {
-  // Frames of a fiber that was left for ever.
+  // Frames of a fiber that will never continue.
   if (__asan_unpoison_memory_region != nullptr) __asan_unpoison_memory_region(bottom_, kSize);
   munmap(bottom_ - kGuard, kGuard + kSize);
 }

@@ -17,7 +17,7 @@ void spawn(std::shared_ptr<Job> job) { EventLoop::current().fibers().spawn(std::
 absl::Status cancelled_tasklet() { return Cancelled("the tasklet was cancelled before it had started").status(); }
 
 void report_unseen(const absl::Status& error) noexcept {
-  if (error.ok() || absl::IsCancelled(error)) return;  // whoever cancels or rolls back knows
+  if (error.ok() || absl::IsCancelled(error)) return;  // the code that cancels or rolls back knows
   try {
     log(Severity::kWarning, cat("a tasklet failed and nobody asked for its result: ", from_absl(error.message())));
   } catch (...) {  // NOLINT(bugprone-empty-catch): the sink's own trouble, which must not leave a destructor

@@ -23,10 +23,10 @@ using std::chrono::nanoseconds;
 thread_local const Pool* pool_of_thread = nullptr;
 
 constexpr std::chrono::seconds kTrimPeriod{1};
-constexpr milliseconds kHeldUp{100};  // where nobody wants to be warned, queued requests still go elsewhere
+constexpr milliseconds kBlocked{100};  // if warnings are off: a thread counts as blocked after this time
 
 milliseconds stall_limit(const WorkerPoolOptions& options) {
-  return options.stall_warning.count() > 0 ? options.stall_warning : kHeldUp;
+  return options.stall_warning.count() > 0 ? options.stall_warning : kBlocked;
 }
 
 std::string called(const std::string& name) { return name.empty() ? "a request without a name" : quoted(name); }
@@ -39,7 +39,7 @@ std::exception_ptr as_exception(const absl::Status& status) {
   }
 }
 
-// Hands a request its result or error. What a callback throws concerns nobody else.
+// Gives a request its result or error. An exception of a callback is only logged.
 void hand_over(detail::PoolRequest& request, std::exception_ptr error) noexcept {
   try {
     request.finish(std::move(error));
@@ -57,7 +57,7 @@ Pool::Ticket::Ticket(std::unique_ptr<detail::PoolRequest> accepted, Monotonic en
   by_token.emplace(request->context.stop, [source = cancel]() mutable { source.request_stop(); });
 }
 
-// A request that has begun, in the fiber that it got.
+// A request that has begun, in its fiber.
 class Pool::Job final : public detail::Job {
  public:
   Job(Pool& pool, Thread& thread, std::unique_ptr<Ticket> ticket)
@@ -130,7 +130,7 @@ absl::Status Pool::admit(const detail::PoolRequest& request) {
   return start();
 }
 
-// A deadline that makes no sense is for the context to refuse.
+// Returns max() for a deadline that makes no sense; the context refuses it.
 Monotonic Pool::latest(const detail::PoolRequest& request) const {
   const std::optional<nanoseconds>& time =
       request.context.deadline ? request.context.deadline : core_of(client_)->options.context_deadline;
@@ -150,11 +150,11 @@ absl::Status Pool::start() {
     if (threads_.empty()) {
       return absl::ResourceExhaustedError(to_absl(cat("a worker pool could not start a thread: ", error.what())));
     }
-  }  // the next request tries again; those that there are will do
+  }  // the existing threads suffice; the next request tries again
   return absl::OkStatus();
 }
 
-// That which is held up is the last choice.
+// Threads that a handler blocks are the last choice.
 Pool::Thread* Pool::least_loaded() {
   Thread* best = nullptr;
   const auto rank = [](const Thread& thread) { return std::pair(thread.stall.stalled(), thread.load()); };
@@ -223,7 +223,7 @@ void Pool::end() {
     {
       const MutexLock lock(mutex_);
       if (wait_until_empty(Clock::system().monotonic() + pause)) break;
-      line = cat("a worker pool can't end yet: ", running_, " of its requests go on");
+      line = cat("a worker pool can't end yet: ", running_, " of its requests have not ended");
       for (const auto& thread : threads_) {
         if (!thread->running.empty()) line += cat(", ", called((*thread->running.begin())->name), " among them");
       }
@@ -262,7 +262,7 @@ void Pool::serve(Thread& thread) {
   pool_of_thread = this;
   pthread_setname_np(pthread_self(), "ndb-pool");
   EventLoop& loop = EventLoop::current();
-  loop.started();  // requests come at any time
+  loop.started();  // keeps the loop waiting, because requests may come at any time
   {
     const MutexLock lock(mutex_);
     thread.inbox = loop.inbox();
@@ -292,7 +292,7 @@ void Pool::take(Thread& thread) {
     thread.running.insert(ticket.get());
     ++running_;
   }
-  // This may run while a hook waits on the main stack, whose context is none of the request's.
+  // This may run while a hook waits on the main stack, whose context must not be that of the request.
   TaskletLocals around = std::exchange(tasklet_locals(), {});
   tasklet_locals().request = ticket.get();
   detail::spawn(std::make_shared<Job>(*this, thread, std::move(ticket)));
@@ -320,7 +320,7 @@ void Pool::call(Ticket& ticket) {
   scope.close();
 }
 
-// Counted before it is told, so that whoever is told finds it counted.
+// The request is counted before its callback runs, so that the callback sees the new counts.
 void Pool::finish(Ticket& ticket, std::exception_ptr error) noexcept {
   {
     const MutexLock lock(mutex_);
@@ -361,10 +361,10 @@ std::optional<milliseconds> Pool::look() {
     const MutexLock lock(mutex_);
     const Monotonic now = clock_.monotonic();
     overdue = take_overdue(now);
-    bool held_up = false;
-    for (const auto& thread : threads_) held_up |= look_at(*thread, now, lines);
-    // What was to go to a thread that is held up goes to others.
-    for (std::size_t i = 0; held_up && i < queue_.size(); ++i) {
+    bool blocked = false;
+    for (const auto& thread : threads_) blocked |= look_at(*thread, now, lines);
+    // The pokes of a blocked thread are replaced by pokes of others.
+    for (std::size_t i = 0; blocked && i < queue_.size(); ++i) {
       Thread* const other = least_loaded();
       if (other == nullptr || other->stall.stalled()) break;
       poke(*other);
@@ -385,7 +385,7 @@ std::optional<milliseconds> Pool::look() {
   return std::clamp<milliseconds>(stall_limit(options_) / 2, milliseconds(1), milliseconds(1000));
 }
 
-// Whether the thread is held up.
+// Whether a step blocks the thread.
 bool Pool::look_at(Thread& thread, Monotonic now, std::vector<std::string>& lines) {
   if (thread.pulse == nullptr) return false;
   const bool before = thread.stall.stalled();
@@ -402,7 +402,7 @@ bool Pool::look_at(Thread& thread, Monotonic now, std::vector<std::string>& line
   lines.push_back(cat("worker pool: ", who, " has held its thread for ",
                       std::chrono::duration_cast<milliseconds>(*lasts).count(),
                       " ms without waiting for anything of ndb, while ", others,
-                      " other requests of that thread could not go on; wait with ndb's futures and ndb::sleep(), and "
+                      " other requests of that thread had to wait; wait with ndb's futures and ndb::sleep(), and "
                       "compute or block for long on other threads"));
   return true;
 }

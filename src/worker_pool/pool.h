@@ -30,12 +30,13 @@
 namespace ndb::worker_pool {
 
 // Requests wait in one queue for all threads. A poke tells a thread that has room to take the first one; a thread pokes
-// itself when one of its own has ended. No request belongs to a poke, so that nothing is lost with a thread that is
-// held up: others are poked in its place. There are no fewer pokes under way than requests in the queue, or else no
+// itself when one of its requests has ended. A poke belongs to no request, so nothing is lost with a thread that a
+// handler blocks: other threads are poked instead. At least as many pokes are under way as requests are in the queue,
+// unless no thread has room.
 // thread has room.
 //
-// One more thread, the watch, looks now and then for threads that are held up, and frees stacks. It rests while the
-// pool has no requests and no stacks.
+// One more thread, the watch, regularly looks for blocked threads, and frees stacks. It pauses while the pool has no
+// requests and no stacks.
 class Pool {
  public:
   Pool(const Client& client, const WorkerPoolOptions& options);
@@ -48,22 +49,22 @@ class Pool {
   void end();  // as stop(0), then waits for all requests and threads
   WorkerPoolStats stats() const;
 
-  bool inside() const;       // whether one of its own threads calls
-  absl::Status use() const;  // a ContextError in a child of the process that has used it
+  bool inside() const;       // whether the caller is one of its own threads
+  absl::Status use() const;  // a ContextError in a child of the process that used it
   bool left_behind() const { return fork_mark_.left_behind(); }
 
-  // What the watch does. Gives when it looks again; nullopt: it rests. Tests call it.
+  // One look of the watch. Returns when to look again; nullopt: it pauses. Tests call it.
   std::optional<std::chrono::milliseconds> look();
 
  private:
-  // A request that was accepted.
+  // An accepted request.
   struct Ticket {
     Ticket(std::unique_ptr<detail::PoolRequest> accepted, Monotonic ends);
 
     const std::string name;
     const Monotonic latest;   // its deadline, counted from submit(); max(): none
-    std::stop_source cancel;  // what its context gets: the request's own token triggers it, and the end of the pool
-    std::unique_ptr<detail::PoolRequest> request;  // until it was finished
+    std::stop_source cancel;  // for its context; triggered by the request's own token, and by the end of the pool
+    std::unique_ptr<detail::PoolRequest> request;  // until it has ended
     std::optional<std::stop_callback<std::function<void()>>> by_token;
   };
   using Tickets = std::vector<std::unique_ptr<Ticket>>;
@@ -72,17 +73,17 @@ class Pool {
     std::size_t load() const { return running.size() + pokes; }
 
     std::thread thread;
-    std::shared_ptr<Inbox> inbox;  // it and `pulse`: once the thread runs
+    std::shared_ptr<Inbox> inbox;  // set, like `pulse`, when the thread runs
     std::shared_ptr<const LoopPulse> pulse;
     absl::flat_hash_set<const Ticket*> running;
     std::size_t pokes = 0;               // under way
     std::atomic<std::size_t> stacks{0};  // the thread writes it
     StallWatch stall;
-    bool over = false;  // the thread's own
+    bool over = false;  // belongs to the thread
   };
   class Job;
 
-  // On the caller's thread.
+  // Called on the caller's thread.
   absl::Status accept(std::unique_ptr<detail::PoolRequest>& request);
   absl::Status admit(const detail::PoolRequest& request) NDB_REQUIRES(mutex_);
   absl::Status start() NDB_REQUIRES(mutex_);
@@ -94,7 +95,7 @@ class Pool {
   void cancel_all();
   void join_threads();
 
-  // On the pool's threads.
+  // Called on the pool's threads.
   void serve(Thread& thread);
   void take(Thread& thread);
   void run(Ticket& ticket) noexcept;
@@ -103,12 +104,12 @@ class Pool {
   void release(Thread& thread, const Ticket& ticket) noexcept;
   void trim(Thread& thread);
 
-  // On the watch's.
+  // Called on the watch's thread.
   bool look_at(Thread& thread, Monotonic now, std::vector<std::string>& lines) NDB_REQUIRES(mutex_);
   Tickets take_overdue(Monotonic now) NDB_REQUIRES(mutex_);
   void fail(const Tickets& tickets, const absl::Status& otherwise);  // they were counted in failing_
 
-  // Of a request that has not begun: an error if its deadline is over, or somebody has cancelled it.
+  // The error of a request that has not begun, if its deadline is over or somebody has cancelled it.
   static absl::Status check(const Ticket& ticket, Monotonic now);
 
   const Client client_;
@@ -121,8 +122,8 @@ class Pool {
   std::vector<std::unique_ptr<Thread>> threads_ NDB_GUARDED_BY(mutex_);
   std::deque<std::unique_ptr<Ticket>> queue_ NDB_GUARDED_BY(mutex_);
   std::size_t running_ NDB_GUARDED_BY(mutex_) = 0;
-  std::size_t failing_ NDB_GUARDED_BY(mutex_) = 0;  // were queued, and are being told of an error
-  WorkerPoolStats counts_ NDB_GUARDED_BY(mutex_);   // stats() makes its gauges
+  std::size_t failing_ NDB_GUARDED_BY(mutex_) = 0;  // requests that were queued and are being given an error
+  WorkerPoolStats counts_ NDB_GUARDED_BY(mutex_);   // without the gauges, which stats() computes
   bool stopping_ NDB_GUARDED_BY(mutex_) = false;
   bool over_ NDB_GUARDED_BY(mutex_) = false;  // the threads are to end
   bool watched_ NDB_GUARDED_BY(mutex_) = false;

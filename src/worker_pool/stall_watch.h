@@ -1,4 +1,4 @@
-// Tells when one step of an event loop keeps it from all others.
+// Detects that one step of an event loop keeps its thread busy for long.
 #pragma once
 
 #include <chrono>
@@ -10,12 +10,12 @@
 
 namespace ndb::worker_pool {
 
-// Looks at a loop's pulse from time to time. Belongs to whoever looks.
+// Compares the pulse of a loop with what it saw before. Used by one thread.
 class StallWatch {
  public:
   explicit StallWatch(std::chrono::nanoseconds limit) : limit_(limit) {}
 
-  // How long the present step has lasted at least, when that reaches the limit, and again each time it is tenfold.
+  // How long the present step has lasted at least, once this reaches the limit, and again after each tenfold time.
   std::optional<std::chrono::nanoseconds> look(const LoopPulse& pulse, Monotonic now) {
     if (pulse.waiting() || pulse.steps() != step_ || !since_) {
       step_ = pulse.steps();

@@ -66,7 +66,7 @@ struct Traits<Property<M, O, Parent>> {
   static constexpr bool kNested = !std::is_void_v<Parent>;
   static constexpr std::string_view name() {
     if constexpr (!O.name.empty()) {
-      return O.name.view();  // a template parameter lives for ever
+      return O.name.view();  // a template parameter lives forever
     } else {
       return member_name<M>();
     }

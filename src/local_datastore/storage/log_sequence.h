@@ -1,4 +1,4 @@
-// Whether the logs of a RocksDB that is being opened follow each other.
+// Checks that no write is missing in the logs of a RocksDB that is being opened.
 #pragma once
 
 #include <rocksdb/wal_filter.h>
@@ -8,10 +8,10 @@
 
 namespace ndb::local {
 
-// RocksDB numbers all writes, and does not notice at recovery if some of them are missing because a whole log is, or
-// the end of one that is not the last. This filter does: it refuses the first record that does not follow the one
-// before it. Used by one thread, during one recovery. `stops`: it ends the recovery there instead, so that what was
-// written before the gap is kept, and nothing after it.
+// RocksDB numbers all writes, but recovery does not notice if some of them are missing, because a whole log is, or the
+// end of a log that is not the last one. This filter refuses the first record whose number does not follow that of the
+// record before it. Used by one thread, during one recovery. `stops`: the filter ends the recovery there instead, so
+// that everything before the gap is kept, and nothing after it.
 //
 // RocksDB's own option for this, track_and_verify_wals_in_manifest, is not used: in version 7.8 a store that is synced
 // while an old log is being deleted may be refused for that log (its pull request 10892).
@@ -29,8 +29,8 @@ class LogSequence final : public rocksdb::WalFilter {
 
  private:
   const bool stops_;
-  std::uint64_t next_ = 0;  // the number of the next write; 0: it may have any
-  std::string last_log_{};  // that had a write
+  std::uint64_t next_ = 0;  // the number of the next write; 0: any number is accepted
+  std::string last_log_{};  // the last log with a write
   std::string gap_{};
 };
 

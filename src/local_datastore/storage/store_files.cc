@@ -134,7 +134,7 @@ absl::Status check_store_files(const std::string& directory) {
     return absl::DataLossError("the file CURRENT is missing");
   }
   NDB_ASSIGN_OR_RETURN(const std::string manifest, manifest_of(directory));
-  // What a manifest says last is why a log is gone, and without it all that was in the log would be gone too.
+  // The end of a manifest may say that a log was deleted and its contents are in tables. Without it they would be lost.
   NDB_RETURN_IF_ERROR(check_record_file((std::filesystem::path(directory) / manifest).string(), false));
   constexpr std::string_view kFirstManifest = "MANIFEST-000001";  // of a store whose creation was interrupted
   if (logs.empty() && (has_tables || manifest != kFirstManifest)) {

@@ -72,7 +72,7 @@ seconds lock_ttl(const Record& lock, const Holder& me, WallTime now) {
   return alone ? std::min(left + seconds(2), kLongestLock) : kLongestLock;
 }
 
-// What an unreadable record is replaced by, since it may be somebody's lock.
+// The record that replaces an unreadable one, which may be somebody's lock.
 Record contended(std::vector<Holder> holders, std::uint64_t min, WallTime now) {
   return lock_of(std::move(holders), min, deadline_after(now, kLongestLock));
 }

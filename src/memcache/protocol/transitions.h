@@ -44,7 +44,7 @@ struct Unique {
   bool is_good_in(std::uint64_t current_epoch) const { return cas != 0 && epoch == current_epoch; }
 };
 
-// What was last seen of a record.
+// The last state that was seen of a record.
 struct Seen {
   enum What : std::uint8_t {
     kUnread,
@@ -70,7 +70,7 @@ struct Step {
   };
   Do what = kDone;
   Record record{};
-  seconds ttl{0};  // 0 = for ever
+  seconds ttl{0};  // 0 = no expiry
 };
 
 // Unix seconds of `t`, rounded down and clamped to what a record can hold.
@@ -81,8 +81,8 @@ std::uint32_t deadline_after(WallTime now, seconds duration);
 std::uint32_t expiry_after(WallTime now, seconds timeout);
 bool is_expired(const Record& record, WallTime now);
 
-// What a reader accepts and may do, and its next step after it has read the record once: a record that is absent,
-// stale, expired or too old becomes EMPTY.
+// The decision of a reader: what it accepts and may do, and its next step after it has read the record once. A record
+// that is absent, stale, expired or too old becomes EMPTY.
 struct Reading {
   std::uint64_t floor = 0;
   WallTime oldest{};
@@ -91,8 +91,8 @@ struct Reading {
 };
 Step read_step(const Seen& seen, const Reading& reading, WallTime now);
 
-// What a fill stores over an EMPTY of at least `min`; nothing if `version` is older. The time-out counts from `now`,
-// the time at which the lease was granted.
+// The record that a fill stores over an EMPTY of at least `min`; nothing if `version` is older. The time-out counts
+// from `now`, the time at which the lease was granted.
 std::optional<Step> fill_step(std::uint64_t min, std::uint64_t version, WallTime read_time,
                               std::optional<std::string_view> payload, seconds timeout, WallTime now);
 

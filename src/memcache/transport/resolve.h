@@ -1,4 +1,4 @@
-// The addresses of a host, within a time.
+// The addresses of a host, found within a deadline.
 #pragma once
 
 #include <netdb.h>
@@ -15,11 +15,11 @@ struct FreeAddresses {
 };
 using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
 
-// What asks the system, which has time-outs of its own and keeps none of others.
+// The system's lookup, which has its own time-outs and accepts no others.
 using Lookup = int (*)(const char* host, const char* port, const addrinfo* hints, addrinfo** found);
 
-// Of a host that is not a socket. A name is looked up by a thread of its own, which is left behind when the time is up:
-// kTimedOut. So it is when many of these are there already. Thread-safe.
+// The addresses of a host that is not a socket. A thread of its own looks a name up. If the time is over first, the
+// thread is left behind and the result is kTimedOut; so it is if too many threads are left behind already. Thread-safe.
 Transfer resolve(const Address& address, const Deadline& deadline, Addresses& found, Lookup lookup = &getaddrinfo);
 
 }  // namespace ndb::memcache

@@ -60,7 +60,7 @@ std::vector<std::string> judge(const Settings& settings, const Config& config) {
   return warnings;
 }
 
-// What the server says of itself, without the ring.
+// The server's report of itself, without the ring.
 ServerStats report_of(const Address& address, const Config& config) {
   ServerStats stats{.address = address.to_string()};
   Connection connection(address, config);
