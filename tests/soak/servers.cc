@@ -8,6 +8,11 @@
 #include "base/strings.h"
 
 namespace ndb::soak {
+namespace {
+
+constexpr int kLeast = 200, kMost = 2200;  // milliseconds that a fault lasts
+
+}  // namespace
 
 Servers::Servers(std::string command, std::string directory)
     : command_(std::move(command)), directory_(std::move(directory)) {
@@ -51,7 +56,6 @@ void Faults::run_until(std::chrono::steady_clock::time_point end) {
 }
 
 void Faults::inject(Fault fault) {
-  constexpr int kLeast = 200, kMost = 2200;
   testing::MemcachedServer &first = servers_.memcached(random_() % 2), &both0 = servers_.memcached(0),
                            &both1 = servers_.memcached(1);
   switch (fault) {
@@ -66,19 +70,13 @@ void Faults::inject(Fault fault) {
       servers_.start_datastore();
       break;
     case Fault::kMemcachedHangs:
-      first.pause();
-      pass(kLeast, kMost);
-      first.resume();
+      hang({&first});
       break;
     case Fault::kMemcachedDies:
       model_.lose_locks([&] { first.restart(); });
       break;
     case Fault::kMemcachedsHang:
-      both0.pause();
-      both1.pause();
-      pass(kLeast, kMost);
-      both0.resume();
-      both1.resume();
+      hang({&both0, &both1});
       break;
     case Fault::kMemcachedsDie:
       model_.lose_locks([&] {
@@ -87,6 +85,25 @@ void Faults::inject(Fault fault) {
       });
       break;
   }
+}
+
+void Faults::hang(std::initializer_list<testing::MemcachedServer*> memcacheds) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (testing::MemcachedServer* memcached : memcacheds) memcached->pause();
+  pass(kLeast, kMost);
+  for (testing::MemcachedServer* memcached : memcacheds) memcached->resume();
+  silences_.push_back({begin, std::chrono::steady_clock::now(), static_cast<int>(memcacheds.size())});
+}
+
+std::chrono::milliseconds Faults::silence_between(std::chrono::steady_clock::time_point begin,
+                                                  std::chrono::steady_clock::time_point end) const {
+  constexpr std::chrono::milliseconds kTimeOut{50};  // ClientOptions::memcache_io_timeout
+  constexpr int kFailures = 3;                       // that open a breaker
+  std::chrono::milliseconds sum{0};
+  for (const Silence& silence : silences_) {
+    if (silence.begin < end && begin < silence.end) sum += kTimeOut * kFailures * silence.servers;
+  }
+  return sum;
 }
 
 void Faults::pass(int least_ms, int most_ms) {

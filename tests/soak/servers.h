@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <random>
 #include <string>
@@ -43,6 +44,10 @@ class Faults {
 
   // Until then, or somewhat longer, because the last fault ends. All servers work afterwards.
   void run_until(std::chrono::steady_clock::time_point end);
+  // How long memcacheds that hang may have held the thread of a request between these times: a call to memcached blocks
+  // its thread, and until a server's breaker opens three calls wait for it, 50 ms each.
+  std::chrono::milliseconds silence_between(std::chrono::steady_clock::time_point begin,
+                                            std::chrono::steady_clock::time_point end) const;
   std::string summary() const;
 
  private:
@@ -55,13 +60,19 @@ class Faults {
     kMemcachedsDie,
   };
   static constexpr std::size_t kFaults = 6;
+  struct Silence {
+    std::chrono::steady_clock::time_point begin, end;
+    int servers;
+  };
   void inject(Fault fault);
+  void hang(std::initializer_list<testing::MemcachedServer*> memcacheds);
   void pass(int least_ms, int most_ms);
 
   Servers& servers_;
   NotesModel& model_;
   std::mt19937_64 random_;
   std::array<int, kFaults> counts_{};
+  std::vector<Silence> silences_;
 };
 
 }  // namespace ndb::soak

@@ -12,7 +12,7 @@ namespace ndb::soak {
 namespace {
 
 constexpr std::chrono::milliseconds kEvery{50};
-constexpr std::int64_t kMoreKib = 4096, kMoreThreads = 4, kMoreDescriptors = 8;
+constexpr std::int64_t kMoreKib = 4096, kMoreThreads = 8, kMoreDescriptors = 8;
 
 std::int64_t count(const std::string& directory) {
   std::error_code gone;

@@ -41,7 +41,7 @@ class Vitals {
   std::chrono::nanoseconds delayed_between(Time begin, Time end) const;
   // What has grown without bound, or nothing. Memory: the median of the last quarter of the time beside that of the
   // second, which may be a tenth and 4 MiB more. Threads and descriptors: the most in the second half beside the most
-  // in the first, which may be 4 and 8 more.
+  // in the first, which may be 8 more.
   std::vector<std::string> growth() const;
   // Both sides of these comparisons, for people.
   std::string summary() const;
