@@ -19,6 +19,7 @@
 
 #include "ndb/context.h"
 #include "ndb/context_options.h"
+#include "ndb/observer.h"
 #include "ndb/options.h"
 #include "ndb/stats.h"
 
@@ -75,6 +76,9 @@ struct ClientOptions {
   // The time-out of memcache; a day or so is a good safety net. Each key gets up to a tenth less, so that entities that
   // were cached together do not expire together.
   std::optional<Timeout> memcache_timeout{};
+
+  // Sees every RPC and every batch to memcached, for traces; default: none, which costs nothing. Clients may share one.
+  std::shared_ptr<Observer> observer{};
 };
 
 // Keeps a context current, from client.context() to the end of the scope, which waits for the tasklets that were

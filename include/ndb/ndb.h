@@ -14,6 +14,7 @@
 #include "ndb/key.h"
 #include "ndb/log.h"
 #include "ndb/model.h"
+#include "ndb/observer.h"
 #include "ndb/options.h"
 #include "ndb/patch.h"
 #include "ndb/policy.h"

@@ -78,6 +78,7 @@ absl::StatusOr<std::shared_ptr<Client::Core>> make_core(ClientOptions options) {
   channels.channels = options.channels;
   datastore::StubConfig stub;
   stub.project = *core->partition.project;
+  stub.tracer = observe::Tracer::make(options.observer);
   NDB_ASSIGN_OR_RETURN(stub.channels, datastore::make_channels(channels));
   core->stub = decorated(datastore::make_stub(std::move(stub)), *core);
   if (core->gateway != nullptr) {
@@ -124,6 +125,7 @@ memcache::Config memcache_config(const ClientOptions& options) {
       .io_timeout = options.memcache_io_timeout,
       .max_item_size = options.memcache_max_item_size,
       .ring_check = options.memcache_ring_check,
+      .tracer = observe::Tracer::make(options.observer),
   };
 }
 

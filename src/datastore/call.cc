@@ -149,6 +149,10 @@ void Call::start() {
   if (!session_->add(shared_from_this())) {
     return deliver(annotate(absl::CancelledError("the client was destroyed"), rpc_.name));
   }
+  if (observe::Tracer* const tracer = session_->config().tracer.get(); tracer != nullptr) {
+    SpanBegin span = described(SpanKind::kRpc);
+    span_.begin(*tracer, span);
+  }
   if (options_.stop.stop_possible()) {
     stop_.emplace(options_.stop, [weak = weak_from_this()] {
       if (const auto call = weak.lock()) call->cancel(absl::CancelledError("the call was cancelled"));
@@ -179,8 +183,27 @@ void Call::attempt() {
   ++attempts_;
   context_->set_deadline(deadline_);
   session_->add_headers(*context_, database());
+  if (span_) observe_attempt();
   send(*context_, use.grpc(), cat("/google.datastore.v1.Datastore/", rpc_.name),
        [this](const grpc::Status& status) { attempt_ended(status); });
+}
+
+SpanBegin Call::described(SpanKind kind) const {
+  const Size size = request_size();
+  return {.kind = kind,
+          .parent = span_.id(),
+          .name = rpc_.name,
+          .server = session_->config().channels.address,
+          .keys = size.items,
+          .bytes = size.bytes,
+          .attempt = attempts_};
+}
+
+void Call::observe_attempt() {
+  observe::Tracer& tracer = *session_->config().tracer;
+  SpanBegin span = described(SpanKind::kRpcAttempt);
+  attempt_span_.begin(tracer, span);
+  for (const auto& [name, value] : tracer.headers(span)) context_->AddMetadata(name, value);
 }
 
 void Call::attempt_ended(const grpc::Status& status) {
@@ -190,6 +213,7 @@ void Call::attempt_ended(const grpc::Status& status) {
   }
   absl::Status error = explain(status);
   if (!may_retry(status.error_code())) return finish(std::move(error));
+  attempt_span_.end(error.code(), from_absl(error.message()));
   retry_later(std::move(error));
 }
 
@@ -218,6 +242,12 @@ absl::Status Call::cancelled() {
 }
 
 void Call::finish(absl::Status status) noexcept {
+  if (span_) {
+    const Size answer = status.ok() ? response_size() : Size{};
+    for (observe::Span* const span : {&attempt_span_, &span_}) {
+      span->end(status.code(), from_absl(status.message()), answer.items, answer.bytes);
+    }
+  }
   ++deliveries;
   deliver(std::move(status));
   --deliveries;

@@ -7,6 +7,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@
 
 #include "base/mutex.h"
 #include "datastore/stub.h"
+#include "observe/tracer.h"
 
 namespace ndb::datastore {
 
@@ -28,6 +30,24 @@ struct Rpc {
 };
 
 class Call;
+
+// What an observer learns of a message: keys, mutations or entities, and bytes.
+struct Size {
+  std::size_t items = 0;
+  std::size_t bytes = 0;
+};
+
+template <class Message>
+Size size_of(const Message& message) {
+  const auto items = [&]() -> int {
+    if constexpr (requires { message.keys_size(); }) return message.keys_size();
+    if constexpr (requires { message.mutations_size(); }) return message.mutations_size();
+    if constexpr (requires { message.found_size(); }) return message.found_size();
+    if constexpr (requires { message.batch().entity_results_size(); }) return message.batch().entity_results_size();
+    return 0;
+  };
+  return {static_cast<std::size_t>(items()), message.ByteSizeLong()};
+}
 
 // The state that the calls of a stub share. Lives as long as the last of them. Thread-safe.
 class Session {
@@ -77,9 +97,13 @@ class Call : public std::enable_shared_from_this<Call> {
                     const std::string& path, std::function<void(grpc::Status)> ended) = 0;
   virtual void deliver(absl::Status status) = 0;  // calls `done`
   virtual std::string_view database() const = 0;  // of the request
+  virtual Size request_size() const = 0;
+  virtual Size response_size() const = 0;
 
  private:
   void attempt();
+  SpanBegin described(SpanKind kind) const;
+  void observe_attempt();  // begins its span, and adds its headers
   void attempt_ended(const grpc::Status& status);
   bool may_retry(grpc::StatusCode code) const;
   void retry_later(absl::Status error);
@@ -92,6 +116,7 @@ class Call : public std::enable_shared_from_this<Call> {
   const CallOptions options_;
   const gpr_timespec deadline_;
   int attempts_ = 0;
+  observe::Span span_, attempt_span_;  // inactive unless the session has a tracer
 
   Mutex mutex_;
   absl::Status cancelled_ NDB_GUARDED_BY(mutex_);  // OK: it was not
@@ -123,6 +148,8 @@ class UnaryCall final : public Call {
   }
 
   std::string_view database() const override { return request_.database_id(); }
+  Size request_size() const override { return size_of(request_); }
+  Size response_size() const override { return size_of(response_); }
 
   const Request request_;
   Response response_;

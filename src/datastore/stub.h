@@ -14,6 +14,7 @@
 #include "base/backoff.h"
 #include "datastore/channel.h"
 #include "ndb/wire/datastore.pb.h"
+#include "observe/tracer.h"
 
 namespace ndb::datastore {
 
@@ -58,8 +59,9 @@ class Stub {
 
 struct StubConfig {
   std::string project{};
-  Channels channels{};  // from make_channels(); each attempt takes the next one
-  Backoff backoff{};    // between attempts; the defaults are those of the API's service config
+  Channels channels{};                        // from make_channels(); each attempt takes the next one
+  Backoff backoff{};                          // between attempts; the defaults are those of the API's service config
+  std::shared_ptr<observe::Tracer> tracer{};  // of RPCs and their attempts; null: none
 };
 
 // Makes the stub over gRPC. Its destructor cancels the calls in flight and returns when every `done` has returned. If

@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "ndb/options.h"
+#include "observe/tracer.h"
 
 namespace ndb::memcache {
 
@@ -19,6 +21,7 @@ struct Config {
   std::size_t max_item_size = 1024 * 1024;  // the server's -I
   RingCheck ring_check = RingCheck::kWarn;
   const Clock* clock = &Clock::system();
+  std::shared_ptr<observe::Tracer> tracer{};  // of batches; null: none
 };
 
 }  // namespace ndb::memcache

@@ -197,6 +197,29 @@ TEST_F(Guide, Clients) {
   EXPECT_EQ(shop.project(), "shop");
 }
 
+// [observer]
+class Spans : public ndb::Observer {
+ public:
+  void begin(const ndb::SpanBegin& span) override {
+    std::clog << "span " << span.id << " in " << span.parent << ": " << to_string(span.kind) << ' ' << span.name
+              << " to " << span.server << ", " << span.keys << " keys\n";
+  }
+  void end(const ndb::SpanEnd& span) override {
+    std::clog << "span " << span.id << ": " << absl::StatusCodeToString(span.code) << ", " << span.found << " found, "
+              << span.time.count() << " ns\n";
+  }
+  ndb::RpcHeaders headers(const ndb::SpanBegin&) override {
+    return {{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}};
+  }
+};
+// [/observer]
+
+[[maybe_unused]] void set_observer() {
+  // [set_observer]
+  const ndb::Client traced({.observer = std::make_shared<Spans>()});
+  // [/set_observer]
+}
+
 TEST_F(GuideInContext, Counts) {
   // [counts]
   Account::get_by_id("ada");

@@ -9,15 +9,16 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/../..}"
 # is in. To list a room does not list the parts of it that have rows.
 rooms='
 base:
+observe: base
 model: base
 tasklet: base
-memcache: base memcache/protocol
+memcache: base observe memcache/protocol
 memcache/protocol: base
-memcache/transport: base memcache memcache/protocol
+memcache/transport: base observe memcache memcache/protocol
 memcache/operations: base memcache memcache/protocol memcache/transport
-datastore: base
+datastore: base observe
 shared_cache: base tasklet memcache
-context: base model tasklet memcache datastore shared_cache
+context: base observe model tasklet memcache datastore shared_cache
 query: base datastore context
 worker_pool: base tasklet context
 local_datastore: base local_datastore/limits local_datastore/call_context local_datastore/version local_datastore/rules local_datastore/gql local_datastore/query local_datastore/composite local_datastore/write local_datastore/concurrency local_datastore/storage

@@ -17,7 +17,25 @@ ThreadConnections::ThreadConnections(Cluster& cluster) : cluster_(&cluster), ask
   }
 }
 
-void ThreadConnections::settle(std::size_t server, bool ok) {
+void ThreadConnections::begin_span(std::size_t server, std::string_view name, std::size_t keys, std::size_t bytes) {
+  const std::string address = cluster_->address(server).to_string();
+  SpanBegin span{.kind = SpanKind::kMemcacheBatch, .name = name, .server = address, .keys = keys, .bytes = bytes};
+  asked_[server].span.begin(*cluster_->config().tracer, span);
+}
+
+void ThreadConnections::begin_span(std::size_t server, std::span<const Command> commands) {
+  std::size_t bytes = 0;
+  for (const std::size_t i : asked_[server].commands) bytes += commands[i].store ? commands[i].store->body.size() : 0;
+  begin_span(server, "read", asked_[server].commands.size(), bytes);
+}
+
+void ThreadConnections::end_span(std::size_t server, bool ok, const Received& received) {
+  asked_[server].span.end(ok ? absl::StatusCode::kOk : absl::StatusCode::kUnavailable,
+                          ok ? "" : "the server did not answer completely", received.items, received.bytes);
+}
+
+void ThreadConnections::settle(std::size_t server, bool ok, const Received& received) {
+  end_span(server, ok, received);
   Breaker& breaker = cluster_->breaker(server);
   if (ok) return breaker.succeeded();
   ++cluster_->counters().errors;
@@ -52,15 +70,20 @@ void ThreadConnections::round_trip(std::span<Command> commands,
     Asked& asked = asked_[server];
     if (asked.commands.empty() || !(cluster_->breaker(server).allow() || asked.insist)) continue;
     any = true;
+    if (cluster_->config().tracer != nullptr) begin_span(server, commands);
     asked.sent = send(server, commands);
-    if (!asked.sent) settle(server, false);
+    if (!asked.sent) settle(server, false, {});
   }
   for (std::size_t server = 0; server < asked_.size(); ++server) {
     Asked& asked = asked_[server];
     if (!asked.sent) continue;
-    const bool ok = connections_[server].fetch(
-        asked.names, [&](std::size_t i, const Item& item) { on_item(asked.commands[i], item); });
-    settle(server, ok);
+    Received received;
+    const bool ok = connections_[server].fetch(asked.names, [&](std::size_t i, const Item& item) {
+      ++received.items;
+      received.bytes += item.body.size();
+      on_item(asked.commands[i], item);
+    });
+    settle(server, ok, received);
     for (const std::size_t i : asked.commands) commands[i].answered = ok;
     cluster_->counters().commands += asked.commands.size();
   }
@@ -71,7 +94,9 @@ void ThreadConnections::store_quietly(std::size_t server, std::string_view name,
   Breaker& breaker = cluster_->breaker(server);
   if (TimeLimit::over() || !breaker.allow()) return;
   Connection& connection = connections_[server];
-  if (!connection.store_quietly(name, store) || !connection.flush()) return settle(server, false);
+  if (cluster_->config().tracer != nullptr) begin_span(server, "store", 1, store.body.size());
+  if (!connection.store_quietly(name, store) || !connection.flush()) return settle(server, false, {});
+  end_span(server, true, {});
   breaker.undecided();
   ++cluster_->counters().commands;
 }

@@ -15,6 +15,7 @@
 #include "memcache/time_limit.h"
 #include "memcache/transport/cluster.h"
 #include "memcache/transport/connection.h"
+#include "observe/tracer.h"
 
 namespace ndb::memcache {
 
@@ -49,14 +50,24 @@ class ThreadConnections {
     if (TimeLimit::over() || !cluster_->breaker(server).allow()) return {};
     ++cluster_->counters().round_trips;
     ++cluster_->counters().commands;
+    if (cluster_->config().tracer != nullptr) begin_span(server, "command", 1, 0);
     auto result = use(connections_[server]);
-    settle(server, static_cast<bool>(result));
+    settle(server, static_cast<bool>(result), {});
     return result;
   }
 
  private:
   bool send(std::size_t server, std::span<const Command> commands);
-  void settle(std::size_t server, bool ok);  // tells the breaker and the counters
+  // What an observer learns of a batch.
+  struct Received {
+    std::size_t items = 0;
+    std::size_t bytes = 0;
+  };
+  void begin_span(std::size_t server, std::string_view name, std::size_t keys, std::size_t bytes);
+  void begin_span(std::size_t server, std::span<const Command> commands);
+  void end_span(std::size_t server, bool ok, const Received& received);
+  // Tells the breaker, the counters and the observer.
+  void settle(std::size_t server, bool ok, const Received& received);
 
   Cluster* cluster_;
   std::deque<Connection> connections_;  // indexed by server
@@ -66,6 +77,7 @@ class ThreadConnections {
     bool insist = false;
     std::vector<std::size_t> commands;
     std::vector<std::string_view> names;
+    observe::Span span;  // also of a single command
   };
   std::vector<Asked> asked_;
 };
