@@ -23,11 +23,11 @@ struct HandleAccess;
 struct Unset {};
 }  // namespace detail
 
-// What the hooks that run after a commit are told of a put.
+// What a hook that runs after a commit learns about a put.
 struct Committed {
-  std::uint64_t version = 0;  // as version_of() gives it; 0: unknown, or the entity is not stored in the Datastore
-  // Whether the put created the entity, because the Datastore had none with the key. Not known if the Datastore does
-  // not say, if the put was sent more than once, or if the entity is not stored in the Datastore.
+  std::uint64_t version = 0;  // as version_of() returns it; 0: unknown, or the entity is not in the Datastore
+  // Whether the put created the entity, because the Datastore had none with this key. Without a value it is unknown:
+  // the Datastore does not say so, the put was sent more than once, or the entity is not stored in the Datastore.
   std::optional<bool> created{};
 };
 

@@ -48,11 +48,11 @@ struct SomeId {
   Id id;  // what it is
 };
 
-// What insert_or_get() gives.
+// What insert_or_get() returns.
 template <class M>
 struct Inserted {
   M entity = M();         // the one that is stored
-  bool inserted = false;  // true: by this call, or, in a transaction that is running, by its commit
+  bool inserted = false;  // true: by this call, or, in a running transaction, by its commit
 };
 
 // The base of model classes. A model class has no data of its own beside what Handle has.
@@ -71,9 +71,9 @@ struct Inserted {
 // - `void _pre_put_hook()`, not static: on the entity, before auto_now is set and anything is encoded.
 // - `void _post_put_hook(const absl::Status&) const`, not static: on the entity, when the result is there.
 // - `void _pre_delete_hook(const Key&)`, `void _post_delete_hook(const Key&, const absl::Status&)`: as for get.
-// - `void _post_commit_put_hook(const Committed&) const`, not static: on the entity, when the Datastore has committed a
-//   put; in a transaction after its commit, once for each key. Committed says whether the put created the entity.
-// - `void _post_commit_delete_hook(const Key&)`: likewise for a delete.
+// - `void _post_commit_put_hook(const Committed&) const`, not static: on the entity, after the Datastore has committed
+//   its put; in a transaction once for each key, after the commit. Committed says whether the put created the entity.
+// - `void _post_commit_delete_hook(const Key&)`: the same for a delete.
 // - `void _pre_allocate_ids_hook(int count, const Key& parent)`, `void _post_allocate_ids_hook(int count, const Key&
 //   parent, const absl::Status&)`: around allocate_ids; without a parent the key is empty.
 //
@@ -192,7 +192,7 @@ class Model : public Base {
   template <class M = D>
   static Inserted<M> insert_or_get(std::string_view name, const Key& parent, Props<M> properties = {},
                                    const Options& options = {});
-  // The same in a tasklet, so that many are looked up together.
+  // The same in a tasklet, so that the lookups of many calls are sent together.
   template <class M = D>
   static Future<Inserted<M>> insert_or_get_async(std::string_view name, Props<M> properties = {},
                                                  const Options& options = {});

@@ -80,7 +80,7 @@ class Coherence {
   virtual ~Coherence() = default;
 
   // Reads entities, tags and raw items together. Results are in the order of the requests; tags and raw items are
-  // filled in. One round trip if all are hits; a second one leases absent records and makes absent tags.
+  // set in place. One round trip if all are hits; a second one grants fill leases for absent records and makes tags.
   virtual std::vector<ReadResult> read(std::span<const ReadRequest> requests, std::span<TagRead> tags,
                                        std::span<RawRead> raw) = 0;
   std::vector<ReadResult> read(std::span<const ReadRequest> requests) { return read(requests, {}, {}); }

@@ -1,4 +1,5 @@
-// The process-wide cache, independent of types and contexts: values under gold versions (docs/consistency.md).
+// The process-wide cache, independent of types and contexts. Each value is kept with the tag that memcache had before
+// it was computed, and is valid while memcache has that tag, which is then the gold version of the name.
 #pragma once
 
 #include <atomic>
@@ -40,9 +41,9 @@ class Environment {
 struct Entry {
   Value value;
   memcache::Tag tag;
-  Monotonic current{};  // start of the last read of the tag that found it to be gold
+  Monotonic current{};  // start of the last read that found `tag` to be the gold version
   Monotonic renew = Monotonic::max(), expires = Monotonic::max();
-  Monotonic retry{};  // the provider failed after `expires` and is not called before this
+  Monotonic retry{};  // the provider has failed after `expires`, and is not called again before this time
 };
 
 struct Counts {
@@ -57,7 +58,7 @@ class TaggedCache {
   // BadArgumentError for an invalid option.
   TaggedCache(Options options, const Clock& clock);
 
-  // True: there is a value that needs no check of its tag.
+  // Sets `value` and returns true if the cache has one that needs no check of its tag.
   bool find_fresh(std::string_view key, Value& value);
   // In the order of the keys. Throws what the provider throws.
   std::vector<Value> get(std::span<const std::string_view> keys, const Load& load, Environment& environment);
@@ -84,7 +85,7 @@ class TaggedCache {
   SharedStore<Entry> store_;
   SingleFlight single_flight_;
   Counts counts_;
-  std::atomic<Monotonic::rep> next_log_{0};  // of a provider's failure that reaches no caller
+  std::atomic<Monotonic::rep> next_log_{0};  // when log_failure() may log again
 };
 
 }  // namespace ndb::shared_cache
