@@ -223,7 +223,7 @@ void Context::Impl::write(Write write) {
     return workspace->in_flight->when_idle([done = std::move(write.done), status] { done(status); });
   }
   cache.erase(write.key);
-  own.begin(write.key, write.payload, write.opaque());
+  own.replace(write.key, write.payload, write.opaque());
   auto done = std::exchange(write.done, nullptr);
   const Key key = write.key;
   transaction->add(std::move(write));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -15,26 +16,29 @@ namespace ndb::context {
 
 // Reads of the context see its last write before they ask the context cache or any other tier: in a transaction until
 // the transaction ends, otherwise until the write has ended; a write that failed leaves nothing. Nothing is ever
-// evicted. The writes of a key end in the order in which they began. Belongs to the thread of its context.
+// evicted. Belongs to the thread of its context.
 class OwnWrites {
  public:
   // Begins a put of `payload`, or a delete if that is null; or an opaque write, whose result only the Datastore knows.
-  // True: no other write of the key is in flight.
-  bool begin(const Key& key, detail::PayloadPtr payload, bool opaque = false);
-  // The oldest write of the key in flight has ended. Calls its waiters.
-  void end(const Key& key);
+  // Returns its turn among the writes of the key: 1 if no other one is in flight.
+  std::uint64_t begin(const Key& key, detail::PayloadPtr payload, bool opaque = false);
+  // The same for a transaction, whose last write of a key takes the place of the earlier one.
+  void replace(const Key& key, detail::PayloadPtr payload, bool opaque);
+  // The write with that turn has ended, in whatever order. Reads then see the last one of those still in flight. Calls
+  // the waiters that have waited for it. True: it was the oldest one, and there is a next.
+  bool end(const Key& key, std::uint64_t turn);
 
   // The payload that was written last, itself null for a delete. Returns nullptr if no write of the key is in flight.
   // The pointer is valid until the next non-const call.
   const detail::PayloadPtr* find(const Key& key) const {
     if (by_key_.empty()) return nullptr;
     const auto found = by_key_.find(key);
-    return found != by_key_.end() ? &found->second.payload : nullptr;
+    return found != by_key_.end() ? &found->second.last.payload : nullptr;
   }
   // Whether the last write of the key is opaque: the payload of find() then means nothing.
   bool is_opaque(const Key& key) const {
     const auto found = by_key_.find(key);
-    return found != by_key_.end() && found->second.opaque;
+    return found != by_key_.end() && found->second.last.opaque;
   }
   bool empty() const { return by_key_.empty(); }
 
@@ -43,11 +47,16 @@ class OwnWrites {
   void when_all_ended(const std::function<void()>& then);
 
  private:
-  struct OfKey {
+  struct Written {
     detail::PayloadPtr payload;
     bool opaque = false;
-    std::uint64_t begun = 0, ended = 0;
-    std::vector<std::pair<std::uint64_t, std::function<void()>>> waiting{};  // until that many writes have ended
+  };
+  struct OfKey {
+    std::uint64_t begun = 0;                     // turns
+    std::uint64_t last_turn = 0;                 // in flight
+    Written last;                                // apart from the others, so that a key's only write allocates nothing
+    std::map<std::uint64_t, Written> earlier{};  // in flight, by their turns
+    std::vector<std::pair<std::uint64_t, std::function<void()>>> waiting{};  // for the writes up to that turn
   };
   absl::flat_hash_map<Key, OfKey, KeyHash> by_key_;
 };

@@ -22,12 +22,42 @@ absl::Status not_written(const absl::Status& status) { return annotate(status, "
 
 void WriteBatch::add(Write write) {
   workspace_->in_flight->begin();  // until finish()
-  if (write.key.is_complete() && !workspace_->own_writes.begin(write.key, write.payload, write.opaque())) {
-    write.rpc = write.rpc.begin();
-    held_[write.key].push_back(std::move(write));
-    return;
+  if (write.key.is_complete()) {
+    write.turn = workspace_->own_writes.begin(write.key, write.payload, write.opaque());
+    if (write.turn > 1) return hold(std::move(write));
   }
   open(std::move(write));
+}
+
+void WriteBatch::hold(Write write) {
+  write.rpc = write.rpc.begin();
+  const std::shared_ptr<Bounds> bounds = write.rpc.bounds;
+  std::unique_ptr<Bounds::Watch> watch;
+  if (bounds != nullptr) {
+    watch = std::make_unique<Bounds::Watch>(
+        bounds, [weak = weak_from_this(), key = write.key, turn = write.turn, over = bounds.get()] {
+          if (const auto self = weak.lock()) self->end_held(key, turn, *over);
+        });
+  }
+  held_[write.key].emplace(write.turn, Held{std::move(write), std::move(watch)});
+}
+
+void WriteBatch::end_held(const Key& key, std::uint64_t turn, const Bounds& over) {
+  const absl::Status status = annotate(check(&over), "it was waiting for an earlier write of the key");
+  const auto found = held_.find(key);
+  auto held = found->second.extract(turn);
+  if (found->second.empty()) held_.erase(found);
+  std::vector<EndedWrite> ended;
+  ended.push_back({std::move(held.mapped().write), not_written(status)});
+  finish(std::move(ended));
+}
+
+void WriteBatch::open_next(const Key& key) {
+  const auto found = held_.find(key);
+  if (found == held_.end()) return;
+  auto next = found->second.extract(found->second.begin());
+  if (found->second.empty()) held_.erase(found);
+  open(std::move(next.mapped().write));
 }
 
 void WriteBatch::open(Write write) {
@@ -217,13 +247,7 @@ void WriteBatch::send_again_later(Run run) {
 void WriteBatch::finish(std::vector<EndedWrite> ended) {
   for (const EndedWrite& one : ended) {
     const Key& key = one.write.key;
-    if (!key.is_complete()) continue;
-    workspace_->own_writes.end(key);
-    const auto held = held_.find(key);
-    if (held == held_.end()) continue;
-    open(std::move(held->second.front()));
-    held->second.pop_front();
-    if (held->second.empty()) held_.erase(held);
+    if (key.is_complete() && workspace_->own_writes.end(key, one.write.turn)) open_next(key);
   }
   for (EndedWrite& one : ended) {
     if (!one.result.ok()) one.result = one.write.describe(one.result.status());

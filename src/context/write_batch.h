@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -19,8 +21,8 @@
 namespace ndb::context {
 
 // Writes that are added while nothing else is ready to run are sent together, divided into Commits by the limits of a
-// Commit. A second write of a key waits until the first has ended: the API allows a key once per Commit, and two
-// concurrent Commits of one key would have no order. Belongs to the thread of its context.
+// Commit. A second write of a key waits until the first has ended, or its own time is over: the API allows a key once per
+// Commit, and two concurrent Commits of one key would have no order. Belongs to the thread of its context.
 class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
  public:
   // How many Commits, each with the locks of its writes, are in flight at once. Bulk writes must not fill memcached
@@ -42,11 +44,19 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
     Monotonic lock_until{};                  // no more attempts to lock after this; set by the first one
     std::shared_ptr<Bounds::Watch> watch{};  // while it waits for its turn
   };
+  // A write that waits for the earlier ones of its key.
+  struct Held {
+    Write write;
+    std::unique_ptr<Bounds::Watch> watch;
+  };
   struct Run {
     Part part;  // its `writes` are empty
     std::shared_ptr<LockedCommit> commit;
   };
 
+  void hold(Write write);
+  void end_held(const Key& key, std::uint64_t turn, const Bounds& over);
+  void open_next(const Key& key);
   void open(Write write);
   void send();
   EndedWrite write_without_datastore(Write write);
@@ -62,7 +72,7 @@ class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
 
   const std::shared_ptr<Workspace> workspace_;
   std::vector<Write> open_;
-  absl::flat_hash_map<Key, std::deque<Write>, KeyHash> held_;  // waiting for a write of the same key
+  absl::flat_hash_map<Key, std::map<std::uint64_t, Held>, KeyHash> held_;  // by their turns
   std::deque<Part> waiting_;
   std::size_t running_ = 0;  // Commits that hold, or are about to take, their locks
 };

@@ -264,6 +264,62 @@ TEST_F(DeadlineTest, APutBehindAnotherOneOfItsKeyEndsInTime) {
   EXPECT_EQ(store_->calls[RpcMethod::kCommit], 1);
 }
 
+TEST_F(DeadlineTest, APutIsCutWhileThePutsBeforeAndBehindItGoOn) {
+  const auto scope = client_->context();
+  fault(RpcMethod::kCommit, Fault::kSlow);
+  auto first = Item::make({.n = 1}, ndb::id(1)).put_async();
+  auto second = Item::make({.n = 2}, ndb::id(1)).put_async(with(kDeadline));
+  auto third = Item::make({.n = 3}, ndb::id(1)).put_async();
+  EXPECT_EQ(Item::get_by_id(1)->n, 3);
+  auto behind_all = Item::get_by_id_async(1, kFresh);
+  const auto [took, status] = outcome([&] { second.get(); });
+  EXPECT_LE(took, kDeadline + kSlack);
+  EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded) << status;
+  EXPECT_THAT(status.message(), HasSubstr("put of Key('Item', 1"));
+  EXPECT_THAT(status.message(), HasSubstr("not written"));
+  EXPECT_THAT(status.message(), HasSubstr("waiting for an earlier write of the key"));
+  EXPECT_FALSE(first.done());
+  EXPECT_FALSE(behind_all.done());
+  EXPECT_EQ(Item::get_by_id(1)->n, 3);
+  first.get();
+  third.get();
+  EXPECT_EQ(behind_all.get()->n, 3);
+  EXPECT_EQ(store_->calls[RpcMethod::kCommit], 2);
+}
+
+TEST_F(DeadlineTest, AfterALastPutThatWasCutReadsSeeTheOneBeforeIt) {
+  const auto scope = client_->context();
+  fault(RpcMethod::kCommit, Fault::kSlow);
+  auto first = Item::make({.n = 1}, ndb::id(1)).put_async();
+  auto second = ndb::key<Item>(1).delete_async(with(kDeadline));
+  auto behind_both = Item::get_by_id_async(1, kFresh);
+  EXPECT_FALSE(Item::get_by_id(1));
+  EXPECT_THROW(second.get(), ndb::Error);
+  EXPECT_FALSE(first.done());
+  EXPECT_EQ(Item::get_by_id(1)->n, 1);
+  EXPECT_EQ(behind_both.get()->n, 1);
+  EXPECT_TRUE(first.done());
+  EXPECT_EQ(Item::get_by_id(1)->n, 1);
+  // Nothing stays in the way of later writes of the key.
+  Item::make({.n = 4}, ndb::id(1)).put();
+  EXPECT_EQ(Item::get_by_id(1, kFresh)->n, 4);
+}
+
+TEST_F(DeadlineTest, CancellingEndsAllPutsOfAKey) {
+  const auto scope = client_->context();
+  fault(RpcMethod::kCommit, Fault::kHang);
+  std::vector<ndb::Future<ndb::Key>> puts;
+  for (int n = 1; n <= 20; ++n) {
+    puts.push_back(Item::make({.n = n}, ndb::id(1)).put_async({.deadline = std::chrono::seconds(1 + n % 3)}));
+  }
+  at(kDeadline, [&scope] { scope->cancel(); });
+  const auto [took, status] = outcome([&] {
+    for (const auto& put : puts) EXPECT_EQ(put.try_get().status().code(), StatusCode::kCancelled);
+  });
+  EXPECT_LE(took, kDeadline + kSlack);
+  EXPECT_EQ(store_->calls[RpcMethod::kCommit], 1);
+}
+
 TEST_F(DeadlineTest, AReadBehindAWriteEndsInTime) {
   const auto scope = client_->context();
   fault(RpcMethod::kCommit, Fault::kHang);
