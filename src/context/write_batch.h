@@ -21,8 +21,8 @@
 namespace ndb::context {
 
 // Writes that are added while nothing else is ready to run are sent together, divided into Commits by the limits of a
-// Commit. A second write of a key waits until the first has ended, or its own time is over: the API allows a key once per
-// Commit, and two concurrent Commits of one key would have no order. Belongs to the thread of its context.
+// Commit. A second write of a key waits until the first has ended, or its own time is over: the API allows a key once
+// per Commit, and two concurrent Commits of one key would have no order. Belongs to the thread of its context.
 class WriteBatch : public std::enable_shared_from_this<WriteBatch> {
  public:
   // How many Commits, each with the locks of its writes, are in flight at once. Bulk writes must not fill memcached

@@ -9,7 +9,8 @@ namespace ndb::memcache {
 
 // During its lifetime, what this thread asks of memcached servers ends after `left`, by the machine's clock: time-outs
 // are shortened, and servers are not asked at all when nothing is left. The operation then treats them as servers that
-// do not answer; the circuit breaker does not count it. Of nested limits the innermost decides.
+// do not answer; the circuit breaker counts it as a part of a time-out. Of nested limits the innermost
+// decides.
 class TimeLimit {
  public:
   explicit TimeLimit(std::chrono::nanoseconds left);

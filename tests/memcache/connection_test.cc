@@ -215,7 +215,7 @@ TEST_F(ConnectionTest, SpeaksToUnixSocketsAndByName) {
     const Address parsed = *parse_address(nowhere);
     Connection connection(parsed, config_);
     EXPECT_EQ(connection.remove(kName), std::nullopt);
-    EXPECT_TRUE(connection.server_failed());
+    EXPECT_EQ(connection.blame(), Connection::Blame::kServer);
   }
 }
 

@@ -4,6 +4,7 @@
 #include "base/mutex.h"
 #include "gateway_fixture.h"
 #include "memcache/protocol/transitions.h"
+#include "memcache/time_limit.h"
 #include "memcache/transport/breaker.h"
 #include "support/scripted_memcached.h"
 
@@ -34,6 +35,26 @@ class FaultTest : public GatewayTest {
   Mutex mutex_;
   std::vector<std::string> logged_;
 };
+
+TEST_F(FaultTest, AStoppedServerIsBypassedEvenIfAllCallersHaveLittleTime) {
+  Config impatient = config({server_.address()});
+  impatient.io_timeout = impatient.connect_timeout = milliseconds(50);
+  const auto gateway = make_gateway(impatient);
+  const Key key = make_key("ada");
+  server_.pause();
+  const auto errors = [&] { return gateway->stats().errors; };
+  std::uint64_t cut = 0;
+  for (int i = 0; i < 500; ++i) {
+    const TimeLimit limit(milliseconds(10));
+    EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kBypass);
+    cut = errors();
+  }
+  EXPECT_GT(cut, static_cast<std::uint64_t>(Breaker::kFailures));
+  EXPECT_LT(cut, 500u);  // then nobody waits
+  EXPECT_EQ(read(*gateway, key).outcome, ReadOutcome::kBypass);
+  EXPECT_EQ(errors(), cut);
+  server_.resume();
+}
 
 TEST_F(FaultTest, ADeadServerIsBypassedAndKeepsWritersOut) {
   server_.kill();

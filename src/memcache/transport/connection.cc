@@ -67,8 +67,18 @@ bool parse_head(std::string_view line, ItemHead& head) {
 Connection::Connection(const Address& address, const Config& config)
     : address_(&address), config_(&config), epoch_(next_epoch()), answer_(socket_) {}
 
+Deadline Connection::wait() {
+  const Deadline deadline(config_->io_timeout);
+  waited_since_ = deadline.since();
+  return deadline;
+}
+
 bool Connection::fail(Transfer why) {
-  server_failed_ = why == Transfer::kTimedOut ? !TimeLimit::over() : !answered_;
+  if (why == Transfer::kTimedOut) {
+    blame_ = TimeLimit::over() ? Blame::kCutShort : Blame::kServer;
+  } else {
+    blame_ = answered_ ? Blame::kNothing : Blame::kServer;
+  }
   answered_ = false;
   socket_.close();
   answer_.reset();
@@ -79,10 +89,11 @@ bool Connection::fail(Transfer why) {
 
 bool Connection::send() {
   if (!socket_.is_open()) {
+    waited_since_ = Clock::system().monotonic();
     const Transfer connected = socket_.connect(*address_, config_->connect_timeout);
     if (connected != Transfer::kDone) return fail(connected);
   }
-  Deadline deadline(config_->io_timeout);
+  Deadline deadline = wait();
   const Transfer sent = socket_.send(outgoing_, deadline);
   if (sent != Transfer::kDone) return fail(sent);
   outgoing_.clear();
@@ -118,7 +129,7 @@ bool Connection::ask(std::span<const std::string_view> names) {
 
 bool Connection::fetch(std::span<const std::string_view> names,
                        absl::FunctionRef<void(std::size_t, const Item&)> on_item) {
-  answer_.start(Deadline(config_->io_timeout));
+  answer_.start(wait());
   std::size_t next = 0;
   while (true) {
     const std::optional<std::string_view> line = answer_.line();
@@ -148,7 +159,7 @@ bool Connection::fetch(std::span<const std::string_view> names,
 std::optional<std::string_view> Connection::ask_line(std::string_view command) {
   outgoing_ += command;
   if (!send()) return std::nullopt;
-  answer_.start(Deadline(config_->io_timeout));
+  answer_.start(wait());
   const std::optional<std::string_view> line = answer_.line();
   if (!line) fail(answer_.why());
   return line;

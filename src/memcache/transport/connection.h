@@ -81,15 +81,21 @@ class Connection {
   using Settings = std::map<std::string, std::string, std::less<>>;
   std::optional<Settings> stats(std::string_view group);
 
-  // After a failure: whether the server is to blame (it could not be reached, or was too slow), or only a connection
-  // that had been in use, which a restart of the server also closes, or the TimeLimit of the thread.
-  bool server_failed() const { return server_failed_; }
+  // After a failure: what it says about the server.
+  enum class Blame : std::uint8_t {
+    kServer,    // could not be reached, or was too slow
+    kNothing,   // a connection that had been in use was closed, as by a restart of the server
+    kCutShort,  // the TimeLimit of the thread ended the wait for it; see waited_since()
+  };
+  Blame blame() const { return blame_; }
+  Monotonic waited_since() const { return waited_since_; }
 
  private:
   void append(std::string_view name, const Store& store, bool quietly);
   bool send();  // sends what has been appended
   std::optional<std::string_view> ask_line(std::string_view command);
   std::optional<bool> answered(std::string_view line, std::string_view yes, std::span<const std::string_view> no);
+  Deadline wait();  // begins one
   bool fail(Transfer why);
 
   const Address* address_;
@@ -99,7 +105,8 @@ class Connection {
   AnswerReader answer_;
   std::string outgoing_;
   bool answered_ = false;  // in this epoch
-  bool server_failed_ = false;
+  Blame blame_ = Blame::kNothing;
+  Monotonic waited_since_{};
 };
 
 }  // namespace ndb::memcache

@@ -23,7 +23,8 @@ class Deadline {
   explicit Deadline(std::chrono::milliseconds timeout)
       : timeout_(timeout), end_(Clock::system().monotonic() + timeout), latest_(TimeLimit::current()) {}
   void moved(std::size_t bytes);
-  std::chrono::milliseconds left() const;  // rounded up; 0 = over
+  std::chrono::milliseconds left() const;              // rounded up; 0 = over
+  Monotonic since() const { return end_ - timeout_; }  // its start, or when it was last extended
 
  private:
   std::chrono::milliseconds timeout_;

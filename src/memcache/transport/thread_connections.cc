@@ -39,7 +39,15 @@ void ThreadConnections::settle(std::size_t server, bool ok, const Received& rece
   Breaker& breaker = cluster_->breaker(server);
   if (ok) return breaker.succeeded();
   ++cluster_->counters().errors;
-  connections_[server].server_failed() ? breaker.failed() : breaker.undecided();
+  const Connection& connection = connections_[server];
+  switch (connection.blame()) {
+    case Connection::Blame::kServer:
+      return breaker.failed();
+    case Connection::Blame::kNothing:
+      return breaker.undecided();
+    case Connection::Blame::kCutShort:
+      return breaker.cut_short(connection.waited_since(), Clock::system().monotonic(), cluster_->config().io_timeout);
+  }
 }
 
 bool ThreadConnections::send(std::size_t server, std::span<const Command> commands) {
