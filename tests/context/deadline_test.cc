@@ -173,6 +173,33 @@ TEST_F(DeadlineTest, BoundsIterations) {
   EXPECT_EQ(results, 2);
 }
 
+TEST_F(DeadlineTest, ALaterBatchOfAnIterationEndsInTime) {
+  {
+    const auto scope = client_->context();
+    Item::make({.n = 1}, ndb::id(1)).put();
+  }
+  for (const bool cancels : {false, true}) {
+    fault(RpcMethod::kRunQuery, Fault::kNone);
+    const int before = store_->calls[RpcMethod::kRunQuery];
+    const auto scope = client_->context();
+    int results = 0;
+    ndb::Monotonic hangs_since{};
+    const auto [took, status] = outcome([&] {
+      for (const auto& item : Item::query().iterate(ndb::kNoLimit, {.deadline = kDeadline})) {
+        results += item->n == 1;
+        if (results != 3) continue;
+        fault(RpcMethod::kRunQuery, Fault::kHang);
+        hangs_since = clock_.monotonic();
+        if (cancels) at(kDeadline / 2, [&scope] { scope->cancel(); });
+      }
+    });
+    EXPECT_EQ(status.code(), cancels ? StatusCode::kCancelled : StatusCode::kDeadlineExceeded) << status;
+    EXPECT_GE(results, 3);
+    EXPECT_LE(clock_.monotonic() - hangs_since, (cancels ? kDeadline / 2 : kDeadline) + kSlack);
+    EXPECT_GE(store_->calls[RpcMethod::kRunQuery] - before, results);
+  }
+}
+
 TEST_F(DeadlineTest, BoundsSleepsAndWaitsOfTasklets) {
   const auto scope = client_->context({.deadline = kDeadline});
   bool unwound = false;
