@@ -69,6 +69,10 @@ class Command {
     if (output_ != nullptr) std::fclose(std::exchange(output_, nullptr));
   }
   void signal(int number) const { ::kill(pid_, number); }
+  void pause() const {  // until signal(SIGCONT)
+    signal(SIGSTOP);
+    waitpid(pid_, nullptr, WUNTRACED);  // until all its threads have stopped
+  }
   // From now on writes beyond this size of a file fail, as on a full disk. The program must be started with SIGXFSZ
   // ignored.
   void limit_files(rlim_t bytes) const {
