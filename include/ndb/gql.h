@@ -12,6 +12,7 @@
 #include "ndb/cursor.h"
 #include "ndb/detail/query_calls.h"
 #include "ndb/entity.h"
+#include "ndb/explain.h"
 #include "ndb/model.h"
 #include "ndb/options.h"
 #include "ndb/query.h"
@@ -86,10 +87,19 @@ class GqlQuery : public Selection<M> {
   Future<std::map<std::string, Value>> aggregate_async(const Options& options = {}) const {
     return detail::in_background([self = *this, options] { return self.aggregate(options); });
   }
+
+  // As explain(), for a text that aggregates.
+  ExplainMetrics explain_aggregate(const ExplainOptions& options = {}) const {
+    return detail::explain_aggregate(this->spec_, {}, options);
+  }
+  // The same in a tasklet.
+  Future<ExplainMetrics> explain_aggregate_async(const ExplainOptions& options = {}) const {
+    return detail::in_background([self = *this, options] { return self.explain_aggregate(options); });
+  }
 };
 
 // The query of a GQL text with its bindings, for entities of class M. The Datastore parses the text when results are
-// asked for; an error in the text is a BadQueryError, with line and column from the local Datastore.
+// asked for; an error in the text is an Error with INVALID_ARGUMENT, from the local Datastore with line and column.
 template <class M = Entity, std::convertible_to<Binding>... B>
 GqlQuery<M> gql(std::string text, const B&... bindings) {
   return GqlQuery<M>(std::move(text)).bind(bindings...);

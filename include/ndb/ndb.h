@@ -9,6 +9,7 @@
 #include "ndb/delete_all.h"
 #include "ndb/entity.h"
 #include "ndb/error.h"
+#include "ndb/explain.h"
 #include "ndb/future.h"
 #include "ndb/gql.h"
 #include "ndb/key.h"

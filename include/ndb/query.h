@@ -16,6 +16,7 @@
 #include "ndb/cursor.h"
 #include "ndb/detail/query_calls.h"
 #include "ndb/entity.h"
+#include "ndb/explain.h"
 #include "ndb/filter.h"
 #include "ndb/handle.h"
 #include "ndb/key.h"
@@ -150,6 +151,20 @@ class Query : public Selection<M> {
   template <class... Result>
   Future<std::tuple<Result...>> aggregate_async(const Aggregate<Result>&... of) const {
     return detail::in_background([self = *this, of...] { return self.aggregate(of...); });
+  }
+
+  // As explain(), of aggregate(): `query.explain_aggregate({.analyze = true}, ndb::count())`.
+  template <class... Result>
+    requires(sizeof...(Result) > 0)
+  ExplainMetrics explain_aggregate(const ExplainOptions& options, const Aggregate<Result>&... of) const {
+    const detail::Aggregation asked[] = {of.asked...};
+    return detail::explain_aggregate(this->spec_, asked, options);
+  }
+  // The same in a tasklet.
+  template <class... Result>
+    requires(sizeof...(Result) > 0)
+  Future<ExplainMetrics> explain_aggregate_async(const ExplainOptions& options, const Aggregate<Result>&... of) const {
+    return detail::in_background([self = *this, options, of...] { return self.explain_aggregate(options, of...); });
   }
 
   // One aggregation: see ndb::count(), ndb::sum() and ndb::avg() for what they give.

@@ -9,6 +9,7 @@
 #include "context/context_impl.h"
 #include "ndb/aggregation.h"
 #include "ndb/detail/query_calls.h"
+#include "query/explain.h"
 #include "query/request.h"
 
 namespace ndb {
@@ -32,16 +33,22 @@ absl::Status fill(const detail::Aggregation& asked, wire::AggregationQuery::Aggr
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::map<std::string, Value>> run(Context::Impl& context, const detail::QuerySpec& spec,
-                                                 wire::RunAggregationQueryRequest request, const Options& options) {
+absl::StatusOr<wire::RunAggregationQueryResponse> send(Context::Impl& context, const detail::QuerySpec& spec,
+                                                       wire::RunAggregationQueryRequest request,
+                                                       const Options& options) {
   request.set_database_id(context.workspace->database());
   NDB_ASSIGN_OR_RETURN(*request.mutable_read_options(), read_options(context, spec, options));
   NDB_ASSIGN_OR_RETURN(*request.mutable_partition_id(), partition_of(context, spec));
   ++context.counts().queries;
   const context::RpcOptions rpc = context.rpc(options);
+  return context::call_rpc(*context.workspace, rpc.bounds, &datastore::Stub::run_aggregation_query, std::move(request),
+                           rpc.call());
+}
+
+absl::StatusOr<std::map<std::string, Value>> run(Context::Impl& context, const detail::QuerySpec& spec,
+                                                 wire::RunAggregationQueryRequest request, const Options& options) {
   NDB_ASSIGN_OR_RETURN(const wire::RunAggregationQueryResponse response,
-                       context::call_rpc(*context.workspace, rpc.bounds, &datastore::Stub::run_aggregation_query,
-                                         std::move(request), rpc.call()));
+                       send(context, spec, std::move(request), options));
   std::map<std::string, Value> values;
   for (const wire::AggregationResult& result : response.batch().aggregation_results()) {
     for (const auto& [name, bytes] : result.aggregate_properties()) {
@@ -54,6 +61,10 @@ absl::StatusOr<std::map<std::string, Value>> run(Context::Impl& context, const d
 absl::StatusOr<wire::RunAggregationQueryRequest> request_of(const Context::Impl& context, const detail::QuerySpec& spec,
                                                             std::span<const detail::Aggregation> aggregations) {
   wire::RunAggregationQueryRequest request;
+  if (!spec.gql.empty()) {
+    NDB_ASSIGN_OR_RETURN(*request.mutable_gql_query(), gql_message(context, spec));
+    return request;
+  }
   wire::AggregationQuery& query = *request.mutable_aggregation_query();
   NDB_ASSIGN_OR_RETURN(*query.mutable_nested_query(), query_message(context, spec));
   if (spec.limit != kNoLimit) {
@@ -96,13 +107,29 @@ std::vector<Value> detail::aggregate(const QuerySpec& spec, std::span<const Aggr
 std::map<std::string, Value> detail::aggregate_gql(const QuerySpec& spec, const Options& options) {
   const context::Call call;
   const auto ask = [&]() -> absl::StatusOr<std::map<std::string, Value>> {
-    wire::RunAggregationQueryRequest request;
-    NDB_ASSIGN_OR_RETURN(*request.mutable_gql_query(), gql_message(call.impl, spec));
+    NDB_ASSIGN_OR_RETURN(wire::RunAggregationQueryRequest request, request_of(call.impl, spec, {}));
     return run(call.impl, spec, std::move(request), options);
   };
   absl::StatusOr<std::map<std::string, Value>> values = ask();
   throw_if_error(in_query(values.status(), spec));
   return *std::move(values);
+}
+
+ExplainMetrics detail::explain_aggregate(const QuerySpec& spec, std::span<const Aggregation> aggregations,
+                                         const ExplainOptions& explain) {
+  const context::Call call;
+  const auto ask = [&]() -> absl::StatusOr<ExplainMetrics> {
+    NDB_ASSIGN_OR_RETURN(wire::RunAggregationQueryRequest request, request_of(call.impl, spec, aggregations));
+    request.mutable_explain_options()->set_analyze(explain.analyze);
+    NDB_ASSIGN_OR_RETURN(const wire::RunAggregationQueryResponse response,
+                         send(call.impl, spec, std::move(request), explain.options));
+    ExplainMetrics metrics;
+    NDB_RETURN_IF_ERROR(add_metrics(response.explain_metrics(), metrics));
+    return metrics;
+  };
+  absl::StatusOr<ExplainMetrics> metrics = ask();
+  throw_if_error(in_query(metrics.status(), spec));
+  return *std::move(metrics);
 }
 
 std::int64_t detail::integer_sum(const Aggregation& asked, const Value& value) {

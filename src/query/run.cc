@@ -17,6 +17,7 @@
 #include "datastore/pace.h"
 #include "ndb/detail/query_calls.h"
 #include "ndb/tasklet.h"
+#include "query/explain.h"
 #include "query/request.h"
 #include "query/results.h"
 
@@ -43,6 +44,8 @@ class Run final : public detail::QueryRun {
         after_(spec_.start) {}
 
   absl::Status start();
+  // Instead of start() and next().
+  absl::StatusOr<ExplainMetrics> explain(bool analyze);
   bool has_next() override;
   detail::QueryResult next() override;
   const Cursor& before() const override { return before_; }
@@ -54,11 +57,13 @@ class Run final : public detail::QueryRun {
     Cursor cursor;
   };
 
+  absl::Status prepare();
   static Monotonic now() { return EventLoop::current().now(); }
   absl::Status send();
   void send_ahead();
   void post(const datastore::CallOptions& options);
   absl::Status receive();
+  absl::Status receive_batch();
   void follow(const Batch& batch);
   void adopt_parsed_query();
   absl::Status check_kind_of_results() const;
@@ -86,11 +91,18 @@ class Run final : public detail::QueryRun {
   bool stuck_ = false;                                                   // the start of the next one is unknown
   std::optional<Ready> ready_;                                           // found, and not returned yet
   Cursor before_, after_;
+  ExplainMetrics metrics_;  // of the batches until now
   absl::Status failed_;
   bool busy_ = false;
 };
 
 absl::Status Run::start() {
+  NDB_RETURN_IF_ERROR(prepare());
+  return remaining_ == 0 ? absl::OkStatus() : send();
+}
+
+// Fills in the first request.
+absl::Status Run::prepare() {
   request_.set_database_id(context_->workspace->database());
   NDB_ASSIGN_OR_RETURN(*request_.mutable_read_options(), read_options(*context_, spec_, options_));
   NDB_ASSIGN_OR_RETURN(*request_.mutable_partition_id(), partition_of(*context_, spec_));
@@ -109,7 +121,22 @@ absl::Status Run::start() {
       request_.mutable_query()->add_projection()->mutable_property()->set_name(name);
     }
   }
-  return remaining_ == 0 ? absl::OkStatus() : send();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExplainMetrics> Run::explain(bool analyze) {
+  NDB_RETURN_IF_ERROR(prepare());
+  request_.mutable_explain_options()->set_analyze(analyze);
+  if (!analyze) {
+    NDB_RETURN_IF_ERROR(receive());
+    return std::move(metrics_);
+  }
+  do {
+    NDB_RETURN_IF_ERROR(receive_batch());
+    if (remaining_ != kNoLimit) remaining_ -= std::min(remaining_, unread());
+    position_ = response_.batch().entity_results_size();
+  } while (!ended_ && remaining_ > 0);
+  return std::move(metrics_);
 }
 
 // Sends the next request, after a pause if the last batch made no progress.
@@ -149,7 +176,7 @@ void Run::post(const datastore::CallOptions& options) {
                                wire::RunQueryRequest(request_), options);
 }
 
-// Waits for the next batch, then requests the one after it, if it is needed.
+// Waits for the next response.
 absl::Status Run::receive() {
   if (answer_ == nullptr) NDB_RETURN_IF_ERROR(send());
   const auto answer = std::exchange(answer_, nullptr);
@@ -157,6 +184,12 @@ absl::Status Run::receive() {
   NDB_RETURN_IF_ERROR(answer->status());
   response_ = std::move(answer->value());
   position_ = 0;
+  return request_.has_explain_options() ? add_metrics(response_.explain_metrics(), metrics_) : absl::OkStatus();
+}
+
+// Waits for the next batch, then requests the one after it, if it is needed.
+absl::Status Run::receive_batch() {
+  NDB_RETURN_IF_ERROR(receive());
   budget_ = detail::Budget(detail::Budget::kBatchBytes);
   const Batch& batch = response_.batch();
   if (request_.has_gql_query()) {
@@ -224,7 +257,7 @@ absl::Status Run::find_next() {
       return absl::OkStatus();
     }
     if (ended_) break;
-    NDB_RETURN_IF_ERROR(receive());
+    NDB_RETURN_IF_ERROR(receive_batch());
   }
   return absl::OkStatus();
 }
@@ -283,6 +316,14 @@ std::shared_ptr<detail::QueryRun> detail::start_query(const QuerySpec& spec, con
   const auto run = std::make_shared<Run>(call.impl, spec, wanted, limit, options, bounds);
   throw_if_error(in_query(run->start(), spec));
   return run;
+}
+
+ExplainMetrics detail::explain(const QuerySpec& spec, const Wanted& wanted, const ExplainOptions& explain) {
+  const context::Call call;
+  Run run(call.impl, spec, wanted, kNoLimit, explain.options, Bounds::kRun);
+  absl::StatusOr<ExplainMetrics> metrics = run.explain(explain.analyze);
+  throw_if_error(in_query(metrics.status(), spec));
+  return *std::move(metrics);
 }
 
 }  // namespace ndb

@@ -123,6 +123,28 @@ TEST(Wire, MessagesAreTheApisFieldByField) {
   }
 }
 
+TEST(Wire, ExplainMetricsAreTheApisFieldByField) {
+  pb::FileDescriptorSet files;
+  std::ifstream in(NDB_WIRE_DESCRIPTORS, std::ios::binary);
+  ASSERT_TRUE(files.ParseFromIstream(&in));
+  pb::DescriptorPool pool;
+  const pb::FileDescriptor* lean = pool.BuildFile(files.file(1));
+  ASSERT_NE(lean, nullptr);
+  ASSERT_NE(lean->FindMessageTypeByName("ExplainMetrics"), nullptr);
+  for (int i = 0; i < lean->message_type_count(); ++i) {
+    const pb::Descriptor& message = *lean->message_type(i);
+    const pb::Descriptor* whole = nullptr;
+    for (const std::string_view package : {"google.datastore.v1.", "google.protobuf."}) {
+      if (package == "google.datastore.v1." && message.name() == "Value") continue;  // that one is another
+      if (whole == nullptr) {
+        whole = pb::DescriptorPool::generated_pool()->FindMessageTypeByName(cat(package, message.name()));
+      }
+    }
+    ASSERT_NE(whole, nullptr) << message.full_name() << " is in no API";
+    expect_same_message(message, *whole);
+  }
+}
+
 // Fills messages at random. It leaves none of those that are bytes in the lean messages empty, because an empty message
 // and an absent one have the same bytes.
 class Filler {

@@ -132,6 +132,18 @@ TEST_F(GuideQueries, Iteration) {
   EXPECT_THAT(link, HasSubstr("from="));
 }
 
+TEST_F(GuideQueries, Explain) {
+  // [explain]
+  auto elders = Account::query(Account::age > 30).order(-Account::age);
+  std::cout << elders.explain() << '\n';  // index used: properties (age DESC, __name__ ASC), query_scope ...
+  ndb::ExplainMetrics run = elders.explain({.analyze = true});
+  std::int64_t billed = run.execution_stats->read_operations;
+  ndb::ExplainMetrics count = elders.explain_aggregate({.analyze = true}, ndb::count());
+  // [/explain]
+  EXPECT_EQ(billed, 2);
+  EXPECT_EQ(count.execution_stats->read_operations, 1);
+}
+
 TEST_F(GuideQueries, Map) {
   ndb::get_context().clear_cache();
   const ndb::TierCounts before = ndb::get_context().counts();

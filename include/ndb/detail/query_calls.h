@@ -20,6 +20,7 @@
 #include "ndb/detail/codec.h"
 #include "ndb/detail/model_info.h"
 #include "ndb/detail/payload.h"
+#include "ndb/explain.h"
 #include "ndb/filter.h"
 #include "ndb/key.h"
 #include "ndb/options.h"
@@ -103,6 +104,9 @@ enum class Bounds { kRun, kStep };
 std::shared_ptr<QueryRun> start_query(const QuerySpec& spec, const Wanted& wanted, std::size_t limit,
                                       const Options& options, Bounds bounds);
 
+// Asks the Datastore how it answers the query; with `analyze` it runs the query to its end, and drops the results.
+ExplainMetrics explain(const QuerySpec& spec, const Wanted& wanted, const ExplainOptions& explain);
+
 // Decodes a result of a projection into the object that `table` describes, or as values by name.
 absl::Status decode_projection(const Key& key, std::string_view entity, const Table& table, void* object);
 absl::StatusOr<std::map<std::string, Value, std::less<>>> decode_projection(const Key& key, std::string_view entity);
@@ -117,6 +121,9 @@ struct Aggregation {
 std::vector<Value> aggregate(const QuerySpec& spec, std::span<const Aggregation> aggregations, const Options& options);
 // The values of an aggregating GQL text, by name.
 std::map<std::string, Value> aggregate_gql(const QuerySpec& spec, const Options& options);
+// As explain(), for either of them: with a GQL text `aggregations` is empty.
+ExplainMetrics explain_aggregate(const QuerySpec& spec, std::span<const Aggregation> aggregations,
+                                 const ExplainOptions& explain);
 
 }  // namespace detail
 }  // namespace ndb
