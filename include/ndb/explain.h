@@ -21,7 +21,7 @@ struct ExplainOptions {
 
 // What a run of the query took. Of a query that the Datastore answers in several batches these are the sums.
 struct ExecutionStats {
-  std::int64_t results_returned = 0;
+  std::int64_t results_returned = 0;               // by all batches; an aggregation is one result
   std::int64_t read_operations = 0;                // that the Datastore charges for
   std::chrono::nanoseconds execution_duration{0};  // within the Datastore
   // What the Datastore counted besides, by name, such as "documents_scanned"; the name of a nested number is a path:

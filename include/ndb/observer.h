@@ -25,7 +25,7 @@ std::string_view to_string(SpanKind kind);
 
 // A span when it begins. The texts are valid during the call.
 struct SpanBegin {
-  SpanKind kind{};
+  SpanKind kind{};           // what it is a span of
   std::uint64_t id = 0;      // of this span only, in this process; never 0
   std::uint64_t parent = 0;  // the span that it is a part of; 0: none
   // Of an RPC, its method: "Lookup". Of a batch: "read" (reads and the stores before them), "command" (one command of
@@ -39,8 +39,8 @@ struct SpanBegin {
 
 // The same span when it has ended.
 struct SpanEnd {
-  SpanKind kind{};
-  std::uint64_t id = 0;
+  SpanKind kind{};                  // as of its begin
+  std::uint64_t id = 0;             // that of its begin
   std::chrono::nanoseconds time{};  // since it began
   // Of an RPC, its outcome. Of a batch: UNAVAILABLE if the server did not answer it completely. A missing item is OK.
   absl::StatusCode code = absl::StatusCode::kOk;
@@ -69,8 +69,8 @@ class Observer {
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
 
-  virtual void begin(const SpanBegin& span) = 0;
-  virtual void end(const SpanEnd& span) = 0;
+  virtual void begin(const SpanBegin& span) = 0;  // once for each span
+  virtual void end(const SpanEnd& span) = 0;      // once, after its begin()
   // Headers for the attempt that has just begun.
   virtual RpcHeaders headers(const SpanBegin& attempt) {
     static_cast<void>(attempt);
