@@ -19,7 +19,7 @@
 
 namespace ndb::context {
 
-// The policies of a context. A null one is the default, which asks the model class.
+// The policies of a context. A null policy is the default one, which asks the model class.
 struct Policies {
   FlagPolicy cache = nullptr, memcache = nullptr, datastore = nullptr, shared = nullptr;
   TimeoutPolicy timeout = nullptr;
@@ -53,8 +53,8 @@ struct RpcOptions {
             .bounds = std::move(bounds)};
   }
   datastore::CallOptions call() const { return {.deadline = deadline, .retries = retries}; }
-  // The same for a call whose time runs from now on. Before that it has not been sent, and nothing else has begun for
-  // it.
+  // The same options for a call whose time begins now. To be used before the call is sent, and before anything else
+  // has begun for it.
   RpcOptions begin() const;
 
   bool operator==(const RpcOptions&) const = default;

@@ -17,7 +17,7 @@
 
 namespace ndb::context {
 
-// Looks one in N hits up in the Datastore some seconds later. If the Datastore has a newer version that was written
+// Looks up one in N hits in the Datastore some seconds later. If the Datastore has a newer version that was written
 // before the hit, the hit was stale: the probe counts and logs it, and invalidates the record. An entity that has been
 // deleted meanwhile proves nothing, because the Datastore does not say when. Thread-safe.
 class ConsistencyProbe {

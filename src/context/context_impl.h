@@ -43,10 +43,10 @@ inline Context::Impl& impl_of(const Context& context);
 
 class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
  public:
-  // In the client's own partition, with its defaults.
+  // Makes a context in the client's own partition, with the client's defaults.
   explicit Impl(std::shared_ptr<Client::Core> client);
   ~Impl();
-  // Of a new context. BadArgumentError for an option that makes no sense.
+  // Applies the options of a new context. BadArgumentError for an option that makes no sense.
   absl::Status configure(const ContextOptions& options);
 
   // The current context of the thread. Throws ContextError as get_context() does.
@@ -59,7 +59,7 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
 
   const Partition& partition() const { return *workspace->partition; }  // all three fields are set
   absl::StatusOr<Key> qualify(const Key& key) const;  // fills in the partition; an empty key is an error
-  absl::Status check_database(const Key& key) const;  // of a qualified key: the context's RPCs can reach it
+  absl::Status check_database(const Key& key) const;  // OK: its RPCs can reach a qualified key
 
   // Which tiers serve a call, and whether the context cache does.
   absl::StatusOr<context::CallPolicy> decide(const Key& key, const Options& options) const;
@@ -73,8 +73,8 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   context::KnownEntity known(const Key& key, const detail::ModelInfo& info, bool use_cache, WallTime oldest = {});
   void write(context::Write write);
   void allocate(const Key& incomplete, const context::RpcOptions& rpc, std::function<void(absl::StatusOr<Key>)> done);
-  context::ReadWave& reads();  // the open one
-  context::RawBatch& raw();    // the open one
+  context::ReadWave& reads();  // the open batch
+  context::RawBatch& raw();    // the open batch
   // Sends the get with the other reads, or after the raw writes that precede it.
   void get_raw(std::string key, std::function<void(std::optional<memcache::RawItem>)> done);
 
@@ -83,7 +83,7 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   std::shared_ptr<Context> outside() const;
   // For a new context within another one: takes over the parent's partition, policies, limits and counters.
   void inherit(const Impl& parent);
-  // The options of a call that is made now: it ends with the request that it is made for, wherever that came from.
+  // The options of a call that is made now. It ends with the request of the running tasklet, else of this context.
   context::RpcOptions rpc(const Options& options) const {
     const std::shared_ptr<Bounds>& current = tasklet_locals().bounds;
     return context::RpcOptions::of(options, current != nullptr ? current : bounds);
@@ -108,14 +108,14 @@ class Context::Impl : public std::enable_shared_from_this<Context::Impl> {
   std::shared_ptr<Bounds> bounds;  // of the request
 
   context::TransactionState* transaction = nullptr;  // of a transaction's context, while it runs
-  std::shared_ptr<Context> outer;                    // of a transaction's context: what outside() gives
+  std::shared_ptr<Context> outer;                    // of a transaction's context: what outside() returns
   std::atomic<bool> over{false};                     // the scope or transaction has ended; calls fail
 
   // Of a scope's context.
   std::shared_ptr<detail::FutureState<void>> released;  // done when no tasklet works in it any more
   std::weak_ptr<context::Scopes> opened_in;
-  std::size_t place = 0;              // among the open ones of its thread
-  std::atomic<bool> orphaned{false};  // nobody is left who could end it: its thread does
+  std::size_t place = 0;              // its index among the open ones of its thread
+  std::atomic<bool> orphaned{false};  // nobody else can end it, so its thread does
 
   std::vector<std::function<void()>> on_commit, on_complete;
 

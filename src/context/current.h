@@ -40,8 +40,8 @@ const Partition* current_partition();
 // is current nowhere. Belongs to the thread.
 class Scopes {
  public:
-  // `before` and `bounds_before` are the hold and the bounds that are current where no scope of the frame is; they may
-  // be null.
+  // `before` and `bounds_before` are the hold and the bounds that are current while no scope of the frame is open; they
+  // may be null.
   Scopes(std::shared_ptr<Context> before, std::shared_ptr<Bounds> bounds_before)
       : before_(std::move(before)), bounds_before_(std::move(bounds_before)) {}
 
@@ -78,7 +78,7 @@ class CurrentContext {
   std::shared_ptr<Scopes> scopes_;
 };
 
-// Makes `bounds` those of all calls and waits until the end of the block.
+// Gives `bounds` to all calls and waits until the end of the block.
 class CurrentBounds {
  public:
   explicit CurrentBounds(std::shared_ptr<Bounds> bounds)

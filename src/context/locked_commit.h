@@ -27,8 +27,8 @@ bool is_in_doubt(const absl::Status& status);
 //   send()      sends the Commit; when it has succeeded, tells the context cache and releases the locks
 //   give_up()   after an error: decides between failed and unknown, tells the context cache, releases the locks
 //
-// The owner decides what happens in between: WriteBatch splits a Commit that was refused as a whole in halves, and
-// resends one that was not answered; a transaction does neither. A write that has ended is removed, and the owner tells
+// The owner decides what happens in between: WriteBatch splits a Commit in halves if it was refused as a whole, and
+// resends it if it was not answered; a transaction does neither. A write that has ended is removed, and the owner tells
 // its caller: always after the release, so that nobody reads the old value from memcache after the acknowledgement.
 // Always owned by a shared_ptr. Belongs to the thread of its context.
 class LockedCommit : public std::enable_shared_from_this<LockedCommit> {

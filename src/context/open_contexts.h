@@ -20,7 +20,7 @@ class OpenContexts {
   std::vector<std::thread::id> wait(std::chrono::nanoseconds time);
 
  private:
-  std::vector<std::thread::id> threads() const NDB_REQUIRES(mutex_);  // but this one, each once
+  std::vector<std::thread::id> threads() const NDB_REQUIRES(mutex_);  // all but this one, each once
 
   Mutex mutex_;
   Condition one_less_;

@@ -24,8 +24,8 @@ class OwnWrites {
   std::uint64_t begin(const Key& key, detail::PayloadPtr payload, bool opaque = false);
   // The same for a transaction, whose last write of a key takes the place of the earlier one.
   void replace(const Key& key, detail::PayloadPtr payload, bool opaque);
-  // The write with that turn has ended, in whatever order. Reads then see the last one of those still in flight. Calls
-  // the waiters that have waited for it. True: it was the oldest one, and there is a next.
+  // The write with that turn has ended; writes may end in any order. Reads then see the last one that is still in
+  // flight. Calls those who waited for the writes that have ended. True: it was the oldest one, and another follows.
   bool end(const Key& key, std::uint64_t turn);
 
   // The payload that was written last, itself null for a delete. Returns nullptr if no write of the key is in flight.
@@ -52,8 +52,8 @@ class OwnWrites {
     bool opaque = false;
   };
   struct OfKey {
-    std::uint64_t begun = 0;                     // turns
-    std::uint64_t last_turn = 0;                 // in flight
+    std::uint64_t begun = 0;                     // the last turn that begin() returned
+    std::uint64_t last_turn = 0;                 // the turn of `last`
     Written last;                                // apart from the others, so that a key's only write allocates nothing
     std::map<std::uint64_t, Written> earlier{};  // in flight, by their turns
     std::vector<std::pair<std::uint64_t, std::function<void()>>> waiting{};  // for the writes up to that turn

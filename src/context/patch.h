@@ -13,18 +13,18 @@
 
 namespace ndb::context {
 
-// A patch on its way: what is sent, and what comes back. Belongs to the thread of its context.
+// A patch that is being written: what is sent, and what the Datastore answers. Belongs to the thread of its context.
 struct PatchMutation {
   wire::Mutation mutation;
   PatchResult result{};
 
-  // Whether it does no harm to apply it twice.
+  // Whether applying it twice does no harm.
   bool repeatable() const;
   // Takes over what the Datastore says; a value that cannot be read is null.
   void applied(const wire::MutationResult& answer);
 };
 
-// `key`: that of the patch, whole. BadArgumentError and BadValueError as ndb::Patch says; KindError.
+// `key`: the whole key of the patch. BadArgumentError and BadValueError as ndb::Patch says, and KindError.
 absl::StatusOr<std::shared_ptr<PatchMutation>> patch_mutation(const detail::PatchSpec& spec, const Key& key,
                                                               bool must_exist, Timestamp now);
 

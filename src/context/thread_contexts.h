@@ -25,7 +25,7 @@ class ThreadContexts final : public LoopAttachment {
 
   // Opens a scope for a new context, in the running frame.
   void open_scope(const std::shared_ptr<Context>& context);
-  // Ends a scope for which Scopes::can_end(): waits until no tasklet works in its context and nothing is in flight.
+  // Ends a scope that Scopes::can_end() allows: waits until no tasklet works in its context and nothing is in flight.
   // Returns the first error that was not reported to anybody. StuckError if a tasklet in it can never end; the scope
   // then ends with the thread.
   absl::Status end_scope(const std::shared_ptr<Context::Impl>& context);

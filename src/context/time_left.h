@@ -1,4 +1,4 @@
-// How much of its bounds a request has left for its calls. Null bounds: no limit.
+// How much time its bounds leave to a request for its calls. Null bounds: no limit.
 #pragma once
 
 #include <algorithm>

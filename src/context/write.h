@@ -31,7 +31,7 @@ struct Write {
   CallPolicy policy;
   RpcOptions rpc;
   bool allocate_first = false;                    // of an incomplete key
-  std::uint64_t turn = 0;                         // of a complete one, in OwnWrites; set by WriteBatch
+  std::uint64_t turn = 0;                         // of a complete key, in OwnWrites; set by WriteBatch
   std::function<void(absl::StatusOr<Key>)> done;  // called exactly once, with the whole key
   // The hook that runs after the commit; null if the class has none.
   std::function<void(const Key&, const Committed&)> committed{};

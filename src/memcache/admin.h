@@ -35,7 +35,7 @@ struct Inspection {
   std::size_t stored_size = 0;                // bytes of the whole record as memcached holds it
   std::uint64_t version = 0;                  // of VALUE and NEG; for the others the lowest version that may follow
   WallTime read_time{};                       // of VALUE and NEG: when the Datastore gave this answer
-  std::optional<WallTime> expiry{};           // no longer served from then on
+  std::optional<WallTime> expiry{};           // nobody serves it from then on
   std::vector<WallTime> holders{};            // of LOCK: the deadline of each writer
   std::optional<WallTime> contended_until{};  // of LOCK
   std::string payload{};                      // of VALUE and CACHED: entity bytes, decompressed

@@ -103,8 +103,8 @@ class Coherence {
   // contended. UNAVAILABLE, naming the key, if a server did not confirm it.
   virtual absl::Status invalidate(std::span<const Key> keys) = 0;
 
-  // The same for records that were served and proved unreadable, or another entity's; they are counted as corrupt. If
-  // it fails, they will be served and discarded again.
+  // The same for records that were served and then proved to be unreadable or another entity's. Counts them as corrupt.
+  // If it fails, they will be served and discarded again.
   virtual void discard(std::span<const Key> keys) = 0;
 
   // Entities that are stored only in memcache (use_datastore = false): records in state CACHED. UNAVAILABLE unless

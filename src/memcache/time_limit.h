@@ -7,10 +7,10 @@
 
 namespace ndb::memcache {
 
-// During its lifetime, what this thread asks of memcached servers ends after `left`, by the machine's clock: time-outs
-// are shortened, and servers are not asked at all when nothing is left. The operation then treats them as servers that
-// do not answer; the circuit breaker counts it as a part of a time-out. Of nested limits the innermost
-// decides.
+// During its lifetime, an exchange of this thread with memcached servers ends at the latest after `left`, by the
+// machine's clock: time-outs are shortened, and when nothing is left, no server is asked. The operation then treats the
+// servers as if they did not answer; the circuit breaker counts a wait that was cut short as a part of a time-out. Of
+// nested limits the innermost decides.
 class TimeLimit {
  public:
   explicit TimeLimit(std::chrono::nanoseconds left);

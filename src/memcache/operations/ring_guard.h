@@ -18,7 +18,7 @@ class RingGuard {
  public:
   explicit RingGuard(Cluster& cluster) : cluster_(cluster) { check(); }
 
-  // Whether no server holds another list, as far as was seen. Checks again every five minutes; more often while a
+  // Whether no server holds another list, as far as is known. Checks again every five minutes; more often while a
   // server does not answer, and every second while the check keeps this client from its work. One caller waits for the
   // check.
   bool agrees();

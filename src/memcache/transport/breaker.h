@@ -23,14 +23,14 @@ class Breaker {
   bool allow();
   void succeeded();
   void failed();
-  // The caller's time was over before the server's `timeout` was, without an answer between `from` and `to`. Such waits
-  // add up: those that last for `timeout` together are a failure. Waits at the same time count once, so that a short
-  // pause of a healthy server does not become a long one by the number of its callers.
+  // The caller's time ended before the server's `timeout`, and no answer came between `from` and `to`. Such waits add
+  // up: they are one failure when they have lasted for `timeout` together. Time in which several callers wait counts
+  // once, so that many callers do not make a long pause of a healthy server out of a short one.
   void cut_short(Monotonic from, Monotonic to, std::chrono::milliseconds timeout);
   void undecided();  // the result says nothing about the server's health
 
  private:
-  static constexpr std::int64_t kOne = 1'000'000;  // a failure; less is part of one
+  static constexpr std::int64_t kOne = 1'000'000;  // one failure; a smaller number is a part of one
 
   bool is_closed() const { return failures_.load(std::memory_order_relaxed) < kFailures * kOne; }
   void add(std::int64_t failure) NDB_REQUIRES(mutex_);
@@ -38,7 +38,7 @@ class Breaker {
   const Clock* clock_;
   std::atomic<std::int64_t> failures_{0};
   Mutex mutex_;
-  Monotonic silent_until_ NDB_GUARDED_BY(mutex_){};  // what was counted of cut_short()
+  Monotonic silent_until_ NDB_GUARDED_BY(mutex_){};  // waits before this time are counted
   Monotonic next_probe_ NDB_GUARDED_BY(mutex_){};
   bool probing_ NDB_GUARDED_BY(mutex_) = false;
 };

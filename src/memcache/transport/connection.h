@@ -95,7 +95,7 @@ class Connection {
   bool send();  // sends what has been appended
   std::optional<std::string_view> ask_line(std::string_view command);
   std::optional<bool> answered(std::string_view line, std::string_view yes, std::span<const std::string_view> no);
-  Deadline wait();  // begins one
+  Deadline wait();  // begins a wait for the server
   bool fail(Transfer why);
 
   const Address* address_;
