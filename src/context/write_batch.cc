@@ -39,7 +39,9 @@ void WriteBatch::hold(Write write) {
           if (const auto self = weak.lock()) self->end_held(key, turn, *over);
         });
   }
-  held_[write.key].emplace(write.turn, Held{std::move(write), std::move(watch)});
+  Held& held = held_[write.key][write.turn];
+  held.write = std::move(write);
+  held.watch = std::move(watch);
 }
 
 void WriteBatch::end_held(const Key& key, std::uint64_t turn, const Bounds& over) {
