@@ -248,7 +248,7 @@ class Selection {
 
   // Which indexes the Datastore uses for this query. With `explain({.analyze = true})` it also runs the query, up to
   // its limit, and says what that took; the results are dropped, and the context cache has no part in it. UNIMPLEMENTED
-  // from a Datastore that does not know ExplainOptions. Cloud Datastore charges one read operation for a plan.
+  // from a Datastore that does not know ExplainOptions.
   ExplainMetrics explain(const ExplainOptions& options = {}) const { return detail::explain(spec_, wanted_, options); }
   // The same in a tasklet.
   Future<ExplainMetrics> explain_async(const ExplainOptions& options = {}) const {
